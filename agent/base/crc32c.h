@@ -11,7 +11,7 @@ namespace ringside::agent {
 std::uint32_t crc32c(std::uint32_t crc, const void* bytes, std::size_t size);
 
 inline std::uint32_t crc32c(std::string_view bytes) {
-  return crc32c(0, bytes.data(), bytes.size());
+    return crc32c(0, bytes.data(), bytes.size());
 }
 
 }  // namespace ringside::agent

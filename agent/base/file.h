@@ -31,53 +31,53 @@ inline constexpr char kTemporarySuffix[] = ".tmp";
 // itself is the real thing; tests override methods to fail, to stop or to simulate a disk. Safe to
 // use from several threads at once.
 class FileSystem {
- public:
-  virtual ~FileSystem() = default;
+  public:
+    virtual ~FileSystem() = default;
 
-  virtual int open(const std::string& path, int flags, mode_t mode);
-  virtual int close(int fd);
-  virtual ssize_t write(int fd, const void* bytes, std::size_t size);  // may write less
-  virtual ssize_t pread(int fd, void* bytes, std::size_t size, std::uint64_t offset);
-  virtual int fsync(int fd);
-  virtual int fstat(int fd, struct stat* status);
-  virtual int lstat(const std::string& path, struct stat* status);
-  virtual int mkdir(const std::string& path, mode_t mode);
-  virtual int rename(const std::string& from, const std::string& to);
-  virtual int unlink(const std::string& path);
-  // Names in a folder without "." and "..", in no order. 0 or a negative errno.
-  virtual int list(const std::string& path, std::vector<std::string>* names);
+    virtual int open(const std::string& path, int flags, mode_t mode);
+    virtual int close(int fd);
+    virtual ssize_t write(int fd, const void* bytes, std::size_t size);  // may write less
+    virtual ssize_t pread(int fd, void* bytes, std::size_t size, std::uint64_t offset);
+    virtual int fsync(int fd);
+    virtual int fstat(int fd, struct stat* status);
+    virtual int lstat(const std::string& path, struct stat* status);
+    virtual int mkdir(const std::string& path, mode_t mode);
+    virtual int rename(const std::string& from, const std::string& to);
+    virtual int unlink(const std::string& path);
+    // Names in a folder without "." and "..", in no order. 0 or a negative errno.
+    virtual int list(const std::string& path, std::vector<std::string>* names);
 
-  static FileSystem& real();
+    static FileSystem& real();
 };
 
 // An open file; closes itself. Movable, not copyable. Only one thread at a time, but for read_at.
 class File {
- public:
-  File() = default;
-  File(FileSystem& fs, int fd, std::string path) : fs_(&fs), fd_(fd), path_(std::move(path)) {}
-  File(File&& other) noexcept { *this = std::move(other); }
-  File& operator=(File&& other) noexcept;
-  ~File() { close(); }
+  public:
+    File() = default;
+    File(FileSystem& fs, int fd, std::string path) : fs_(&fs), fd_(fd), path_(std::move(path)) {}
+    File(File&& other) noexcept { *this = std::move(other); }
+    File& operator=(File&& other) noexcept;
+    ~File() { close(); }
 
-  // O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK are added; `what` names the file's role in errors ("archive
-  // file").
-  static Result<File> open(FileSystem& fs, const std::string& path, int flags,
-                           const std::string& what);
+    // O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK are added; `what` names the file's role in errors ("archive
+    // file").
+    static Result<File> open(FileSystem& fs, const std::string& path, int flags,
+                             const std::string& what);
 
-  bool is_open() const { return fd_ >= 0; }
-  const std::string& path() const { return path_; }
-  void close();
+    bool is_open() const { return fd_ >= 0; }
+    const std::string& path() const { return path_; }
+    void close();
 
-  Result<struct stat> status() const;
-  // Exactly `size` bytes at `offset`; a file that ends before is kCorrupt.
-  Result<void> read_at(std::uint64_t offset, void* bytes, std::size_t size) const;
-  Result<void> write_all(const void* bytes, std::size_t size);
-  Result<void> sync();
+    Result<struct stat> status() const;
+    // Exactly `size` bytes at `offset`; a file that ends before is kCorrupt.
+    Result<void> read_at(std::uint64_t offset, void* bytes, std::size_t size) const;
+    Result<void> write_all(const void* bytes, std::size_t size);
+    Result<void> sync();
 
- private:
-  FileSystem* fs_ = nullptr;
-  int fd_ = -1;
-  std::string path_;
+  private:
+    FileSystem* fs_ = nullptr;
+    int fd_ = -1;
+    std::string path_;
 };
 
 // Writes `path` anew: bytes go to a temporary name beside it until commit(), which syncs them,
@@ -86,28 +86,28 @@ class File {
 // mistake. When commit() fails after the rename the new content stands under its name, but may not
 // outlive a power cut: write again, or make it durable with sync_directory().
 class DurableFile {
- public:
-  static Result<DurableFile> create(FileSystem& fs, const std::string& path, mode_t mode = 0640);
+  public:
+    static Result<DurableFile> create(FileSystem& fs, const std::string& path, mode_t mode = 0640);
 
-  DurableFile(DurableFile&& other) noexcept;
-  DurableFile& operator=(DurableFile&&) = delete;
-  ~DurableFile();
+    DurableFile(DurableFile&& other) noexcept;
+    DurableFile& operator=(DurableFile&&) = delete;
+    ~DurableFile();
 
-  Result<void> append(const void* bytes, std::size_t size);
-  Result<void> append(std::string_view bytes) { return append(bytes.data(), bytes.size()); }
-  std::uint64_t size() const { return size_; }
-  Result<void> commit();
+    Result<void> append(const void* bytes, std::size_t size);
+    Result<void> append(std::string_view bytes) { return append(bytes.data(), bytes.size()); }
+    std::uint64_t size() const { return size_; }
+    Result<void> commit();
 
- private:
-  DurableFile(FileSystem& fs, File file, std::string path);
-  Result<void> flush();
+  private:
+    DurableFile(FileSystem& fs, File file, std::string path);
+    Result<void> flush();
 
-  FileSystem* fs_;
-  File file_;
-  std::string path_;
-  std::string temporary_;  // empty once renamed
-  std::string buffer_;
-  std::uint64_t size_ = 0;
+    FileSystem* fs_;
+    File file_;
+    std::string path_;
+    std::string temporary_;  // empty once renamed
+    std::string buffer_;
+    std::uint64_t size_ = 0;
 };
 
 // The whole file in one go, by DurableFile: after success it survives a power cut, after failure

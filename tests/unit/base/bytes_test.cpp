@@ -11,104 +11,105 @@ namespace ringside::agent {
 namespace {
 
 TEST(Bytes, ComeBackAsWritten) {
-  ByteWriter writer;
-  writer.u8(0xfe);
-  writer.u16(0x1234);
-  writer.u32(0xdeadbeef);
-  writer.u64(UINT64_MAX - 1);
-  writer.i8(-4);
-  writer.i32(-5);
-  writer.f64(-0.0);
-  writer.text("a label");
-  writer.raw("xyz");
-  ByteReader reader(writer.bytes());
-  EXPECT_EQ(reader.u8(), 0xfe);
-  EXPECT_EQ(reader.u16(), 0x1234);
-  EXPECT_EQ(reader.u32(), 0xdeadbeefu);
-  EXPECT_EQ(reader.u64(), UINT64_MAX - 1);
-  EXPECT_EQ(reader.i8(), -4);
-  EXPECT_EQ(reader.i32(), -5);
-  EXPECT_TRUE(std::signbit(reader.f64()));
-  EXPECT_EQ(reader.text(7), "a label");
-  EXPECT_EQ(reader.raw(3), "xyz");
-  EXPECT_TRUE(reader.finished());
+    ByteWriter writer;
+    writer.u8(0xfe);
+    writer.u16(0x1234);
+    writer.u32(0xdeadbeef);
+    writer.u64(UINT64_MAX - 1);
+    writer.i8(-4);
+    writer.i32(-5);
+    writer.f64(-0.0);
+    writer.text("a label");
+    writer.raw("xyz");
+    ByteReader reader(writer.bytes());
+    EXPECT_EQ(reader.u8(), 0xfe);
+    EXPECT_EQ(reader.u16(), 0x1234);
+    EXPECT_EQ(reader.u32(), 0xdeadbeefu);
+    EXPECT_EQ(reader.u64(), UINT64_MAX - 1);
+    EXPECT_EQ(reader.i8(), -4);
+    EXPECT_EQ(reader.i32(), -5);
+    EXPECT_TRUE(std::signbit(reader.f64()));
+    EXPECT_EQ(reader.text(7), "a label");
+    EXPECT_EQ(reader.raw(3), "xyz");
+    EXPECT_TRUE(reader.finished());
 }
 
 TEST(Bytes, AreLittleEndian) {
-  ByteWriter writer;
-  writer.u32(0x04030201);
-  EXPECT_EQ(writer.bytes(), "\x01\x02\x03\x04");
+    ByteWriter writer;
+    writer.u32(0x04030201);
+    EXPECT_EQ(writer.bytes(), "\x01\x02\x03\x04");
 }
 
 TEST(Bytes, KeepThePayloadOfANan) {
-  auto bits = UINT64_C(0x7ff8000000000002);  // another NaN than the usual one
-  ByteWriter writer;
-  writer.f64(std::bit_cast<double>(bits));
-  writer.f64s({std::bit_cast<double>(bits)});
-  ByteReader reader(writer.bytes());
-  EXPECT_EQ(std::bit_cast<std::uint64_t>(reader.f64()), bits);
-  EXPECT_EQ(std::bit_cast<std::uint64_t>(reader.f64s(1)[0]), bits);
+    auto bits = UINT64_C(0x7ff8000000000002);  // another NaN than the usual one
+    ByteWriter writer;
+    writer.f64(std::bit_cast<double>(bits));
+    writer.f64s({std::bit_cast<double>(bits)});
+    ByteReader reader(writer.bytes());
+    EXPECT_EQ(std::bit_cast<std::uint64_t>(reader.f64()), bits);
+    EXPECT_EQ(std::bit_cast<std::uint64_t>(reader.f64s(1)[0]), bits);
 }
 
 TEST(Bytes, RunsComeBackAsWritten) {
-  ByteWriter writer;
-  writer.u64s({1, UINT64_MAX, 0});
-  writer.u64s({});
-  writer.f64s({std::numeric_limits<double>::infinity(), -1.5});
-  ByteReader reader(writer.bytes());
-  EXPECT_EQ(reader.u64s(3), (std::vector<std::uint64_t>{1, UINT64_MAX, 0}));
-  EXPECT_TRUE(reader.u64s(0).empty());
-  EXPECT_EQ(reader.f64s(2), (std::vector<double>{std::numeric_limits<double>::infinity(), -1.5}));
-  EXPECT_TRUE(reader.finished());
+    ByteWriter writer;
+    writer.u64s({1, UINT64_MAX, 0});
+    writer.u64s({});
+    writer.f64s({std::numeric_limits<double>::infinity(), -1.5});
+    ByteReader reader(writer.bytes());
+    EXPECT_EQ(reader.u64s(3), (std::vector<std::uint64_t>{1, UINT64_MAX, 0}));
+    EXPECT_TRUE(reader.u64s(0).empty());
+    EXPECT_EQ(reader.f64s(2), (std::vector<double>{std::numeric_limits<double>::infinity(), -1.5}));
+    EXPECT_TRUE(reader.finished());
 }
 
 TEST(Bytes, PastTheEndIsAFailureThatStays) {
-  ByteReader reader("abc");
-  EXPECT_EQ(reader.u32(), 0u);
-  EXPECT_TRUE(reader.failed());
-  EXPECT_EQ(reader.u8(), 0u);
-  EXPECT_EQ(reader.remaining(), 0u);
-  EXPECT_FALSE(reader.finished());
+    ByteReader reader("abc");
+    EXPECT_EQ(reader.u32(), 0u);
+    EXPECT_TRUE(reader.failed());
+    EXPECT_EQ(reader.u8(), 0u);
+    EXPECT_EQ(reader.remaining(), 0u);
+    EXPECT_FALSE(reader.finished());
 }
 
 TEST(Bytes, AHugeCountAllocatesNothingAndFails) {
-  ByteReader reader("12345678");
-  EXPECT_TRUE(reader.u64s(SIZE_MAX / 8 + 2).empty());
-  EXPECT_TRUE(reader.failed());
-  ByteReader other("12345678");
-  EXPECT_TRUE(other.f64s(2).empty());
-  EXPECT_TRUE(other.failed());
+    ByteReader reader("12345678");
+    EXPECT_TRUE(reader.u64s(SIZE_MAX / 8 + 2).empty());
+    EXPECT_TRUE(reader.failed());
+    ByteReader other("12345678");
+    EXPECT_TRUE(other.f64s(2).empty());
+    EXPECT_TRUE(other.failed());
 }
 
 TEST(Bytes, ATextLongerThanAllowedFails) {
-  ByteWriter writer;
-  writer.text("12345");
-  ByteReader reader(writer.bytes());
-  EXPECT_EQ(reader.text(4), "");
-  EXPECT_TRUE(reader.failed());
+    ByteWriter writer;
+    writer.text("12345");
+    ByteReader reader(writer.bytes());
+    EXPECT_EQ(reader.text(4), "");
+    EXPECT_TRUE(reader.failed());
 }
 
 TEST(Bytes, ATextLongerThanTheRestFails) {
-  ByteWriter writer;
-  writer.u32(UINT32_MAX);
-  writer.raw("abc");
-  ByteReader reader(writer.bytes());
-  EXPECT_EQ(reader.text(SIZE_MAX), "");
-  EXPECT_TRUE(reader.failed());
+    ByteWriter writer;
+    writer.u32(UINT32_MAX);
+    writer.raw("abc");
+    ByteReader reader(writer.bytes());
+    EXPECT_EQ(reader.text(SIZE_MAX), "");
+    EXPECT_TRUE(reader.failed());
 }
 
 TEST(Bytes, LeftOverBytesAreNotFinished) {
-  ByteReader reader("ab");
-  reader.u8();
-  EXPECT_FALSE(reader.failed());
-  EXPECT_FALSE(reader.finished());
+    ByteReader reader("ab");
+    reader.u8();
+    EXPECT_FALSE(reader.failed());
+    EXPECT_FALSE(reader.finished());
 }
 
 TEST(CheckedArithmetic, SaysWhenItDoesNotFit) {
-  EXPECT_EQ(checked_add(UINT64_MAX - 1, 1), UINT64_MAX);
-  EXPECT_EQ(checked_add(UINT64_MAX, 1), std::nullopt);
-  EXPECT_EQ(checked_multiply(UINT64_C(1) << 32, (UINT64_C(1) << 32) - 1), UINT64_MAX - UINT32_MAX);
-  EXPECT_EQ(checked_multiply(UINT64_C(1) << 32, UINT64_C(1) << 32), std::nullopt);
+    EXPECT_EQ(checked_add(UINT64_MAX - 1, 1), UINT64_MAX);
+    EXPECT_EQ(checked_add(UINT64_MAX, 1), std::nullopt);
+    EXPECT_EQ(checked_multiply(UINT64_C(1) << 32, (UINT64_C(1) << 32) - 1),
+              UINT64_MAX - UINT32_MAX);
+    EXPECT_EQ(checked_multiply(UINT64_C(1) << 32, UINT64_C(1) << 32), std::nullopt);
 }
 
 }  // namespace

@@ -14,172 +14,170 @@
 namespace ringside::agent {
 namespace {
 
-FileSystem& real() {
-  return FileSystem::real();
-}
+FileSystem& real() { return FileSystem::real(); }
 
 std::string content(const std::string& path) {
-  Result<std::string> bytes = read_file(real(), path, 1 << 20);
-  return bytes.ok() ? *bytes : "<" + bytes.error().message() + ">";
+    Result<std::string> bytes = read_file(real(), path, 1 << 20);
+    return bytes.ok() ? *bytes : "<" + bytes.error().message() + ">";
 }
 
 TEST(DurableFile, WritesAWholeFile) {
-  TemporaryFolder folder;
-  ASSERT_TRUE(write_file_durably(real(), folder / "cursor", "seven bytes").ok());
-  EXPECT_EQ(content(folder / "cursor"), "seven bytes");
-  EXPECT_EQ(*list_directory(real(), folder.path()), std::vector<std::string>{"cursor"});
+    TemporaryFolder folder;
+    ASSERT_TRUE(write_file_durably(real(), folder / "cursor", "seven bytes").ok());
+    EXPECT_EQ(content(folder / "cursor"), "seven bytes");
+    EXPECT_EQ(*list_directory(real(), folder.path()), std::vector<std::string>{"cursor"});
 }
 
 TEST(DurableFile, ReplacesWhatWasThere) {
-  TemporaryFolder folder;
-  ASSERT_TRUE(write_file_durably(real(), folder / "cursor", "a longer old content").ok());
-  ASSERT_TRUE(write_file_durably(real(), folder / "cursor", "new").ok());
-  EXPECT_EQ(content(folder / "cursor"), "new");
+    TemporaryFolder folder;
+    ASSERT_TRUE(write_file_durably(real(), folder / "cursor", "a longer old content").ok());
+    ASSERT_TRUE(write_file_durably(real(), folder / "cursor", "new").ok());
+    EXPECT_EQ(content(folder / "cursor"), "new");
 }
 
 TEST(DurableFile, GivesTheModeAskedFor) {
-  TemporaryFolder folder;
-  mode_t before = umask(0);
-  ASSERT_TRUE(write_file_durably(real(), folder / "cursor", "x", 0600).ok());
-  umask(before);
-  struct stat status {};
-  ASSERT_EQ(lstat((folder / "cursor").c_str(), &status), 0);
-  EXPECT_EQ(status.st_mode & 0777, 0600u);
+    TemporaryFolder folder;
+    mode_t before = umask(0);
+    ASSERT_TRUE(write_file_durably(real(), folder / "cursor", "x", 0600).ok());
+    umask(before);
+    struct stat status {};
+    ASSERT_EQ(lstat((folder / "cursor").c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777, 0600u);
 }
 
 TEST(DurableFile, WithoutCommitLeavesTheOldContentAndNoLeftover) {
-  TemporaryFolder folder;
-  ASSERT_TRUE(write_file_durably(real(), folder / "cursor", "old").ok());
-  {
-    Result<DurableFile> file = DurableFile::create(real(), folder / "cursor");
-    ASSERT_TRUE(file.ok());
-    ASSERT_TRUE(file->append(std::string(1 << 20, 'x')).ok());
-  }
-  EXPECT_EQ(content(folder / "cursor"), "old");
-  EXPECT_EQ(list_directory(real(), folder.path())->size(), 1u);
+    TemporaryFolder folder;
+    ASSERT_TRUE(write_file_durably(real(), folder / "cursor", "old").ok());
+    {
+        Result<DurableFile> file = DurableFile::create(real(), folder / "cursor");
+        ASSERT_TRUE(file.ok());
+        ASSERT_TRUE(file->append(std::string(1 << 20, 'x')).ok());
+    }
+    EXPECT_EQ(content(folder / "cursor"), "old");
+    EXPECT_EQ(list_directory(real(), folder.path())->size(), 1u);
 }
 
 TEST(DurableFile, ReplacesALeftoverOfItsOwnName) {
-  TemporaryFolder folder;
-  ASSERT_EQ(symlink("/etc/passwd", (folder / "cursor.tmp").c_str()), 0);
-  ASSERT_TRUE(write_file_durably(real(), folder / "cursor", "x").ok());
-  EXPECT_EQ(content(folder / "cursor"), "x");
+    TemporaryFolder folder;
+    ASSERT_EQ(symlink("/etc/passwd", (folder / "cursor.tmp").c_str()), 0);
+    ASSERT_TRUE(write_file_durably(real(), folder / "cursor", "x").ok());
+    EXPECT_EQ(content(folder / "cursor"), "x");
 }
 
 TEST(DurableFile, PutsShortWritesTogether) {
-  TemporaryFolder folder;
-  FaultyFiles files;
-  files.shorten_writes(7);
-  std::string bytes(1000, 'y');
-  ASSERT_TRUE(write_file_durably(files, folder / "cursor", bytes).ok());
-  EXPECT_EQ(content(folder / "cursor"), bytes);
+    TemporaryFolder folder;
+    FaultyFiles files;
+    files.shorten_writes(7);
+    std::string bytes(1000, 'y');
+    ASSERT_TRUE(write_file_durably(files, folder / "cursor", bytes).ok());
+    EXPECT_EQ(content(folder / "cursor"), bytes);
 }
 
 TEST(DurableFile, SyncsTheBytesBeforeTheRenameAndTheFolderAfter) {
-  TemporaryFolder folder;
-  FaultyFiles files;
-  std::string calls;
-  files.fail_when([&](const std::string& call, const std::string&) {
-    calls += call + " ";
-    return 0;
-  });
-  ASSERT_TRUE(write_file_durably(files, folder / "cursor", "x").ok());
-  EXPECT_EQ(calls, "open write fsync close rename open fsync close ");
+    TemporaryFolder folder;
+    FaultyFiles files;
+    std::string calls;
+    files.fail_when([&](const std::string& call, const std::string&) {
+        calls += call + " ";
+        return 0;
+    });
+    ASSERT_TRUE(write_file_durably(files, folder / "cursor", "x").ok());
+    EXPECT_EQ(calls, "open write fsync close rename open fsync close ");
 }
 
 TEST(DurableFile, AFailedCallLeavesTheOldContentOrTheNew) {
-  for (int errno_value : {EIO, ENOSPC, EROFS, EDQUOT}) {
-    TemporaryFolder folder;
-    FaultyFiles files;
-    ASSERT_TRUE(write_file_durably(real(), folder / "cursor", "old").ok());
-    bool failed_once = false;
-    for (std::uint64_t k = 1;; ++k) {
-      files.fail_at(k, errno_value);
-      Result<void> written = write_file_durably(files, folder / "cursor", "new");
-      if (!files.hit()) break;
-      failed_once = failed_once || !written.ok();
-      std::string now = content(folder / "cursor");
-      if (written.ok()) {
-        EXPECT_EQ(now, "new");  // a close that complains loses nothing after fsync
-      } else {
-        EXPECT_TRUE(now == "old" || now == "new") << now;
-        EXPECT_EQ(written.error().errno_value, errno_value);
-      }
-      EXPECT_EQ(list_directory(real(), folder.path())->size(), 1u) << "leftover at " << k;
-      ASSERT_TRUE(write_file_durably(real(), folder / "cursor", "old").ok());
+    for (int errno_value : {EIO, ENOSPC, EROFS, EDQUOT}) {
+        TemporaryFolder folder;
+        FaultyFiles files;
+        ASSERT_TRUE(write_file_durably(real(), folder / "cursor", "old").ok());
+        bool failed_once = false;
+        for (std::uint64_t k = 1;; ++k) {
+            files.fail_at(k, errno_value);
+            Result<void> written = write_file_durably(files, folder / "cursor", "new");
+            if (!files.hit()) break;
+            failed_once = failed_once || !written.ok();
+            std::string now = content(folder / "cursor");
+            if (written.ok()) {
+                EXPECT_EQ(now, "new");  // a close that complains loses nothing after fsync
+            } else {
+                EXPECT_TRUE(now == "old" || now == "new") << now;
+                EXPECT_EQ(written.error().errno_value, errno_value);
+            }
+            EXPECT_EQ(list_directory(real(), folder.path())->size(), 1u) << "leftover at " << k;
+            ASSERT_TRUE(write_file_durably(real(), folder / "cursor", "old").ok());
+        }
+        EXPECT_TRUE(failed_once);
     }
-    EXPECT_TRUE(failed_once);
-  }
 }
 
 TEST(DurableFile, ACrashLeavesTheOldContentOrTheNewAndALeftoverThatCleaningRemoves) {
-  TemporaryFolder folder;
-  FaultyFiles files;
-  int leftovers = 0;
-  for (std::uint64_t k = 1;; ++k) {
-    ASSERT_TRUE(write_file_durably(real(), folder / "cursor", "old").ok());
-    files.crash_at(k);
-    Result<void> written = write_file_durably(files, folder / "cursor", "new");
-    if (!files.hit()) break;
-    std::string now = content(folder / "cursor");
-    EXPECT_TRUE(now == "old" || now == "new") << now;
-    Result<std::size_t> removed = remove_temporaries(real(), folder.path());
-    ASSERT_TRUE(removed.ok());
-    leftovers += static_cast<int>(*removed);
-    EXPECT_EQ(list_directory(real(), folder.path())->size(), 1u);
-  }
-  EXPECT_GE(leftovers, 3);  // killed at write, fsync, rename
+    TemporaryFolder folder;
+    FaultyFiles files;
+    int leftovers = 0;
+    for (std::uint64_t k = 1;; ++k) {
+        ASSERT_TRUE(write_file_durably(real(), folder / "cursor", "old").ok());
+        files.crash_at(k);
+        Result<void> written = write_file_durably(files, folder / "cursor", "new");
+        if (!files.hit()) break;
+        std::string now = content(folder / "cursor");
+        EXPECT_TRUE(now == "old" || now == "new") << now;
+        Result<std::size_t> removed = remove_temporaries(real(), folder.path());
+        ASSERT_TRUE(removed.ok());
+        leftovers += static_cast<int>(*removed);
+        EXPECT_EQ(list_directory(real(), folder.path())->size(), 1u);
+    }
+    EXPECT_GE(leftovers, 3);  // killed at write, fsync, rename
 }
 
 TEST(ReadFile, SaysWhatIsWrong) {
-  TemporaryFolder folder;
-  EXPECT_EQ(read_file(real(), folder / "none", 10).error().code, Code::kNotFound);
-  EXPECT_EQ(read_file(real(), folder.path(), 10).error().code, Code::kInvalid);
-  ASSERT_TRUE(write_file_durably(real(), folder / "long", "12345678901").ok());
-  EXPECT_EQ(read_file(real(), folder / "long", 10).error().code, Code::kExhausted);
-  ASSERT_EQ(symlink((folder / "long").c_str(), (folder / "link").c_str()), 0);
-  EXPECT_FALSE(read_file(real(), folder / "link", 100).ok());
-  ASSERT_EQ(mkfifo((folder / "fifo").c_str(), 0600), 0);
-  EXPECT_EQ(read_file(real(), folder / "fifo", 100).error().code, Code::kInvalid);
+    TemporaryFolder folder;
+    EXPECT_EQ(read_file(real(), folder / "none", 10).error().code, Code::kNotFound);
+    EXPECT_EQ(read_file(real(), folder.path(), 10).error().code, Code::kInvalid);
+    ASSERT_TRUE(write_file_durably(real(), folder / "long", "12345678901").ok());
+    EXPECT_EQ(read_file(real(), folder / "long", 10).error().code, Code::kExhausted);
+    ASSERT_EQ(symlink((folder / "long").c_str(), (folder / "link").c_str()), 0);
+    EXPECT_FALSE(read_file(real(), folder / "link", 100).ok());
+    ASSERT_EQ(mkfifo((folder / "fifo").c_str(), 0600), 0);
+    EXPECT_EQ(read_file(real(), folder / "fifo", 100).error().code, Code::kInvalid);
 }
 
 TEST(File, AReadPastTheEndIsCorrupt) {
-  TemporaryFolder folder;
-  ASSERT_TRUE(write_file_durably(real(), folder / "short", "123").ok());
-  Result<File> file = File::open(real(), folder / "short", O_RDONLY, "file");
-  ASSERT_TRUE(file.ok());
-  char bytes[4];
-  EXPECT_TRUE(file->read_at(1, bytes, 2).ok());
-  EXPECT_EQ(file->read_at(1, bytes, 3).error().code, Code::kCorrupt);
+    TemporaryFolder folder;
+    ASSERT_TRUE(write_file_durably(real(), folder / "short", "123").ok());
+    Result<File> file = File::open(real(), folder / "short", O_RDONLY, "file");
+    ASSERT_TRUE(file.ok());
+    char bytes[4];
+    EXPECT_TRUE(file->read_at(1, bytes, 2).ok());
+    EXPECT_EQ(file->read_at(1, bytes, 3).error().code, Code::kCorrupt);
 }
 
 TEST(MakeDirectories, MakesWhatIsMissingAndTakesWhatIsThere) {
-  TemporaryFolder folder;
-  ASSERT_TRUE(make_directories(real(), folder / "a/b/c").ok());
-  ASSERT_TRUE(make_directories(real(), folder / "a/b/c/").ok());
-  ASSERT_EQ(symlink("a", (folder / "link").c_str()), 0);
-  ASSERT_TRUE(make_directories(real(), folder / "link/b/d").ok());
-  EXPECT_TRUE(sync_directory(real(), folder / "link").ok());
-  ASSERT_TRUE(write_file_durably(real(), folder / "file", "x").ok());
-  Result<void> made = make_directories(real(), folder / "file/d");
-  ASSERT_FALSE(made.ok());
-  EXPECT_NE(made.error().context.find("file"), std::string::npos);
+    TemporaryFolder folder;
+    ASSERT_TRUE(make_directories(real(), folder / "a/b/c").ok());
+    ASSERT_TRUE(make_directories(real(), folder / "a/b/c/").ok());
+    ASSERT_EQ(symlink("a", (folder / "link").c_str()), 0);
+    ASSERT_TRUE(make_directories(real(), folder / "link/b/d").ok());
+    EXPECT_TRUE(sync_directory(real(), folder / "link").ok());
+    ASSERT_TRUE(write_file_durably(real(), folder / "file", "x").ok());
+    Result<void> made = make_directories(real(), folder / "file/d");
+    ASSERT_FALSE(made.ok());
+    EXPECT_NE(made.error().context.find("file"), std::string::npos);
 }
 
 TEST(RemoveFile, TakesAMissingFileForRemoved) {
-  TemporaryFolder folder;
-  EXPECT_TRUE(remove_file(real(), folder / "none").ok());
-  EXPECT_EQ(remove_file(real(), folder / "none/none").ok(), true);
+    TemporaryFolder folder;
+    EXPECT_TRUE(remove_file(real(), folder / "none").ok());
+    EXPECT_EQ(remove_file(real(), folder / "none/none").ok(), true);
 }
 
 TEST(ParentDirectory, IsThatOfTheLastPart) {
-  EXPECT_EQ(parent_directory("/a/b"), "/a");
-  EXPECT_EQ(parent_directory("/a/b/"), "/a");
-  EXPECT_EQ(parent_directory("/a//b"), "/a");
-  EXPECT_EQ(parent_directory("/a"), "/");
-  EXPECT_EQ(parent_directory("/"), "/");
-  EXPECT_EQ(parent_directory("a"), ".");
-  EXPECT_EQ(parent_directory("a/b"), "a");
+    EXPECT_EQ(parent_directory("/a/b"), "/a");
+    EXPECT_EQ(parent_directory("/a/b/"), "/a");
+    EXPECT_EQ(parent_directory("/a//b"), "/a");
+    EXPECT_EQ(parent_directory("/a"), "/");
+    EXPECT_EQ(parent_directory("/"), "/");
+    EXPECT_EQ(parent_directory("a"), ".");
+    EXPECT_EQ(parent_directory("a/b"), "a");
 }
 
 }  // namespace

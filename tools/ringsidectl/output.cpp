@@ -1,0 +1,273 @@
+#include "tools/ringsidectl/output.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+#include "tools/ringsidectl/output_json.h"
+#include "tools/ringsidectl/text.h"
+
+namespace ringside::ctl {
+namespace {
+
+constexpr const char* kBold = "\033[1m";
+constexpr const char* kPlain = "\033[0m";
+
+bool is_number(Unit unit) {
+    return unit == Unit::kNumber || unit == Unit::kCompact || unit == Unit::kBytes ||
+           unit == Unit::kDuration;
+}
+
+double as_double(const Value& value) {
+    if (const auto* i = std::get_if<std::int64_t>(&value)) return static_cast<double>(*i);
+    if (const auto* u = std::get_if<std::uint64_t>(&value)) return static_cast<double>(*u);
+    return std::get<double>(value);
+}
+
+bool holds_number(const Value& value) {
+    return std::holds_alternative<std::int64_t>(value) ||
+           std::holds_alternative<std::uint64_t>(value) || std::holds_alternative<double>(value);
+}
+
+template <typename List, typename ToText>
+std::string joined(const List& list, const char* between, ToText to_text) {
+    std::string out;
+    bool first = true;
+    for (const auto& item : list) {
+        if (!first) out += between;
+        out += to_text(item);
+        first = false;
+    }
+    return out;
+}
+
+// The text of a value as it is, for CSV and for what a table shows unchanged.
+std::string raw_text(const Value& value) {
+    struct Visitor {
+        std::string operator()(std::monostate) const { return {}; }
+        std::string operator()(const std::string& text) const { return text; }
+        std::string operator()(std::int64_t number) const { return std::to_string(number); }
+        std::string operator()(std::uint64_t number) const { return std::to_string(number); }
+        std::string operator()(double number) const { return exact_text(number); }
+        std::string operator()(bool truth) const { return truth ? "true" : "false"; }
+        std::string operator()(const Labels& labels) const { return labels_text(labels); }
+        std::string operator()(const Texts& texts) const {
+            return joined(texts, ",", [](const std::string& text) { return text; });
+        }
+        std::string operator()(const Counts& counts) const {
+            return joined(counts, " ", [](std::uint64_t count) { return std::to_string(count); });
+        }
+    };
+    return std::visit(Visitor{}, value);
+}
+
+std::string heading_of(const Column& column) {
+    if (!column.heading.empty()) return column.heading;
+    std::string_view name = column.name;
+    for (std::string_view suffix : {"_bytes", "_ns"}) {
+        if (name.size() > suffix.size() && name.ends_with(suffix))
+            name.remove_suffix(suffix.size());
+    }
+    std::string heading(name);
+    std::transform(heading.begin(), heading.end(), heading.begin(), [](char c) {
+        return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    });
+    return heading;
+}
+
+std::string padded(std::string text, std::size_t width, bool right) {
+    const std::size_t has = width_of(text);
+    if (has >= width) return text;
+    return right ? std::string(width - has, ' ') + text : text + std::string(width - has, ' ');
+}
+
+// RFC 4180: fields with a comma, a quote or a line break are quoted, quotes doubled. So is an empty
+// text (O2).
+std::string csv_field(const Value& value) {
+    std::string text = raw_text(value);
+    const bool empty_text = text.empty() && !std::holds_alternative<std::monostate>(value);
+    if (!empty_text && text.find_first_of(",\"\r\n") == std::string::npos) return text;
+    std::string quoted = "\"";
+    for (char c : text) {
+        if (c == '"') quoted += '"';
+        quoted += c;
+    }
+    return quoted + '"';
+}
+
+std::string csv_line(const std::vector<Value>& row) { return joined(row, ",", csv_field) + "\r\n"; }
+
+std::string csv_header(const std::vector<Column>& columns) {
+    return joined(columns, ",", [](const Column& column) { return csv_field(column.name); }) +
+           "\r\n";
+}
+
+}  // namespace
+
+std::string labels_text(const Labels& labels) {
+    if (labels.empty()) return {};
+    std::string out = "{";
+    for (const auto& [name, value] : labels) {
+        if (out.size() > 1) out += ',';
+        out += name + "=\"";
+        for (char c : value) {
+            if (c == '"' || c == '\\') out += '\\';
+            out += c == '\n' ? "\\n" : std::string(1, c);
+        }
+        out += '"';
+    }
+    return out + "}";
+}
+
+std::string cell_text(const Value& value, Unit unit) {
+    if (holds_number(value)) {
+        const double number = as_double(value);
+        const auto* whole = std::get_if<std::uint64_t>(&value);
+        switch (unit) {
+            case Unit::kCompact: return compact_text(number);
+            case Unit::kBytes: return bytes_text(number);
+            case Unit::kDuration: return duration_text(number);
+            case Unit::kTime: return whole ? time_text(*whole) : "-";
+            case Unit::kTimeMs: return whole ? time_text(*whole, 3) : "-";
+            case Unit::kText:
+            case Unit::kNumber: return raw_text(value);
+        }
+    }
+    if (const auto* truth = std::get_if<bool>(&value)) return *truth ? "yes" : "no";
+    std::string text = printable(raw_text(value));
+    return text.empty() ? "-" : text;
+}
+
+bool wants_colours(std::FILE* file) {
+    const char* no_color = std::getenv("NO_COLOR");
+    const char* term = std::getenv("TERM");
+    if (no_color && *no_color) return false;
+    if (!term || std::strcmp(term, "dumb") == 0) return false;
+    return isatty(fileno(file)) == 1;
+}
+
+void Output::put(const std::string& text) { std::fwrite(text.data(), 1, text.size(), file_); }
+
+bool Output::flush() { return std::fflush(file_) == 0 && std::ferror(file_) == 0; }
+
+void Output::print(const Document& document) {
+    switch (format_) {
+        case Format::kJson: put(json_text(document)); return;
+        case Format::kCsv: print_csv(document.sections[document.csv]); return;
+        case Format::kTable: break;
+    }
+    bool first = true;
+    for (const Section& section : document.sections) {
+        if (!first) put("\n");
+        first = false;
+        if (!section.title.empty()) put(section.title + "\n");
+        section.single ? print_record(section) : print_table(section);
+    }
+}
+
+void Output::print_csv(const Section& section) {
+    put(csv_header(section.columns));
+    for (const auto& row : section.rows) put(csv_line(row));
+}
+
+void Output::print_table(const Section& section) {
+    std::vector<std::vector<std::string>> lines;
+    std::vector<std::size_t> widths;
+    for (const Column& column : section.columns) widths.push_back(width_of(heading_of(column)));
+    for (const auto& row : section.rows) {
+        std::vector<std::string>& line = lines.emplace_back();
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            line.push_back(cell_text(row[i], section.columns[i].unit));
+            widths[i] = std::max(widths[i], width_of(line.back()));
+        }
+    }
+    const auto print_line = [&](const std::vector<std::string>& line) {
+        std::string out;
+        for (std::size_t i = 0; i < line.size(); ++i) {
+            const bool right = is_number(section.columns[i].unit);
+            const bool last = i + 1 == line.size();
+            if (i > 0) out += "  ";
+            out += last && !right ? line[i] : padded(line[i], widths[i], right);
+        }
+        return out;
+    };
+    std::vector<std::string> headings;
+    for (const Column& column : section.columns) headings.push_back(heading_of(column));
+    const std::string heading = print_line(headings);
+    put(colours_ ? kBold + heading + kPlain + "\n" : heading + "\n");
+    for (const auto& line : lines) put(print_line(line) + "\n");
+}
+
+void Output::print_record(const Section& section) {
+    std::size_t width = 0;
+    for (const Column& column : section.columns)
+        width = std::max(width, width_of(heading_of(column)));
+    for (const auto& row : section.rows) {
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            const std::string heading = padded(heading_of(section.columns[i]), width + 2, false);
+            put(colours_ ? kBold + heading + kPlain : heading);
+            put(cell_text(row[i], section.columns[i].unit) + "\n");
+        }
+    }
+}
+
+void Output::begin_stream(std::string kind, std::vector<Column> columns,
+                          std::size_t heading_every) {
+    stream_kind_ = std::move(kind);
+    stream_columns_ = std::move(columns);
+    heading_every_ = heading_every;
+    rows_since_heading_ = 0;
+    stream_widths_.clear();
+    for (const Column& column : stream_columns_) {
+        // A stream's widths are fixed before its values are known: a time has 20 or 24 places, a number
+        // at most 8.
+        const std::size_t least = column.unit == Unit::kTime     ? 20
+                                  : column.unit == Unit::kTimeMs ? 24
+                                  : is_number(column.unit)       ? 8
+                                                                 : 1;
+        stream_widths_.push_back(
+            std::max({least, width_of(heading_of(column)), width_of(column.note)}));
+    }
+    if (format_ == Format::kCsv) put(csv_header(stream_columns_));
+}
+
+void Output::stream_heading() {
+    std::string names, notes;
+    bool has_notes = false;
+    for (std::size_t i = 0; i < stream_columns_.size(); ++i) {
+        const Column& column = stream_columns_[i];
+        const bool right = is_number(column.unit);
+        has_notes = has_notes || !column.note.empty();
+        names += (i > 0 ? " " : "") + padded(heading_of(column), stream_widths_[i], right);
+        notes += (i > 0 ? " " : "") + padded(column.note, stream_widths_[i], right);
+    }
+    for (std::string line : {names, has_notes ? notes : std::string()}) {
+        line.erase(line.find_last_not_of(' ') + 1);
+        if (!line.empty()) put(colours_ ? kBold + line + kPlain + "\n" : line + "\n");
+    }
+}
+
+void Output::stream_row(const std::vector<Value>& row) {
+    if (format_ == Format::kCsv) {
+        put(csv_line(row));
+    } else if (format_ == Format::kJson) {
+        put(json_line(stream_kind_, stream_columns_, row));
+    } else {
+        if (rows_since_heading_ % heading_every_ == 0) stream_heading();
+        ++rows_since_heading_;
+        std::string line;
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            const Column& column = stream_columns_[i];
+            line += (i > 0 ? " " : "") + padded(cell_text(row[i], column.unit), stream_widths_[i],
+                                                is_number(column.unit));
+        }
+        line.erase(line.find_last_not_of(' ') + 1);
+        put(line + "\n");
+    }
+    std::fflush(file_);
+}
+
+}  // namespace ringside::ctl

@@ -23,8 +23,8 @@
  *      carries the value held through the run.
  *  F5  Accumulators of the bank named by `open` hold the closed first-tier windows of the open window of
  *      each coarser tier; the other bank is scratch.
- *  F6  While RSIDE_OPEN_STALE is set, the hot fields of a gauge cell count as empty (a level gauge keeps
- *      `last` and `since_ns`): they have been merged into the bank that `open` names.
+ *  F6  While RSIDE_OPEN_STALE is set, the hot fields of a gauge cell count as empty: they have been merged into the
+ *      bank that `open` names. A level gauge keeps `last`, and counts as accounted up to the begin of the window.
  */
 #ifndef RINGSIDE_FORMAT_H
 #define RINGSIDE_FORMAT_H

@@ -1,0 +1,48 @@
+/* What the inline hot path sees of the writer's private memory. Not API: include <ringside/ringside.h>.
+ *
+ * Private to one process: nothing here is shared, so plain fields do. They are written in set-up, before a handle is
+ * given out, and only read afterwards.
+ */
+#ifndef RINGSIDE_DETAIL_HOT_H
+#define RINGSIDE_DETAIL_HOT_H
+
+/* The first bytes of rside_segment: what every record needs. */
+typedef struct rside_hot {
+    uint64_t *tick_ns;    /* in the segment's header; null in coarse-clock mode */
+    uint64_t window_ns;   /* length of a window of the first tier */
+    rside_header *header;
+} rside_hot;
+
+/* Where a histogram's buckets are, one per histogram series. */
+typedef struct rside_histogram_hot {
+    uint64_t *buckets; /* zero bucket, then the buckets */
+    double zero_bound; /* values up to here count as zero */
+    int32_t first;     /* index of buckets[1] */
+    uint32_t count;    /* buckets without the zero bucket */
+    int32_t scale;
+    uint32_t reserved;
+} rside_histogram_hot;
+
+/* A handle. Two fit a cache line, so that 10,000 of them stay in the second-level cache. */
+typedef struct rside_series {
+    rside_cell *cell;
+    rside_segment *segment;
+    const rside_histogram_hot *histogram; /* histograms only */
+    uint32_t index;                       /* directory entry */
+    uint32_t metric;
+} rside_series;
+
+struct rside_counter { rside_series series; };
+struct rside_shared_counter { rside_series series; };
+struct rside_counter_f64 { rside_series series; };
+struct rside_gauge { rside_series series; };
+struct rside_level { rside_series series; };
+struct rside_histogram { rside_series series; };
+
+/* The slow path: `now_ns` lies outside the open window of the cell. Closes the windows that are over, or absorbs a
+ * step back of the clock. Writes memory only. */
+RSIDE_API void rside_turn(const rside_series *series, uint64_t now_ns);
+/* Counts a sample that cannot be recorded. */
+RSIDE_API void rside_reject(const rside_series *series);
+
+#endif

@@ -1,0 +1,224 @@
+/* The hot path. Not API: include <ringside/ringside.h>.
+ *
+ * The labels P1.. name the writer's side of each pairing; docs/ordering.md tells the reader's side and what breaks
+ * without them, and the model in tests/model uses the same labels. A cell is written by one thread, so its
+ * own loads of it need no order.
+ */
+#ifndef RINGSIDE_DETAIL_HOT_INLINE_H
+#define RINGSIDE_DETAIL_HOT_INLINE_H
+
+#define RSIDE_LIKELY_(x) __builtin_expect(!!(x), 1)
+#define RSIDE_UNLIKELY_(x) __builtin_expect(!!(x), 0)
+
+/* Relaxed: one writer a word, and the orders that readers need come from the fences below. */
+static inline uint64_t rside_load_u64_(const uint64_t *at) { return __atomic_load_n(at, __ATOMIC_RELAXED); }
+static inline void rside_store_u64_(uint64_t *at, uint64_t value) {
+    __atomic_store_n(at, value, __ATOMIC_RELAXED);
+}
+static inline double rside_load_f64_(const double *at) {
+    double value;
+    __atomic_load(at, &value, __ATOMIC_RELAXED);
+    return value;
+}
+static inline void rside_store_f64_(double *at, double value) {
+    __atomic_store(at, &value, __ATOMIC_RELAXED);
+}
+static inline double rside_bits_f64_(uint64_t bits) {
+    double value;
+    __builtin_memcpy(&value, &bits, sizeof value);
+    return value;
+}
+static inline uint64_t rside_f64_bits_(double value) {
+    uint64_t bits;
+    __builtin_memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static inline uint64_t rside_now_(const rside_segment *segment) {
+    const rside_hot *hot = (const rside_hot *)(const void *)segment;
+    /* Relaxed: the tick is a number, nothing is published with it. */
+    if (RSIDE_LIKELY_(hot->tick_ns != NULL)) return rside_load_u64_(hot->tick_ns);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now); /* vDSO: reads a page, never enters the kernel */
+    return (uint64_t)now.tv_sec * RSIDE_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* Closes windows when the time has left the open one; returns the time of the record. One compare covers both directions:
+ * a time before the window wraps to a huge difference. */
+static inline uint64_t rside_enter_(const rside_series *series) {
+    uint64_t now = rside_now_(series->segment);
+    uint64_t begin = rside_load_u64_(&series->cell->open) & ~RSIDE_OPEN_FLAGS;
+    const rside_hot *hot = (const rside_hot *)(const void *)series->segment;
+    if (RSIDE_UNLIKELY_(now - begin >= hot->window_ns)) rside_turn(series, now);
+    return now;
+}
+
+/* Marks the cell as half written. P1: the odd sequence is visible before any of the fields that follow. */
+static inline uint32_t rside_update_begin_(rside_cell *cell) {
+    uint32_t seq = __atomic_load_n(&cell->seq, __ATOMIC_RELAXED);
+    __atomic_store_n(&cell->seq, seq + 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    return seq + 2;
+}
+
+/* P2: all fields are visible before the even sequence. */
+static inline void rside_update_end_(rside_cell *cell, uint32_t seq) {
+    __atomic_store_n(&cell->seq, seq, __ATOMIC_RELEASE);
+}
+
+static inline void rside_tick(rside_segment *segment, uint64_t now_ns) {
+    if (RSIDE_UNLIKELY_(segment == NULL)) return;
+    rside_store_u64_(&((rside_hot *)(void *)segment)->header->tick_ns, now_ns);
+}
+
+static inline void rside_counter_add(rside_counter *counter, uint64_t delta) {
+    if (RSIDE_UNLIKELY_(counter == NULL)) return;
+    (void)rside_enter_(&counter->series);
+    uint64_t *value = &counter->series.cell->u.counter.value;
+    rside_store_u64_(value, rside_load_u64_(value) + delta);
+}
+
+static inline void rside_shared_counter_add(rside_shared_counter *counter, uint64_t delta) {
+    if (RSIDE_UNLIKELY_(counter == NULL)) return;
+    (void)rside_enter_(&counter->series);
+    /* Relaxed: only the sum counts; a thread that is late across a window's end counts into the next window. */
+    __atomic_fetch_add(&counter->series.cell->u.counter.value, delta, __ATOMIC_RELAXED);
+}
+
+static inline void rside_counter_f64_add(rside_counter_f64 *counter, double delta) {
+    if (RSIDE_UNLIKELY_(counter == NULL)) return;
+    if (RSIDE_UNLIKELY_(!(delta >= 0.0 && delta <= 1.7976931348623157e308))) {
+        rside_reject(&counter->series);
+        return;
+    }
+    (void)rside_enter_(&counter->series);
+    uint64_t *value = &counter->series.cell->u.counter.value;
+    rside_store_u64_(value, rside_f64_bits_(rside_bits_f64_(rside_load_u64_(value)) + delta));
+}
+
+static inline void rside_counter_baseline(rside_counter *counter, uint64_t total) {
+    if (counter != NULL) rside_store_u64_(&counter->series.cell->u.counter.raw, total);
+}
+
+static inline void rside_counter_f64_baseline(rside_counter_f64 *counter, double total) {
+    if (counter != NULL) rside_store_u64_(&counter->series.cell->u.counter.raw, rside_f64_bits_(total));
+}
+
+static inline void rside_counter_total(rside_counter *counter, uint64_t total) {
+    if (RSIDE_UNLIKELY_(counter == NULL)) return;
+    uint64_t *raw = &counter->series.cell->u.counter.raw;
+    uint64_t before = rside_load_u64_(raw);
+    rside_counter_add(counter, total >= before ? total - before : total);
+    rside_store_u64_(raw, total);
+}
+
+static inline void rside_counter_f64_total(rside_counter_f64 *counter, double total) {
+    if (RSIDE_UNLIKELY_(counter == NULL)) return;
+    if (RSIDE_UNLIKELY_(!(total >= 0.0 && total <= 1.7976931348623157e308))) {
+        rside_reject(&counter->series);
+        return;
+    }
+    uint64_t *raw = &counter->series.cell->u.counter.raw;
+    double before = rside_bits_f64_(rside_load_u64_(raw));
+    rside_counter_f64_add(counter, total >= before ? total - before : total);
+    rside_store_u64_(raw, rside_f64_bits_(total));
+}
+
+/* NaN and infinities: x - x is 0 for every finite x and NaN for the rest. */
+static inline int rside_is_finite_(double value) { return value - value == 0.0; }
+
+static inline void rside_gauge_record(rside_gauge *gauge, double value) {
+    if (RSIDE_UNLIKELY_(gauge == NULL)) return;
+    if (RSIDE_UNLIKELY_(!rside_is_finite_(value))) {
+        rside_reject(&gauge->series);
+        return;
+    }
+    (void)rside_enter_(&gauge->series);
+    rside_cell *cell = gauge->series.cell;
+    uint32_t seq = rside_update_begin_(cell);
+    double min = rside_load_f64_(&cell->u.gauge.min);
+    double max = rside_load_f64_(&cell->u.gauge.max);
+    rside_store_u64_(&cell->u.gauge.count, rside_load_u64_(&cell->u.gauge.count) + 1);
+    rside_store_f64_(&cell->u.gauge.sum, rside_load_f64_(&cell->u.gauge.sum) + value);
+    rside_store_f64_(&cell->u.gauge.min, value < min ? value : min);
+    rside_store_f64_(&cell->u.gauge.max, value > max ? value : max);
+    rside_store_f64_(&cell->u.gauge.last, value);
+    rside_update_end_(cell, seq);
+}
+
+static inline void rside_level_set(rside_level *level, double value) {
+    if (RSIDE_UNLIKELY_(level == NULL)) return;
+    if (RSIDE_UNLIKELY_(!rside_is_finite_(value))) {
+        rside_reject(&level->series);
+        return;
+    }
+    uint64_t now = rside_enter_(&level->series);
+    rside_cell *cell = level->series.cell;
+    uint32_t seq = rside_update_begin_(cell);
+    uint64_t since = rside_load_u64_(&cell->u.level.since_ns);
+    if (now > since) { /* else the clock stepped back, or stands: no time passes */
+        uint64_t held = now - since;
+        double sum = rside_load_f64_(&cell->u.level.sum);
+        double last = rside_load_f64_(&cell->u.level.last);
+        rside_store_u64_(&cell->u.level.held_ns, rside_load_u64_(&cell->u.level.held_ns) + held);
+        rside_store_f64_(&cell->u.level.sum, sum + last * ((double)held * 1e-9));
+        rside_store_u64_(&cell->u.level.since_ns, now);
+    }
+    double min = rside_load_f64_(&cell->u.level.min);
+    double max = rside_load_f64_(&cell->u.level.max);
+    rside_store_f64_(&cell->u.level.min, value < min ? value : min);
+    rside_store_f64_(&cell->u.level.max, value > max ? value : max);
+    rside_store_f64_(&cell->u.level.last, value);
+    rside_update_end_(cell, seq);
+}
+
+/* The bounds 2^(i/256) of one factor of two as 52-bit mantissas, and for each 1/256 step of the mantissa the first
+ * bound that can be at or above it (libwriter/src/histogram_tables.cpp). */
+RSIDE_API extern const uint64_t rside_histogram_bounds[257];
+RSIDE_API extern const uint16_t rside_histogram_start[256];
+
+/* rside_histogram_index for a finite value above 0 and a scale that has been checked. The bounds of every scale are a
+ * subset of those of scale 8, so one exact look-up at scale 8 and a rounding shift serve all of them. */
+static inline int32_t rside_histogram_index_(double value, int32_t scale) {
+    uint64_t bits = rside_f64_bits_(value);
+    int32_t exponent = (int32_t)(bits >> 52) - 1023; /* value > 0: the sign bit is clear */
+    uint64_t mantissa = bits & UINT64_C(0xfffffffffffff);
+    if (RSIDE_UNLIKELY_(exponent == -1023)) { /* subnormal: shift the leading one into place */
+        int shift = __builtin_clzll(mantissa) - 11;
+        mantissa = (mantissa << shift) & UINT64_C(0xfffffffffffff);
+        exponent = -1022 - shift;
+    }
+    /* Smallest k with mantissa <= bounds[k]; bounds[0] = 0 is 2^exponent itself, bounds[256] the next power. At most
+     * two bounds fall into a 1/256 step, as the bounds are at least ln(2) steps apart. */
+    uint32_t k = rside_histogram_start[mantissa >> 44];
+    k += mantissa > rside_histogram_bounds[k];
+    k += mantissa > rside_histogram_bounds[k];
+    int32_t index = exponent * 256 + (int32_t)k;
+    int32_t shift = 8 - scale;
+    return (index + ((1 << shift) - 1)) >> shift; /* upper-inclusive buckets: round up */
+}
+
+static inline void rside_histogram_record(rside_histogram *histogram, double value) {
+    if (RSIDE_UNLIKELY_(histogram == NULL)) return;
+    if (RSIDE_UNLIKELY_(!(value >= 0.0 && value <= 1.7976931348623157e308))) {
+        rside_reject(&histogram->series);
+        return;
+    }
+    (void)rside_enter_(&histogram->series);
+    rside_cell *cell = histogram->series.cell;
+    const rside_histogram_hot *hot = histogram->series.histogram;
+    uint32_t bucket = 0;
+    if (value > hot->zero_bound) {
+        int32_t index = rside_histogram_index_(value, hot->scale) - hot->first;
+        bucket = index < 0 ? 0u : (uint32_t)index + 1u; /* never below 0 for a value above the zero bound */
+    }
+    uint32_t seq = rside_update_begin_(cell);
+    if (RSIDE_LIKELY_(bucket <= hot->count)) { /* else overflow: in the count, in no bucket */
+        rside_store_u64_(&hot->buckets[bucket], rside_load_u64_(&hot->buckets[bucket]) + 1);
+    }
+    rside_store_u64_(&cell->u.histogram.count, rside_load_u64_(&cell->u.histogram.count) + 1);
+    rside_store_f64_(&cell->u.histogram.sum, rside_load_f64_(&cell->u.histogram.sum) + value);
+    rside_update_end_(cell, seq);
+}
+
+#endif

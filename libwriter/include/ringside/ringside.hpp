@@ -1,0 +1,167 @@
+// C++ face of the writer library: the C ABI with owners, header-only. Nothing throws, nothing allocates.
+//
+//     auto segment = ringside::Segment::create(options);
+//     if (!segment) log(segment.error().text);                  // the VM runs on; what follows does nothing
+//     auto reads = segment.counter("vmm_block_requests_total", {"vda", "read"});
+//     reads.add();
+//
+// Handles are plain pointers by value: copy them freely, but one thread records into one series (ringside.h). They end
+// with the Segment.
+#pragma once
+
+#include <ringside/ringside.h>
+
+#include <initializer_list>
+#include <utility>
+
+namespace ringside {
+
+class Counter {
+  public:
+    Counter() = default;
+    explicit Counter(rside_counter* handle) : handle_(handle) {}
+    explicit operator bool() const { return handle_ != nullptr; }
+    void add(uint64_t delta = 1) const { rside_counter_add(handle_, delta); }
+    void total(uint64_t raw) const { rside_counter_total(handle_, raw); }
+    void baseline(uint64_t raw) const { rside_counter_baseline(handle_, raw); }
+
+  private:
+    rside_counter* handle_ = nullptr;
+};
+
+class SharedCounter {
+  public:
+    SharedCounter() = default;
+    explicit SharedCounter(rside_shared_counter* handle) : handle_(handle) {}
+    explicit operator bool() const { return handle_ != nullptr; }
+    void add(uint64_t delta = 1) const { rside_shared_counter_add(handle_, delta); }
+
+  private:
+    rside_shared_counter* handle_ = nullptr;
+};
+
+class CounterF64 {
+  public:
+    CounterF64() = default;
+    explicit CounterF64(rside_counter_f64* handle) : handle_(handle) {}
+    explicit operator bool() const { return handle_ != nullptr; }
+    void add(double delta) const { rside_counter_f64_add(handle_, delta); }
+    void total(double raw) const { rside_counter_f64_total(handle_, raw); }
+    void baseline(double raw) const { rside_counter_f64_baseline(handle_, raw); }
+
+  private:
+    rside_counter_f64* handle_ = nullptr;
+};
+
+class Gauge {
+  public:
+    Gauge() = default;
+    explicit Gauge(rside_gauge* handle) : handle_(handle) {}
+    explicit operator bool() const { return handle_ != nullptr; }
+    void record(double value) const { rside_gauge_record(handle_, value); }
+
+  private:
+    rside_gauge* handle_ = nullptr;
+};
+
+class Level {
+  public:
+    Level() = default;
+    explicit Level(rside_level* handle) : handle_(handle) {}
+    explicit operator bool() const { return handle_ != nullptr; }
+    void set(double value) const { rside_level_set(handle_, value); }
+
+  private:
+    rside_level* handle_ = nullptr;
+};
+
+class Histogram {
+  public:
+    Histogram() = default;
+    explicit Histogram(rside_histogram* handle) : handle_(handle) {}
+    explicit operator bool() const { return handle_ != nullptr; }
+    void record(double value) const { rside_histogram_record(handle_, value); }
+
+  private:
+    rside_histogram* handle_ = nullptr;
+};
+
+// Owns one segment. Empty (false) when set-up failed: handles are then empty too, and error() says why.
+class Segment {
+  public:
+    using Values = std::initializer_list<const char*>;
+
+    Segment() = default;
+    ~Segment() { close(); }
+    Segment(Segment&& other) noexcept
+        : segment_(std::exchange(other.segment_, nullptr)), error_(other.error_) {}
+    Segment& operator=(Segment&& other) noexcept {
+        if (this == &other) return *this;
+        close();
+        segment_ = std::exchange(other.segment_, nullptr);
+        error_ = other.error_;
+        return *this;
+    }
+    Segment(const Segment&) = delete;
+    Segment& operator=(const Segment&) = delete;
+
+    static Segment create(const rside_options& options) {
+        Segment made;
+        rside_segment_create(&options, &made.segment_, &made.error_);
+        return made;
+    }
+    static Segment attach(const char* path, const rside_schema* schema = nullptr,
+                          rside_clock clock = RSIDE_CLOCK_COARSE, uint32_t flags = 0) {
+        Segment made;
+        rside_segment_attach(path, schema, clock, flags, &made.segment_, &made.error_);
+        return made;
+    }
+    static Segment attach(int fd, const rside_schema* schema = nullptr, rside_clock clock = RSIDE_CLOCK_COARSE,
+                          uint32_t flags = 0) {
+        Segment made;
+        rside_segment_attach_fd(fd, schema, clock, flags, &made.segment_, &made.error_);
+        return made;
+    }
+
+    explicit operator bool() const { return segment_ != nullptr; }
+    // Of the newest call that failed.
+    const rside_error& error() const { return error_; }
+    rside_segment* get() const { return segment_; }
+    const char* path() const { return rside_segment_path(segment_); }
+    void tick(uint64_t now_ns) const { rside_tick(segment_, now_ns); }
+
+    // An empty handle, with error() set, when the series cannot be registered.
+    Counter counter(const char* metric, Values values = {}) {
+        return Counter(rside_counter_register(segment_, metric, values.begin(), values.size(), &error_));
+    }
+    SharedCounter shared_counter(const char* metric, Values values = {}) {
+        return SharedCounter(
+            rside_shared_counter_register(segment_, metric, values.begin(), values.size(), &error_));
+    }
+    CounterF64 counter_f64(const char* metric, Values values = {}) {
+        return CounterF64(rside_counter_f64_register(segment_, metric, values.begin(), values.size(), &error_));
+    }
+    Gauge gauge(const char* metric, Values values = {}) {
+        return Gauge(rside_gauge_register(segment_, metric, values.begin(), values.size(), &error_));
+    }
+    Level level(const char* metric, Values values = {}) {
+        return Level(rside_level_register(segment_, metric, values.begin(), values.size(), &error_));
+    }
+    Histogram histogram(const char* metric, Values values = {}) {
+        return Histogram(rside_histogram_register(segment_, metric, values.begin(), values.size(), &error_));
+    }
+    bool info(const char* metric, Values values = {}) {
+        return rside_info_register(segment_, metric, values.begin(), values.size(), &error_) == 0;
+    }
+
+    // Says why the VM ends. Without it, destruction closes with code 0.
+    void close(int code = 0, const char* text = nullptr) {
+        rside_segment_close(std::exchange(segment_, nullptr), code, text);
+    }
+
+  private:
+    rside_segment* segment_ = nullptr;
+    rside_error error_ = {};
+};
+
+}  // namespace ringside

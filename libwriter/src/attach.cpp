@@ -1,0 +1,153 @@
+// Attaching to a provisioned segment. With flags 0: open, fstat, mmap, close and nothing else, since one forbidden
+// system call ends a VM that runs under a seccomp filter.
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "segment.h"
+#include "text.h"
+
+namespace ringside::writer {
+namespace {
+
+constexpr int kOpenTries = 8;  // against the agent's probe, which holds its lease for about a microsecond
+
+int refuse(rside_error* error, int code, const char* why) {
+    ErrorText(error, -code) << "cannot attach: " << why;
+    return -code;
+}
+
+// A mapping that is undone unless it is released.
+class Mapping {
+  public:
+    ~Mapping() {
+        if (base_) munmap(base_, bytes_);
+    }
+    Mapping() = default;
+    Mapping(const Mapping&) = delete;
+    Mapping& operator=(const Mapping&) = delete;
+
+    int map(int fd, rside_error* error) {
+        struct stat info;
+        if (fstat(fd, &info) < 0) return refuse(error, errno, "not a usable descriptor");
+        if (!S_ISREG(info.st_mode)) return refuse(error, EINVAL, "not a regular file");
+        if (info.st_size < off_t{RSIDE_HEADER_BYTES} || static_cast<uint64_t>(info.st_size) > RSIDE_MAX_SEGMENT_BYTES) {
+            return refuse(error, EINVAL, "the size is not that of a segment");
+        }
+        bytes_ = static_cast<uint64_t>(info.st_size);
+        void* at = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (at == MAP_FAILED) {
+            int code = errno == EACCES ? EBADF : errno;
+            return refuse(error, code, code == EBADF ? "the descriptor is not open for reading and writing" : "mmap failed");
+        }
+        base_ = static_cast<uint8_t*>(at);
+        return 0;
+    }
+    uint8_t* base() const { return base_; }
+    uint64_t bytes() const { return bytes_; }
+    void release() { base_ = nullptr; }
+
+  private:
+    uint8_t* base_ = nullptr;
+    uint64_t bytes_ = 0;
+};
+
+// The immutable part against itself. The launcher is trusted, but its disk, its version and its typing are not.
+int check_segment(const Mapping& mapping, const rside_schema* schema, rside_error* error) {
+    const auto* header = reinterpret_cast<const rside_header*>(mapping.base());
+    if (header->magic != RSIDE_MAGIC) return refuse(error, EINVAL, "not a Ringside segment");
+    if (header->format_version != RSIDE_FORMAT_VERSION) {
+        return refuse(error, EPROTONOSUPPORT, "the segment has another format version, provision it with this release");
+    }
+    uint64_t room = mapping.bytes() - RSIDE_HEADER_BYTES;
+    if (header->segment_bytes != mapping.bytes() || header->schema_offset != RSIDE_HEADER_BYTES ||
+        header->schema_bytes < sizeof(rside_schema_block) || header->schema_bytes > room) {
+        return refuse(error, EUCLEAN, "the sizes in the header do not match the file, provision it again");
+    }
+    const uint8_t* block = mapping.base() + RSIDE_HEADER_BYTES;
+    uint32_t checksum = rside_crc32c(0, header, offsetof(rside_header, checksum));
+    if (rside_crc32c(checksum, block, header->schema_bytes) != header->checksum) {
+        return refuse(error, EUCLEAN, "the checksum does not match, provision it again");
+    }
+    // The checksum vouches for counts that a sound creator wrote; a geometry that does not fit is still refused.
+    BlockView view = block_view(const_cast<uint8_t*>(block));
+    rside_geometry geometry;
+    if (view.head->tier_count == 0 || view.head->tier_count > RSIDE_MAX_TIERS ||
+        view.head->metric_count > RSIDE_MAX_METRICS || rside_schema_block_bytes(view.head) != header->schema_bytes ||
+        rside_geometry_compute(view.head, view.tiers, view.metrics, &geometry, nullptr) < 0 ||
+        geometry.segment_bytes != mapping.bytes() || geometry.series_capacity != header->series_capacity) {
+        return refuse(error, EUCLEAN, "the schema does not match the size of the file, provision it again");
+    }
+    if (schema && header->schema_hash != rside_schema_hash(schema)) {
+        return refuse(error, ESTALE, "the segment was laid out with another schema, provision it with this one");
+    }
+    return 0;
+}
+
+int attach(int fd, const char* path, const rside_schema* schema, enum rside_clock clock, uint32_t flags,
+           rside_segment** out, rside_error* error) {
+    if (schema) {
+        if (int code = rside_schema_check(schema, error)) return code;
+    }
+    Mapping mapping;
+    if (int code = mapping.map(fd, error)) return code;
+    if (int code = check_segment(mapping, schema, error)) return code;
+    rside_segment* segment = segment_open(mapping.base(), mapping.bytes(), clock, path);
+    if (!segment) return refuse(error, ENOMEM, "no memory for the handles");
+
+    // P12: one writer a segment, for good. Acquire and release: all that the launcher wrote is ours, what we write comes after.
+    uint32_t provisioned = RSIDE_STATE_PROVISIONED;
+    if (!__atomic_compare_exchange_n(&segment->hot.header->state, &provisioned,
+                                     static_cast<uint32_t>(RSIDE_STATE_ATTACHED), false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_RELAXED)) {
+        segment_free(segment);
+        return refuse(error, EBUSY, "a writer is or was attached, provision a new segment for a new epoch");
+    }
+    segment_take(segment, flags);
+    if (flags & RSIDE_LOCK) {
+        struct flock whole = {};
+        whole.l_type = F_WRLCK;
+        whole.l_whence = SEEK_SET;
+        if (fcntl(fd, F_OFD_SETLK, &whole) < 0) segment->flags &= ~RSIDE_LOCK;  // a second proof only
+    }
+    if (flags & RSIDE_FORK_GUARD) {
+        // Without the guard records still work; only a forked child would keep the VM alive.
+        if (fork_guard_add(segment) < 0) segment->flags &= ~RSIDE_FORK_GUARD;
+    }
+    mapping.release();
+    *out = segment;
+    return 0;
+}
+
+}  // namespace
+}  // namespace ringside::writer
+
+using namespace ringside::writer;
+
+extern "C" int rside_segment_attach_fd(int fd, const rside_schema* schema, enum rside_clock clock, uint32_t flags,
+                                       rside_segment** out, rside_error* error) {
+    return attach(fd, "", schema, clock, flags, out, error);
+}
+
+extern "C" int rside_segment_attach(const char* path, const rside_schema* schema, enum rside_clock clock,
+                                    uint32_t flags, rside_segment** out, rside_error* error) {
+    if (length(path) == 0 || length(path) >= PATH_MAX) {
+        return refuse(error, path && *path ? ENAMETOOLONG : ENOENT, "no usable path given");
+    }
+    int fd = -1;
+    // O_NONBLOCK: while a lease is held, open must fail, not wait. O_NOFOLLOW and O_CLOEXEC as everywhere.
+    for (int tries = 0; tries < kOpenTries; ++tries) {
+        fd = open(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+        if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) break;
+    }
+    if (fd < 0) {
+        int code = errno;
+        ErrorText(error, -code) << "cannot open " << path << ": errno " << static_cast<uint64_t>(code);
+        return -code;
+    }
+    int code = attach(fd, path, schema, clock, flags, out, error);
+    close(fd);  // the mapping keeps the lock and the kernel's count of writers
+    return code;
+}

@@ -1,0 +1,79 @@
+// The writer's private side of a segment: one anonymous mapping per segment, made in set-up and never grown.
+#pragma once
+
+#include <limits.h>
+#include <ringside/ringside.h>
+
+#include "schema_block.h"
+
+namespace ringside::writer {
+
+// What a turn needs to know of a metric. Kept apart from the segment, so that in a forked child, where the segment
+// has become empty pages, every figure is still sane.
+struct Metric {
+    rside_metric_geometry at;
+    uint32_t max_series;
+    uint32_t label_count;
+    uint32_t bucket_count;
+    uint8_t kind;
+    uint8_t flags;
+};
+
+struct Tier {
+    uint64_t resolution_ns;
+    uint32_t slots;
+    uint32_t columns;
+};
+
+}  // namespace ringside::writer
+
+struct rside_segment {
+    rside_hot hot;  // first: the inline code reads it through a cast
+    uint8_t* base;
+    uint64_t bytes;
+    uint64_t private_bytes;
+    uint32_t tier_count;
+    uint32_t metric_count;
+    uint32_t flags;
+    uint32_t register_lock;
+    ringside::writer::Tier tiers[RSIDE_MAX_TIERS];
+    ringside::writer::Metric* metrics;
+    rside_series* handles;            // one per directory entry
+    rside_histogram_hot* histograms;  // one per histogram series, in directory order
+    rside_segment* next;              // list of fork-guarded segments
+    char path[PATH_MAX];
+};
+
+namespace ringside::writer {
+
+inline rside_cell* cell_of(const rside_segment& segment, const rside_geometry& geometry, uint32_t index) {
+    return reinterpret_cast<rside_cell*>(segment.base + geometry.cells_offset) + index;
+}
+
+// Makes the private side for the segment mapped at `base` (checked before), or null when there is no memory.
+rside_segment* segment_open(uint8_t* base, uint64_t bytes, enum rside_clock clock, const char* path);
+// Frees the private side; the mapping stays.
+void segment_free(rside_segment* segment);
+
+// Takes the segment for this process (state, times) with what `flags` allows. The caller has made sure that it is free.
+void segment_take(rside_segment* segment, uint32_t flags);
+
+// Fork guard: see fork.cpp. 0 or a negative errno.
+int fork_guard_add(rside_segment* segment);
+void fork_guard_remove(rside_segment* segment);
+
+// Time for set-up: what the records will use.
+uint64_t realtime_ns();
+
+// A lock of a word for set-up paths: no system call, so that it works behind a seccomp filter.
+inline void spin_lock(uint32_t* word) {
+    // Acquire/release: the holder before us has finished its changes of the directory.
+    while (__atomic_exchange_n(word, 1u, __ATOMIC_ACQUIRE)) {
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#endif
+    }
+}
+inline void spin_unlock(uint32_t* word) { __atomic_store_n(word, 0u, __ATOMIC_RELEASE); }
+
+}  // namespace ringside::writer

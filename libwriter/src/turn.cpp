@@ -1,0 +1,370 @@
+// Closing windows: the slow path of a record, taken by the first record of a new window.
+//
+// Invariants (with those of format.h):
+//  T1  A turn is bounded: at most two slots a tier, whatever the time that passed.
+//  T2  A process may be killed between any two stores. Until the store of `open` that names the new window, everything of the
+//      old one is still where it was: accumulators are written into the spare bank, slots are additions.
+//      After it, STALE says that the hot fields still hold the old window. So a reader of the dead segment counts
+//      each sample exactly once.
+//  T3  Only the thread that owns the series turns it. For shared counters the TURNING bit, set by compare-and-swap, elects
+//      one thread; the others do not wait, they add to the value and go on.
+
+#include "segment.h"
+
+namespace ringside::writer {
+namespace {
+
+constexpr uint64_t kTimeEndNs = UINT64_C(4294967295) * RSIDE_NS_PER_S;  // window numbers are 32 bits
+
+rside_header* header_of(const rside_series* series) { return series->segment->hot.header; }
+
+void count(uint64_t* counter, uint64_t by) {
+    // Relaxed: several threads count, nobody orders by it.
+    __atomic_fetch_add(counter, by, __ATOMIC_RELAXED);
+}
+
+// One slot of one ring.
+class Slot {
+  public:
+    Slot(const rside_series* series, const Metric& metric, uint32_t tier, uint64_t window) {
+        const rside_segment* segment = series->segment;
+        uint32_t words = metric.at.slot_words[tier];
+        if (words == 0 || window == 0) return;  // the tier keeps nothing of the kind; window 0 has no stamp
+        uint64_t ring = metric.at.ring[tier] +
+                        uint64_t{series->index - metric.at.first_series} * metric.at.ring_step[tier];
+        at_ = reinterpret_cast<uint32_t*>(segment->base + ring) + (window % segment->tiers[tier].slots) * words;
+        columns_ = rside_columns_of(metric.kind, segment->tiers[tier].columns);
+        stamp_ = static_cast<uint32_t>(window);
+        begin_ = at_;
+        // P4: the slot is void before any of its words changes.
+        __atomic_store_n(at_++, 0u, __ATOMIC_RELAXED);
+        __atomic_thread_fence(__ATOMIC_RELEASE);
+    }
+    // P5: the words are visible before the stamp that declares them whole.
+    ~Slot() {
+        if (begin_) __atomic_store_n(begin_, stamp_, __ATOMIC_RELEASE);
+    }
+    Slot(const Slot&) = delete;
+    Slot& operator=(const Slot&) = delete;
+
+    bool keeps(uint32_t column) const { return columns_ & column; }
+    void put(uint32_t column, uint64_t value) {
+        if (!keeps(column)) return;
+        word(static_cast<uint32_t>(value));
+        word(static_cast<uint32_t>(value >> 32));
+    }
+    void put(uint32_t column, double value) { put(column, rside_f64_bits_(value)); }
+    // Relaxed: P4 and P5 stand around all words.
+    void word(uint32_t value) { __atomic_store_n(at_++, value, __ATOMIC_RELAXED); }
+
+  private:
+    uint32_t* begin_ = nullptr;
+    uint32_t* at_ = nullptr;
+    uint32_t columns_ = 0;
+    uint32_t stamp_ = 0;
+};
+
+// A time that left the open window.
+struct Step {
+    bool turn;       // close the open window
+    uint64_t begin;  // of the window that now opens
+};
+
+// Drops the slots whose time will come again. Rare: once per series and large step back.
+void drop_future(const rside_series* series, const Metric& metric, uint64_t begin) {
+    const rside_segment* segment = series->segment;
+    uint64_t dropped = 0;
+    for (uint32_t t = 0; t < segment->tier_count; ++t) {
+        uint32_t words = metric.at.slot_words[t];
+        if (words == 0) continue;
+        uint64_t ring =
+            metric.at.ring[t] + uint64_t{series->index - metric.at.first_series} * metric.at.ring_step[t];
+        auto* at = reinterpret_cast<uint32_t*>(segment->base + ring);
+        uint64_t window = begin / segment->tiers[t].resolution_ns;
+        for (uint32_t i = 0; i < segment->tiers[t].slots; ++i, at += words) {
+            if (__atomic_load_n(at, __ATOMIC_RELAXED) < window) continue;
+            // Relaxed: happens inside TURNING, readers look at the slots only without it.
+            __atomic_store_n(at, 0u, __ATOMIC_RELAXED);
+            ++dropped;
+        }
+    }
+    rside_header* header = header_of(series);
+    count(&header->rebases, 1);
+    count(&header->rebased_windows, dropped);
+}
+
+// Decides what a time outside the open window means, with `open` the begin of the window.
+Step classify(const rside_series* series, uint64_t open, uint64_t now) {
+    const rside_segment* segment = series->segment;
+    if (now >= kTimeEndNs) return {false, open};
+    uint64_t begin = now - now % segment->tiers[0].resolution_ns;
+    if (begin > open) return {true, begin};
+    if (begin == open) return {false, open};
+    uint64_t coarsest = segment->tiers[segment->tier_count - 1].resolution_ns;
+    if (open - begin <= coarsest) {
+        count(&header_of(series)->clock_steps_back, 1);
+        return {false, open};  // small step back: the sample goes to the open window
+    }
+    rside_header* header = header_of(series);
+    rside_store_u64_(&header->rebase_from_ns, open);
+    rside_store_u64_(&header->rebase_to_ns, begin);
+    return {true, begin};
+}
+
+// P3: no word of a ring changes before TURNING is visible.
+void turning(rside_cell* cell, uint64_t raw) {
+    __atomic_store_n(&cell->open, raw | RSIDE_OPEN_TURNING, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+// Counters and histograms: slots are snapshots of the cumulative value.
+template <typename Snapshot>
+void close_cumulative(const rside_series* series, const Metric& metric, uint64_t open, uint64_t begin,
+                      Snapshot snapshot) {
+    const rside_segment* segment = series->segment;
+    if (begin < open) drop_future(series, metric, begin);
+    for (uint32_t t = 0; t < segment->tier_count; ++t) {
+        uint64_t closed = open / segment->tiers[t].resolution_ns;
+        uint64_t next = begin / segment->tiers[t].resolution_ns;
+        if (closed >= next) continue;
+        {
+            Slot slot(series, metric, t, closed);
+            snapshot(slot);
+        }
+        if (next - closed < 2) continue;
+        Slot fill(series, metric, t, next - 1);  // F3
+        snapshot(fill);
+    }
+}
+
+void turn_counter(const rside_series* series, const Metric& metric, uint64_t now) {
+    rside_cell* cell = series->cell;
+    uint64_t raw = rside_load_u64_(&cell->open);
+    uint64_t open = raw & ~RSIDE_OPEN_FLAGS;
+    if (raw & RSIDE_OPEN_TURNING) return;  // T3: another thread is at it
+    Step step = classify(series, open, now);
+    if (!step.turn) return;
+    if (metric.flags & RSIDE_METRIC_SHARED) {
+        // Acquire: the turn of another thread that we follow is finished. Release: P3 as below.
+        if (!__atomic_compare_exchange_n(&cell->open, &raw, raw | RSIDE_OPEN_TURNING, false, __ATOMIC_ACQ_REL,
+                                         __ATOMIC_RELAXED)) {
+            return;
+        }
+        __atomic_thread_fence(__ATOMIC_RELEASE);
+    } else {
+        turning(cell, raw);
+    }
+    uint64_t value = rside_load_u64_(&cell->u.counter.value);
+    close_cumulative(series, metric, open, step.begin,
+                     [value](Slot& slot) { slot.put(RSIDE_COLUMN_VALUE, value); });
+    // P7: the slots are visible before the window that they precede.
+    __atomic_store_n(&cell->open, step.begin, __ATOMIC_RELEASE);
+    // P6: the new window is visible before any value added to it.
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+void turn_histogram(const rside_series* series, const Metric& metric, uint64_t now) {
+    rside_cell* cell = series->cell;
+    uint64_t raw = rside_load_u64_(&cell->open);
+    uint64_t open = raw & ~RSIDE_OPEN_FLAGS;
+    Step step = classify(series, open, now);
+    if (!step.turn) return;
+    turning(cell, raw);
+    const uint64_t* buckets = series->histogram->buckets;
+    uint32_t bucket_words = metric.bucket_count + 1;
+    close_cumulative(series, metric, open, step.begin, [cell, buckets, bucket_words](Slot& slot) {
+        slot.put(RSIDE_COLUMN_COUNT, rside_load_u64_(&cell->u.histogram.count));
+        slot.put(RSIDE_COLUMN_SUM, rside_load_f64_(&cell->u.histogram.sum));
+        if (!slot.keeps(RSIDE_COLUMN_BUCKETS)) return;
+        // Modulo 2^32 on purpose: differences of neighbours are exact, and the hot buckets have all 64 bits.
+        for (uint32_t i = 0; i < bucket_words; ++i) slot.word(static_cast<uint32_t>(rside_load_u64_(&buckets[i])));
+    });
+    __atomic_store_n(&cell->open, step.begin, __ATOMIC_RELEASE);  // P7
+    __atomic_thread_fence(__ATOMIC_RELEASE);                      // P6
+}
+
+constexpr rside_accumulator kEmpty = {0, 0.0, __builtin_inf(), -__builtin_inf(), 0.0};
+
+double smaller(double a, double b) { return a < b ? a : b; }
+double larger(double a, double b) { return a > b ? a : b; }
+
+// `later` follows `earlier` in time. Nothing is added to what is empty, so that -0.0 and rounding stay as recorded.
+rside_accumulator merge(const rside_accumulator& earlier, const rside_accumulator& later) {
+    if (earlier.count == 0) return later;
+    if (later.count == 0) return earlier;
+    return {earlier.count + later.count, earlier.sum + later.sum, smaller(earlier.min, later.min),
+            larger(earlier.max, later.max), later.last};
+}
+
+// A level held for a time.
+rside_accumulator held(double value, uint64_t ns) {
+    if (ns == 0) return kEmpty;
+    return {ns, value * (static_cast<double>(ns) * 1e-9), value, value, value};
+}
+
+rside_accumulator* bank_of(const rside_series* series, const Metric& metric, uint64_t bank) {
+    const rside_segment* segment = series->segment;
+    uint64_t at = metric.at.accumulators +
+                  uint64_t{series->index - metric.at.first_series} * metric.at.accumulators_step;
+    return reinterpret_cast<rside_accumulator*>(segment->base + at) + bank * (segment->tier_count - 1);
+}
+
+rside_accumulator load(const rside_accumulator& from) {
+    return {rside_load_u64_(&from.count), rside_load_f64_(&from.sum), rside_load_f64_(&from.min),
+            rside_load_f64_(&from.max), rside_load_f64_(&from.last)};
+}
+
+void store(rside_accumulator* to, const rside_accumulator& value) {
+    rside_store_u64_(&to->count, value.count);
+    rside_store_f64_(&to->sum, value.sum);
+    rside_store_f64_(&to->min, value.min);
+    rside_store_f64_(&to->max, value.max);
+    rside_store_f64_(&to->last, value.last);
+}
+
+void write_slot(const rside_series* series, const Metric& metric, uint32_t tier, uint64_t window,
+                const rside_accumulator& value) {
+    if (value.count == 0) return;
+    Slot slot(series, metric, tier, window);
+    slot.put(RSIDE_COLUMN_COUNT, value.count);
+    slot.put(RSIDE_COLUMN_SUM, value.sum);
+    slot.put(RSIDE_COLUMN_MIN, value.min);
+    slot.put(RSIDE_COLUMN_MAX, value.max);
+    slot.put(RSIDE_COLUMN_LAST, value.last);
+}
+
+// What differs between the two kinds of gauge: the hot window as it closes, and what time adds without a record.
+struct ClosedWindow {
+    rside_accumulator window;  // the first-tier window that closes
+    bool holds;                // level: `window.last` went on until the new window
+};
+
+// Writes the slots of all tiers that close, and the spare bank with what stays open.
+void close_gauge(const rside_series* series, const Metric& metric, uint64_t raw, uint64_t begin,
+                 const ClosedWindow& closed) {
+    const rside_segment* segment = series->segment;
+    uint64_t open = raw & ~RSIDE_OPEN_FLAGS;
+    uint64_t bank = raw & RSIDE_OPEN_BANK;
+    const rside_accumulator* from = bank_of(series, metric, bank);
+    rside_accumulator* to = bank_of(series, metric, bank ^ 1);
+    uint64_t end = open + segment->tiers[0].resolution_ns;
+    double value = closed.window.last;
+    for (uint32_t t = 0; t < segment->tier_count; ++t) {
+        uint64_t resolution = segment->tiers[t].resolution_ns;
+        uint64_t window = open / resolution;
+        uint64_t next = begin / resolution;
+        rside_accumulator merged = t == 0 ? closed.window : merge(load(from[t - 1]), closed.window);
+        bool stays = t > 0 && window == next;
+        if (closed.holds) {  // F4: k idle seconds in one step
+            uint64_t until = stays ? begin : (window + 1) * resolution;
+            merged = merge(merged, held(value, until - end));
+        }
+        if (stays) {
+            store(&to[t - 1], merged);
+            continue;
+        }
+        write_slot(series, metric, t, window, merged);
+        if (closed.holds && next - window > 1) write_slot(series, metric, t, next - 1, held(value, resolution));
+        if (t > 0) store(&to[t - 1], closed.holds ? held(value, begin - next * resolution) : kEmpty);
+    }
+}
+
+// A large step back: the open windows of all tiers move to the new time with all that they hold, so that no sample is
+// lost. Windows that are closed already and whose time will come again are dropped and counted.
+void rebase_gauge(const rside_series* series, const Metric& metric, uint64_t raw, uint64_t begin) {
+    rside_cell* cell = series->cell;
+    turning(cell, raw);
+    drop_future(series, metric, begin);
+    __atomic_store_n(&cell->open, begin | (raw & RSIDE_OPEN_BANK), __ATOMIC_RELEASE);  // P7
+}
+
+// Names the new window and the bank that belongs to it. T2: the hot fields count as empty from here on.
+void commit_gauge(rside_cell* cell, uint64_t raw, uint64_t begin, bool first) {
+    uint64_t bank = (raw & RSIDE_OPEN_BANK) ^ (first ? 0 : 1);
+    // P7: slots and the bank are visible before the window that they belong to.
+    __atomic_store_n(&cell->open, begin | bank | RSIDE_OPEN_STALE, __ATOMIC_RELEASE);
+    __atomic_thread_fence(__ATOMIC_RELEASE);  // P8: STALE is visible before the hot fields are emptied
+}
+
+void turn_gauge(const rside_series* series, const Metric& metric, uint64_t now) {
+    rside_cell* cell = series->cell;
+    uint64_t raw = rside_load_u64_(&cell->open);
+    uint64_t open = raw & ~RSIDE_OPEN_FLAGS;
+    Step step = classify(series, open, now);
+    if (!step.turn) return;
+    if (step.begin < open) return rebase_gauge(series, metric, raw, step.begin);
+    if (raw) {
+        turning(cell, raw);
+        ClosedWindow closed;
+        closed.window = {rside_load_u64_(&cell->u.gauge.count), rside_load_f64_(&cell->u.gauge.sum),
+                         rside_load_f64_(&cell->u.gauge.min), rside_load_f64_(&cell->u.gauge.max),
+                         rside_load_f64_(&cell->u.gauge.last)};
+        closed.holds = false;
+        close_gauge(series, metric, raw, step.begin, closed);
+    }
+    uint32_t seq = rside_update_begin_(cell);
+    commit_gauge(cell, raw, step.begin, raw == 0);
+    rside_store_u64_(&cell->u.gauge.count, 0);
+    rside_store_f64_(&cell->u.gauge.sum, 0.0);
+    rside_store_f64_(&cell->u.gauge.min, __builtin_inf());
+    rside_store_f64_(&cell->u.gauge.max, -__builtin_inf());
+    // P9: the fields are empty before STALE goes away.
+    __atomic_store_n(&cell->open, rside_load_u64_(&cell->open) & ~RSIDE_OPEN_STALE, __ATOMIC_RELEASE);
+    rside_update_end_(cell, seq);
+}
+
+void turn_level(const rside_series* series, const Metric& metric, uint64_t now) {
+    rside_cell* cell = series->cell;
+    uint64_t raw = rside_load_u64_(&cell->open);
+    uint64_t open = raw & ~RSIDE_OPEN_FLAGS;
+    Step step = classify(series, open, now);
+    if (!step.turn) return;
+    if (step.begin < open) {
+        uint32_t seq = rside_update_begin_(cell);
+        rebase_gauge(series, metric, raw, step.begin);
+        rside_store_u64_(&cell->u.level.since_ns, now);
+        return rside_update_end_(cell, seq);
+    }
+    double value = rside_load_f64_(&cell->u.level.last);
+    if (raw) {
+        turning(cell, raw);
+        uint64_t end = open + series->segment->tiers[0].resolution_ns;
+        uint64_t since = rside_load_u64_(&cell->u.level.since_ns);
+        rside_accumulator rest = held(value, end > since ? end - since : 0);
+        ClosedWindow closed;
+        closed.window = {rside_load_u64_(&cell->u.level.held_ns) + rest.count,
+                         rside_load_f64_(&cell->u.level.sum) + rest.sum, rside_load_f64_(&cell->u.level.min),
+                         rside_load_f64_(&cell->u.level.max), value};
+        closed.holds = true;
+        close_gauge(series, metric, raw, step.begin, closed);
+    }
+    uint32_t seq = rside_update_begin_(cell);
+    commit_gauge(cell, raw, step.begin, raw == 0);
+    rside_store_u64_(&cell->u.level.held_ns, 0);
+    rside_store_f64_(&cell->u.level.sum, 0.0);
+    // The value carried in counts for min and max; before the first set there is none.
+    rside_store_f64_(&cell->u.level.min, raw ? value : __builtin_inf());
+    rside_store_f64_(&cell->u.level.max, raw ? value : -__builtin_inf());
+    rside_store_u64_(&cell->u.level.since_ns, raw ? step.begin : now);
+    __atomic_store_n(&cell->open, rside_load_u64_(&cell->open) & ~RSIDE_OPEN_STALE, __ATOMIC_RELEASE);  // P9
+    rside_update_end_(cell, seq);
+}
+
+}  // namespace
+}  // namespace ringside::writer
+
+using namespace ringside::writer;
+
+extern "C" void rside_turn(const rside_series* series, uint64_t now_ns) {
+    const Metric& metric = series->segment->metrics[series->metric];
+    switch (metric.kind) {
+        case RSIDE_COUNTER:
+        case RSIDE_COUNTER_F64: turn_counter(series, metric, now_ns); break;
+        case RSIDE_HISTOGRAM: turn_histogram(series, metric, now_ns); break;
+        case RSIDE_GAUGE: turn_gauge(series, metric, now_ns); break;
+        case RSIDE_LEVEL: turn_level(series, metric, now_ns); break;
+        default: break;
+    }
+}
+
+extern "C" void rside_reject(const rside_series* series) { count(&header_of(series)->rejected_samples, 1); }

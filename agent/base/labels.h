@@ -12,9 +12,9 @@ namespace ringside::agent {
 inline constexpr const char* kNameLabel = "__name__";
 
 struct Label {
-  std::string name;
-  std::string value;
-  auto operator<=>(const Label&) const = default;
+    std::string name;
+    std::string value;
+    auto operator<=>(const Label&) const = default;
 };
 
 // By rising name, each name once, no empty value: a label without a value is the same as no label.
@@ -22,8 +22,8 @@ using LabelSet = std::vector<Label>;
 
 // What the agent says of the host it runs on.
 struct HostLabels {
-  std::string instance;
-  std::string job;
+    std::string instance;
+    std::string job;
 };
 
 // The labels that the agent owns: vm_id, component (not for the VMM itself), instance, job. They

@@ -1,10 +1,9 @@
 // What happened to VMs, as a stream that any number of readers follow.
 //
 // Invariants:
-//  E1  Sequence numbers rise by one from 1; the ring holds the newest `capacity` events.
+//  E1  Sequence numbers rise by one from `first`; the ring holds the newest `capacity` events.
 //  E2  A reader is a number: the sequence it wants next. It costs no memory here, cannot slow the
-//  publisher, and learns how
-//      many events it missed when the ring went past it.
+//      publisher, and learns how many events it missed when the ring went past it.
 //  E3  After close() nothing is published any more and no call of wait() blocks.
 #pragma once
 
@@ -21,32 +20,32 @@
 namespace ringside::agent {
 
 enum class EventKind {
-  kAppeared,     // a segment was found, checked and taken in
-  kExited,       // its writer is gone; `cause` says how
-  kDrained,      // it is in the archive, durable
-  kQuarantined,  // refused; `reason` says why
-  kPushed,       // an upstream acknowledged windows up to window_end_ns
+    kAppeared,     // a segment was found, checked and taken in
+    kExited,       // its writer is gone; `cause` says how
+    kDrained,      // it is in the archive, durable
+    kQuarantined,  // refused; `reason` says why
+    kPushed,       // an upstream acknowledged windows up to window_end_ns
 };
-const char* event_kind_name(
-    EventKind kind);  // "appeared", "exited", "drained", "quarantined", "pushed"
+const char* event_kind_name(EventKind kind);  // "appeared", "exited", ...
 
 // One event. Fields that do not belong to the kind are empty.
 struct Event {
-  std::uint64_t sequence = 0;  // set by publish()
-  std::uint64_t time_ns = 0;   // CLOCK_REALTIME, set by the publisher
-  EventKind kind = EventKind::kAppeared;
-  std::string vm_id;  // empty for kPushed that covers all VMs, and where a file's name says nothing
-  std::string component;
-  Epoch epoch{};
-  ExitCause cause = ExitCause::kNone;  // kExited, kDrained
-  std::int32_t close_code = 0;
-  std::string close_text;
-  std::string file;    // kQuarantined: the file's name in the directory
-  std::string reason;  // kQuarantined: the reason's short name
-  std::string detail;  // kQuarantined: a sentence
-  std::string upstream;
-  std::uint64_t window_end_ns = 0;
-  std::uint64_t series = 0;  // kPushed: series in the acknowledged windows
+    std::uint64_t sequence = 0;  // set by publish()
+    std::uint64_t time_ns = 0;   // CLOCK_REALTIME, set by the publisher
+    EventKind kind = EventKind::kAppeared;
+    std::string vm_id;  // empty where the name of a quarantined file says nothing
+    std::string component;
+    Epoch epoch{};
+    std::uint32_t uid = 0;               // owner of the segment
+    ExitCause cause = ExitCause::kNone;  // kExited, kDrained
+    std::int32_t close_code = 0;
+    std::string close_text;
+    std::string file;    // kQuarantined: the file's name in the directory
+    std::string reason;  // kQuarantined: the reason's short name
+    std::string detail;  // kQuarantined: a sentence
+    std::string upstream;
+    std::uint64_t window_end_ns = 0;
+    std::uint64_t samples = 0;  // kPushed: in this acknowledgement
 };
 
 // The fields that name a VM.
@@ -54,38 +53,39 @@ Event event_of(EventKind kind, const VmInfo& vm, std::uint64_t time_ns);
 
 // What one reader gets at once.
 struct EventBatch {
-  std::vector<Event> events;  // by rising sequence
-  std::uint64_t missed = 0;   // events between the wanted one and the first of these that are gone
-  std::uint64_t next = 0;     // the sequence to ask for next
-  bool closed = false;        // nothing will follow `events`
+    std::vector<Event> events;  // by rising sequence
+    std::uint64_t missed = 0;  // events between the wanted one and the first of these that are gone
+    std::uint64_t next = 0;    // the sequence to ask for next
+    bool closed = false;       // nothing will follow `events`
 };
 
 // Safe for use by any thread. Nothing blocks but wait().
 class EventBus {
- public:
-  explicit EventBus(std::size_t capacity);
+  public:
+    // Give each run of the agent a higher `first`, such as its start in us since 1970, and sequence
+    // numbers rise over restarts too. At least 1.
+    explicit EventBus(std::size_t capacity, std::uint64_t first = 1);
 
-  // Returns the event's sequence number, 0 after close().
-  std::uint64_t publish(Event event);
+    // Returns the event's sequence number, 0 after close().
+    std::uint64_t publish(Event event);
 
-  // The sequence of the event that will be published next: where a reader begins who wants only new
-  // ones.
-  std::uint64_t next_sequence() const;
+    // The sequence of the event that will be published next: where a reader of new ones begins.
+    std::uint64_t next_sequence() const;
 
-  // Events from sequence `from` on (0: the oldest there is), at most `max` of them. Waits up to
-  // `timeout` for the first; the batch is empty when the time is over.
-  EventBatch wait(std::uint64_t from, std::size_t max, std::chrono::milliseconds timeout) const;
+    // Events from sequence `from` on (0: the oldest there is), at most `max` of them. Waits up to
+    // `timeout` for the first; the batch is empty when the time is over.
+    EventBatch wait(std::uint64_t from, std::size_t max, std::chrono::milliseconds timeout) const;
 
-  // Wakes all readers for the last time.
-  void close();
+    // Wakes all readers for the last time.
+    void close();
 
- private:
-  const std::size_t capacity_;
-  mutable std::mutex mutex_;  // guards all below
-  mutable std::condition_variable published_;
-  std::deque<Event> ring_;
-  std::uint64_t next_ = 1;
-  bool closed_ = false;
+  private:
+    const std::size_t capacity_;
+    mutable std::mutex mutex_;  // guards all below
+    mutable std::condition_variable published_;
+    std::deque<Event> ring_;
+    std::uint64_t next_;
+    bool closed_ = false;
 };
 
 }  // namespace ringside::agent

@@ -25,37 +25,36 @@ inline constexpr std::size_t kSelectorMaxMatchers = 64;
 
 // One test of one label. A value, cheap to copy; safe for concurrent use.
 class Matcher {
- public:
-  // Regular expressions are RE2's, match the whole value, and `.` matches a newline too.
-  // kInvalid: a pattern that RE2 refuses, or one over kRegexMaxBytes or kRegexMaxMemory.
-  static Result<Matcher> make(std::string label, MatchOp op, std::string value);
+  public:
+    // Regular expressions are RE2's, match the whole value, and `.` matches a newline too.
+    // kInvalid: a pattern that RE2 refuses, or one over kRegexMaxBytes or kRegexMaxMemory.
+    static Result<Matcher> make(std::string label, MatchOp op, std::string value);
 
-  // `value` is that of the series, "" where it has no such label.
-  bool matches(std::string_view value) const;
-  // Whether a series without this label passes. Known beforehand, since it decides how an index is
-  // walked.
-  bool matches_empty() const { return matches_empty_; }
+    // `value` is that of the series, "" where it has no such label.
+    bool matches(std::string_view value) const;
+    // Whether a series without this label passes. Known beforehand: it decides how an index is walked.
+    bool matches_empty() const { return matches_empty_; }
 
-  const std::string& label() const { return label_; }
-  MatchOp op() const { return op_; }
-  const std::string& value() const { return value_; }
-  std::string text() const;  // label="value", in PromQL's quoting
+    const std::string& label() const { return label_; }
+    MatchOp op() const { return op_; }
+    const std::string& value() const { return value_; }
+    std::string text() const;  // label="value", in PromQL's quoting
 
- private:
-  Matcher(std::string label, MatchOp op, std::string value);
+  private:
+    Matcher(std::string label, MatchOp op, std::string value);
 
-  std::string label_;
-  std::string value_;
-  std::shared_ptr<const re2::RE2> regex_;  // set for the two regex operators
-  MatchOp op_ = MatchOp::kEqual;
-  bool matches_empty_ = false;
+    std::string label_;
+    std::string value_;
+    std::shared_ptr<const re2::RE2> regex_;  // set for the two regex operators
+    MatchOp op_ = MatchOp::kEqual;
+    bool matches_empty_ = false;
 };
 
 // A conjunction. Without matchers it selects everything.
 struct Selector {
-  std::vector<Matcher> matchers;
+    std::vector<Matcher> matchers;
 
-  std::string text() const;
+    std::string text() const;
 };
 
 // Parses `name`, `name{label="v",other=~"a.*"}`, `{label!="v"}` or `{"name",label="v"}`; strings in

@@ -6,19 +6,19 @@ namespace ringside::agent {
 namespace {
 
 struct Parsed {
-  const char* text;
-  const char* printed;
+    const char* text;
+    const char* printed;
 };
 
 class SelectorText : public testing::TestWithParam<Parsed> {};
 
 TEST_P(SelectorText, ParsesAndPrints) {
-  auto selector = parse_selector(GetParam().text);
-  ASSERT_TRUE(selector.ok()) << selector.error().message();
-  EXPECT_EQ(selector->text(), GetParam().printed);
-  auto again = parse_selector(selector->text());
-  ASSERT_TRUE(again.ok()) << again.error().message();
-  EXPECT_EQ(again->text(), GetParam().printed);
+    auto selector = parse_selector(GetParam().text);
+    ASSERT_TRUE(selector.ok()) << selector.error().message();
+    EXPECT_EQ(selector->text(), GetParam().printed);
+    auto again = parse_selector(selector->text());
+    ASSERT_TRUE(again.ok()) << again.error().message();
+    EXPECT_EQ(again->text(), GetParam().printed);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -34,18 +34,18 @@ INSTANTIATE_TEST_SUITE_P(
                     Parsed{"up{a=\"q\\\"\\\\\\n\"}", "up{a=\"q\\\"\\\\\\n\"}"}));
 
 struct Refused {
-  const char* text;
-  const char* why;
+    const char* text;
+    const char* why;
 };
 
 class SelectorError : public testing::TestWithParam<Refused> {};
 
 TEST_P(SelectorError, SaysWhereAndWhat) {
-  auto selector = parse_selector(GetParam().text);
-  ASSERT_FALSE(selector.ok()) << selector->text();
-  EXPECT_EQ(selector.error().code, Code::kInvalid);
-  EXPECT_NE(selector.error().context.find(GetParam().why), std::string::npos)
-      << selector.error().context;
+    auto selector = parse_selector(GetParam().text);
+    ASSERT_FALSE(selector.ok()) << selector->text();
+    EXPECT_EQ(selector.error().code, Code::kInvalid);
+    EXPECT_NE(selector.error().context.find(GetParam().why), std::string::npos)
+        << selector.error().context;
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -67,16 +67,16 @@ INSTANTIATE_TEST_SUITE_P(
                     Refused{"up{a:b=\"c\"}", "character 5: expected =, !="}));
 
 TEST(Selector, HasABoundOnItsMatchers) {
-  std::string body;
-  for (std::size_t i = 0; i <= kSelectorMaxMatchers; ++i) body += "a=\"b\",";
-  auto selector = parse_selector("{" + body + "}");
-  ASSERT_FALSE(selector.ok());
-  EXPECT_NE(selector.error().context.find("at most 64 matchers"), std::string::npos);
+    std::string body;
+    for (std::size_t i = 0; i <= kSelectorMaxMatchers; ++i) body += "a=\"b\",";
+    auto selector = parse_selector("{" + body + "}");
+    ASSERT_FALSE(selector.ok());
+    EXPECT_NE(selector.error().context.find("at most 64 matchers"), std::string::npos);
 }
 
 TEST(Selector, HasABoundOnItsLength) {
-  EXPECT_TRUE(parse_selector(std::string(kSelectorMaxBytes, 'a')).ok());
-  EXPECT_FALSE(parse_selector(std::string(kSelectorMaxBytes + 1, 'a')).ok());
+    EXPECT_TRUE(parse_selector(std::string(kSelectorMaxBytes, 'a')).ok());
+    EXPECT_FALSE(parse_selector(std::string(kSelectorMaxBytes + 1, 'a')).ok());
 }
 
 }  // namespace

@@ -10,6 +10,7 @@ const char* code_name(Code code) {
         case Code::kNotFound: return "not found";
         case Code::kExists: return "exists";
         case Code::kDenied: return "denied";
+        case Code::kPrecondition: return "precondition";
         case Code::kExhausted: return "exhausted";
         case Code::kUnavailable: return "unavailable";
         case Code::kCorrupt: return "corrupt";

@@ -11,15 +11,16 @@ namespace ringside::agent {
 
 // What kind of failure it is, so that callers can react and the API can map it to a gRPC or HTTP status.
 enum class Code {
-    kInvalid,      // the request or the bytes are wrong and will stay wrong
+    kInvalid,  // the request or the bytes are wrong and will stay wrong
     kNotFound,
     kExists,
-    kDenied,       // the caller may not
-    kExhausted,    // a budget, a queue or a disk is full
-    kUnavailable,  // try again: a peer, a busy segment
-    kCorrupt,      // bytes on disk or in a segment contradict themselves
+    kDenied,        // the caller may not
+    kPrecondition,  // the thing is in a state that does not allow it
+    kExhausted,     // a budget, a queue or a disk is full
+    kUnavailable,   // try again: a peer, a busy segment
+    kCorrupt,       // bytes on disk or in a segment contradict themselves
     kTimeout,
-    kIo,           // a system call failed for another reason
+    kIo,  // a system call failed for another reason
     kInternal,
 };
 
@@ -27,8 +28,8 @@ const char* code_name(Code code);
 
 struct Error {
     Code code = Code::kInternal;
-    int errno_value = 0;   // 0 when no system call was involved
-    std::string context;   // a sentence: what failed, on what, and the next step where there is one
+    int errno_value = 0;  // 0 when no system call was involved
+    std::string context;  // a sentence: what failed, on what, and the next step where there is one
 
     // "context: strerror" for logs and users.
     std::string message() const;
@@ -41,7 +42,7 @@ Error errno_error(int errno_value, std::string context);
 template <typename T>
 class [[nodiscard]] Result {
   public:
-    Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit on purpose
+    Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit on purpose
     Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT
 
     bool ok() const { return state_.index() == 0; }

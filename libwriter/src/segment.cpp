@@ -94,6 +94,12 @@ void segment_take(rside_segment* segment, uint32_t flags) {
 
 using namespace ringside::writer;
 
+extern "C" uint64_t rside_coarse_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    return static_cast<uint64_t>(now.tv_sec) * RSIDE_NS_PER_S + static_cast<uint64_t>(now.tv_nsec);
+}
+
 extern "C" void rside_options_init(rside_options* options) {
     *options = rside_options{};
     options->clock = RSIDE_CLOCK_COARSE;

@@ -42,6 +42,8 @@ struct rside_histogram { rside_series series; };
 /* The slow path: `now_ns` lies outside the open window of the cell. Closes the windows that are over, or absorbs a
  * step back of the clock. Writes memory only. */
 RSIDE_API void rside_turn(const rside_series *series, uint64_t now_ns);
+/* CLOCK_REALTIME_COARSE in ns since 1970. */
+RSIDE_API uint64_t rside_coarse_ns(void);
 /* Counts a sample that cannot be recorded. */
 RSIDE_API void rside_reject(const rside_series *series);
 

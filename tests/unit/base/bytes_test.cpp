@@ -107,8 +107,7 @@ TEST(Bytes, LeftOverBytesAreNotFinished) {
 TEST(CheckedArithmetic, SaysWhenItDoesNotFit) {
     EXPECT_EQ(checked_add(UINT64_MAX - 1, 1), UINT64_MAX);
     EXPECT_EQ(checked_add(UINT64_MAX, 1), std::nullopt);
-    EXPECT_EQ(checked_multiply(UINT64_C(1) << 32, (UINT64_C(1) << 32) - 1),
-              UINT64_MAX - UINT32_MAX);
+    EXPECT_EQ(checked_multiply(UINT64_C(1) << 32, (UINT64_C(1) << 32) - 1), UINT64_MAX - UINT32_MAX);
     EXPECT_EQ(checked_multiply(UINT64_C(1) << 32, UINT64_C(1) << 32), std::nullopt);
 }
 

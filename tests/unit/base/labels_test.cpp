@@ -29,18 +29,15 @@ VmInfo vm_named(std::string vm_id, std::string component = "") {
 
 TEST(Labels, AgentOwnedLabelsOverrideWhatTheSegmentClaims) {
     LabelSet owned = agent_labels(vm_named("vm-7"), {"host-1", "ringside"});
-    LabelSet labels =
-        series_labels(disk_schema(), series_of({"vda", "read", "somebody-else"}), owned);
-    EXPECT_EQ(
-        label_text(labels),
-        "vmm_block_bytes_total{device=\"vda\",instance=\"host-1\",job=\"ringside\",op=\"read\","
-        "vm_id=\"vm-7\"}");
+    LabelSet labels = series_labels(disk_schema(), series_of({"vda", "read", "somebody-else"}), owned);
+    EXPECT_EQ(label_text(labels),
+              "vmm_block_bytes_total{device=\"vda\",instance=\"host-1\",job=\"ringside\",op=\"read\","
+              "vm_id=\"vm-7\"}");
 }
 
 TEST(Labels, ComponentIsALabelOnlyWhereThereIsOne) {
     EXPECT_EQ(label_value(agent_labels(vm_named("vm-7"), {}), "component"), "");
-    EXPECT_EQ(label_value(agent_labels(vm_named("vm-7", "virtiofsd"), {}), "component"),
-              "virtiofsd");
+    EXPECT_EQ(label_value(agent_labels(vm_named("vm-7", "virtiofsd"), {}), "component"), "virtiofsd");
 }
 
 TEST(Labels, EmptyValuesAreNoLabels) {

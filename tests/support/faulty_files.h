@@ -38,9 +38,7 @@ class FaultyFiles : public FileSystem {
 
     std::uint64_t calls() const { return calls_; }
     // Whether the planned fault came.
-    bool hit() const {
-        return (fail_at_ != 0 && calls_ >= fail_at_) || (crash_at_ != 0 && calls_ >= crash_at_);
-    }
+    bool hit() const { return (fail_at_ != 0 && calls_ >= fail_at_) || (crash_at_ != 0 && calls_ >= crash_at_); }
 
     int open(const std::string& path, int flags, mode_t mode) override {
         if (int fault = next("open", path)) return -fault;

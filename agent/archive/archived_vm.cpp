@@ -1,0 +1,269 @@
+#include "agent/archive/archived_vm.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/base/crc32c.h"
+
+namespace ringside::agent {
+
+namespace {
+
+struct ColumnBit {
+    RunColumn column;
+    std::uint32_t bit;
+};
+constexpr ColumnBit kColumnBits[] = {
+    {RunColumn::kCount, kColumnCount},     {RunColumn::kSum, kColumnSum},   {RunColumn::kMin, kColumnMin},
+    {RunColumn::kMax, kColumnMax},         {RunColumn::kLast, kColumnLast}, {RunColumn::kValue, kColumnValue},
+    {RunColumn::kBuckets, kColumnBuckets},
+};
+
+bool wanted(RunColumn column, std::uint32_t columns) {
+    for (const ColumnBit& one : kColumnBits) {
+        if (one.column == column) return (columns & one.bit) != 0;
+    }
+    return true;  // times and flags
+}
+
+template <typename T>
+void keep(std::vector<T>* column, const std::vector<std::size_t>& points, std::size_t stride = 1) {
+    if (column->empty()) return;
+    auto to = column->begin();
+    for (std::size_t point : points) {
+        auto from = column->begin() + static_cast<std::ptrdiff_t>(point * stride);
+        to = std::copy_n(from, stride, to);  // never behind `from`: points rise
+    }
+    column->erase(to, column->end());
+}
+
+// The windows that the request asks for, of a run that holds all.
+void select_points(const ReadRequest& request, SeriesData* data) {
+    std::vector<std::size_t> points;
+    for (std::size_t i = 0; i < data->size(); ++i) {
+        std::uint64_t end_ns = data->end_ns[i];
+        if (end_ns <= request.begin_ns || end_ns > request.end_ns) continue;
+        if (!request.open_window && (data->flags[i] & kPointOpen) != 0) continue;
+        points.push_back(i);
+    }
+    if (points.size() == data->size()) return;
+    std::size_t stride = data->buckets.size() / data->size();
+    keep(&data->end_ns, points);
+    keep(&data->flags, points);
+    keep(&data->count, points);
+    keep(&data->sum, points);
+    keep(&data->min, points);
+    keep(&data->max, points);
+    keep(&data->last, points);
+    keep(&data->value, points);
+    keep(&data->buckets, points, stride);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const SchemaInfo>> SchemaPool::get(const std::string& bytes) {
+    std::lock_guard lock(mutex_);
+    auto found = schemas_.find(bytes);
+    if (found != schemas_.end()) {
+        if (auto schema = found->second.lock()) return schema;
+    }
+    Result<SchemaInfo> decoded = decode_schema(bytes);
+    if (!decoded.ok()) return decoded.error();
+    auto schema = std::make_shared<const SchemaInfo>(std::move(*decoded));
+    // New schemas are rare: the time to drop those that nobody has any more.
+    std::erase_if(schemas_, [](const auto& entry) { return entry.second.expired(); });
+    schemas_[bytes] = schema;
+    return schema;
+}
+
+Error ArchivedVm::with_path(const Error& error) const {
+    Error named = error;
+    named.context = "archive file " + path_ + ": " + error.context;
+    return named;
+}
+
+Result<File> ArchivedVm::open_file() const {
+    Result<File> file = File::open(*fs_, path_, O_RDONLY, "archive file");
+    if (!file.ok() && file.error().code == Code::kNotFound) {
+        return error(Code::kNotFound, "archive file " + path_ + " is gone: it was evicted");
+    }
+    return file;
+}
+
+Result<std::string> ArchivedVm::section(const File& file, const ArchiveFooter::Section& section,
+                                        const char* what) const {
+    std::string bytes(section.bytes, '\0');
+    Result<void> got = file.read_at(section.offset, bytes.data(), bytes.size());
+    if (!got.ok()) return got.error();
+    if (crc32c(bytes) != section.crc) {
+        return with_path(error(Code::kCorrupt, std::string("the checksum of the ") + what + " is wrong"));
+    }
+    return bytes;
+}
+
+Result<std::shared_ptr<const ArchivedVm>> ArchivedVm::open(FileSystem& fs, const std::string& path, SchemaPool& pool) {
+    std::shared_ptr<ArchivedVm> vm(new ArchivedVm(fs, path));
+    Result<File> file = vm->open_file();
+    if (!file.ok()) return file.error();
+    Result<struct stat> status = file->status();
+    if (!status.ok()) return status.error();
+    if (!S_ISREG(status->st_mode)) {
+        return vm->with_path(error(Code::kCorrupt, "it is not a regular file"));
+    }
+    auto size = static_cast<std::uint64_t>(status->st_size);
+    if (size < kArchiveHeaderBytes + kArchiveFooterBytes) {
+        return vm->with_path(error(Code::kCorrupt, "it is too short"));
+    }
+    std::string bytes(kArchiveHeaderBytes, '\0');
+    if (auto got = file->read_at(0, bytes.data(), bytes.size()); !got.ok()) return got.error();
+    Result<Epoch> epoch = decode_header(bytes);
+    if (!epoch.ok()) return vm->with_path(epoch.error());
+
+    bytes.assign(kArchiveFooterBytes, '\0');
+    auto got = file->read_at(size - kArchiveFooterBytes, bytes.data(), bytes.size());
+    if (!got.ok()) return got.error();
+    Result<ArchiveFooter> footer = decode_footer(bytes, size);
+    if (!footer.ok()) return vm->with_path(footer.error());
+    vm->footer_ = *footer;
+
+    Result<std::string> vm_bytes = vm->section(*file, footer->vm, "VM section");
+    if (!vm_bytes.ok()) return vm_bytes.error();
+    Result<DecodedVm> decoded = decode_vm(*vm_bytes);
+    if (!decoded.ok()) return vm->with_path(decoded.error());
+    vm->vm_ = std::move(decoded->vm);
+    vm->archived_ns_ = decoded->archived_ns;
+
+    Result<std::string> schema_bytes = vm->section(*file, footer->schema, "schema");
+    if (!schema_bytes.ok()) return schema_bytes.error();
+    auto schema = pool.get(*schema_bytes);
+    if (!schema.ok()) return vm->with_path(schema.error());
+    vm->schema_ = *schema;
+
+    if (vm->vm_.epoch != *epoch || vm->schema_->tiers.size() != footer->tier_count) {
+        return vm->with_path(error(Code::kCorrupt, "its parts are of different VMs"));
+    }
+    return std::shared_ptr<const ArchivedVm>(std::move(vm));
+}
+
+Result<std::vector<SeriesInfo>> ArchivedVm::series() const {
+    Result<File> file = open_file();
+    if (!file.ok()) return file.error();
+    Result<std::string> bytes = section(*file, footer_.series, "list of series");
+    if (!bytes.ok()) return bytes.error();
+    Result<std::vector<SeriesInfo>> series = decode_series(*bytes, *schema_);
+    if (!series.ok()) return with_path(series.error());
+    return series;
+}
+
+Result<DirectoryEntry> ArchivedVm::entry_at(const File& file, std::uint32_t position) const {
+    std::string bytes(entry_bytes(footer_.tier_count), '\0');
+    std::uint64_t at = footer_.directory_offset + std::uint64_t{position} * bytes.size();
+    if (auto got = file.read_at(at, bytes.data(), bytes.size()); !got.ok()) return got.error();
+    Result<DirectoryEntry> entry = decode_entry(bytes, footer_.tier_count, footer_.vm.offset);
+    if (!entry.ok()) return with_path(entry.error());
+    return entry;
+}
+
+Result<DirectoryEntry> ArchivedVm::find_entry(const File& file, std::uint32_t series_index) const {
+    std::uint32_t begin = 0;
+    std::uint32_t end = footer_.series_count;
+    while (begin < end) {
+        std::uint32_t middle = begin + (end - begin) / 2;
+        Result<DirectoryEntry> entry = entry_at(file, middle);
+        if (!entry.ok() || entry->series_index == series_index) return entry;
+        if (entry->series_index < series_index) {
+            begin = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    return with_path(error(Code::kInvalid, "it has no series " + std::to_string(series_index)));
+}
+
+Result<SeriesData> ArchivedVm::read_run(const File& file, const DirectoryEntry& entry, std::uint32_t tier,
+                                        std::uint32_t columns) const {
+    const DirectoryEntry::Tier& run = entry.tiers[tier];
+    std::string bytes(std::min<std::uint64_t>(run.bytes, kRunHeadBytesMax), '\0');
+    if (auto got = file.read_at(run.offset, bytes.data(), bytes.size()); !got.ok()) {
+        return got.error();
+    }
+    Result<RunHead> head = decode_run_head(bytes, run.bytes);
+    if (!head.ok()) return with_path(head.error());
+    if (head->series_index != entry.series_index || head->tier != tier || head->points != run.points) {
+        return with_path(error(Code::kCorrupt, "a run is not the one that the directory names"));
+    }
+    SeriesData data;
+    for (const RunHead::Column& column : head->columns) {
+        if (!wanted(column.column, columns)) continue;
+        bytes.assign(column.bytes, '\0');
+        auto got = file.read_at(run.offset + column.offset, bytes.data(), bytes.size());
+        if (!got.ok()) return got.error();
+        Result<void> decoded = decode_column(*head, column, bytes, &data);
+        if (!decoded.ok()) return with_path(decoded.error());
+    }
+    return data;
+}
+
+Result<SeriesData> ArchivedVm::read(std::uint32_t series_index, const ReadRequest& request) const {
+    if (request.tier >= footer_.tier_count) {
+        return with_path(error(Code::kInvalid, "it has " + std::to_string(footer_.tier_count) +
+                                                   " tiers, none with index " + std::to_string(request.tier)));
+    }
+    Result<File> file = open_file();
+    if (!file.ok()) return file.error();
+    Result<DirectoryEntry> entry = find_entry(*file, series_index);
+    if (!entry.ok()) return entry.error();
+    switch (entry->tiers[request.tier].state) {
+        case RunState::kStored: break;
+        case RunState::kAbsent: return SeriesData{};
+        case RunState::kUnreadable:
+            return with_path(error(
+                Code::kCorrupt, "series " + std::to_string(series_index) + " was unreadable in the segment already"));
+    }
+    Result<SeriesData> data = read_run(*file, *entry, request.tier, request.columns);
+    if (data.ok()) select_points(request, &*data);
+    return data;
+}
+
+Result<void> ArchivedVm::verify() const {
+    Result<File> file = open_file();
+    if (!file.ok()) return file.error();
+    SchemaPool pool;
+    Result<std::shared_ptr<const ArchivedVm>> again = open(*fs_, path_, pool);
+    if (!again.ok()) return again.error();
+    if ((*again)->footer_ != footer_) {
+        return with_path(error(Code::kCorrupt, "it is another file than the one opened first"));
+    }
+    Result<std::vector<SeriesInfo>> listed = series();
+    if (!listed.ok()) return listed.error();
+    if (listed->size() != footer_.series_count) {
+        return with_path(error(Code::kCorrupt, "list and directory differ in length"));
+    }
+    std::uint64_t at = kArchiveHeaderBytes;
+    for (std::uint32_t i = 0; i < footer_.series_count; ++i) {
+        Result<DirectoryEntry> entry = entry_at(*file, i);
+        if (!entry.ok()) return entry.error();
+        const SeriesInfo& info = (*listed)[i];
+        if (entry->series_index != info.index || entry->metric != info.metric) {
+            return with_path(error(Code::kCorrupt, "list and directory name different series"));
+        }
+        for (std::uint32_t tier = 0; tier < footer_.tier_count; ++tier) {
+            const DirectoryEntry::Tier& run = entry->tiers[tier];
+            if (run.state != RunState::kStored) continue;
+            if (run.offset != at) {
+                return with_path(error(Code::kCorrupt, "there are bytes between two runs"));
+            }
+            at += run.bytes;
+            Result<SeriesData> data = read_run(*file, *entry, tier, kColumnsAll);
+            if (!data.ok()) return data.error();
+        }
+    }
+    if (at != footer_.vm.offset) {
+        return with_path(error(Code::kCorrupt, "there are bytes behind the runs"));
+    }
+    return {};
+}
+
+}  // namespace ringside::agent

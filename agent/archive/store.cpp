@@ -1,0 +1,268 @@
+#include "agent/archive/store.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ringside::agent {
+
+namespace {
+
+constexpr std::uint64_t kNsPerS = 1'000'000'000;
+// The name, ".rsa" and ".tmp" have to fit the 255 bytes of a folder's entry.
+constexpr std::size_t kKeyBytesMax = 240;
+
+Result<void> check_key(const std::string& key) {
+    bool plain = !key.empty() && key.size() <= kKeyBytesMax && key.front() != '.' &&
+                 key.find('/') == std::string::npos && key.find('\0') == std::string::npos;
+    if (plain) return {};
+    return error(Code::kInvalid,
+                 "a VM named \"" + key.substr(0, 80) + "\" cannot be archived: the name does not make a file's name");
+}
+
+// Whether the archive has all that the segment of `vm` has. kExists when they are not of one life at all.
+Result<bool> holds(const VmInfo& archived, std::uint64_t archived_schema, const VmInfo& vm, std::uint64_t schema) {
+    if (archived.created_ns != vm.created_ns || archived_schema != schema) {
+        return error(Code::kExists,
+                     "the archive has another VM under the key " + vm_key(vm) + "; its segment is kept, look at both");
+    }
+    // Less, when the VM was taken for dead too early and went on to write.
+    return archived.last_write_ns >= vm.last_write_ns && archived.series_count >= vm.series_count &&
+           archived.closed_ns >= vm.closed_ns;
+}
+
+}  // namespace
+
+const char* evict_reason_name(EvictReason reason) {
+    switch (reason) {
+        case EvictReason::kAge: return "age";
+        case EvictReason::kBytes: return "bytes";
+        case EvictReason::kBytesUnsent: return "bytes-unsent";
+    }
+    return "unknown";
+}
+
+ArchiveStore::ArchiveStore(FileSystem& fs, ArchiveOptions options) : fs_(fs), options_(std::move(options)) {}
+
+std::string ArchiveStore::path_of(const std::string& key) const {
+    return options_.directory + "/" + key + kArchiveSuffix;
+}
+
+ArchiveStore::Order ArchiveStore::order_of(const ArchivedVm& vm) {
+    // A clock that ran years ahead must not keep a file for years.
+    std::uint64_t ended_ns = vm.info().ended_ns;
+    if (ended_ns == 0 || ended_ns > vm.archived_ns()) ended_ns = vm.archived_ns();
+    return {ended_ns, vm_key(vm.info())};
+}
+
+Result<void> ArchiveStore::open() {
+    std::lock_guard lock(change_mutex_);
+    return open_folder();
+}
+
+Result<void> ArchiveStore::open_folder() {
+    if (opened_) return {};
+    if (auto made = make_directories(fs_, options_.directory); !made.ok()) return made;
+    Result<std::vector<std::string>> names = list_directory(fs_, options_.directory);
+    if (!names.ok()) return names.error();
+    for (const std::string& name : *names) {
+        if (name.ends_with(kTemporarySuffix)) {
+            // On a read-only disk it stays; nobody reads it.
+            if (remove_file(fs_, options_.directory + "/" + name).ok()) {
+                count([](ArchiveStatus& status) { ++status.leftovers_removed; });
+            }
+        } else if (name.ends_with(kArchiveSuffix)) {
+            load(name);
+        }
+    }
+    // What it holds only counts towards the bound, so that an unreadable one stops nothing.
+    if (!scan_quarantine().ok()) quarantined_.clear();
+    opened_ = true;
+    return {};
+}
+
+// Takes one file into the index, sets it aside, or remembers to try again.
+void ArchiveStore::load(const std::string& name) {
+    Result<Vm> vm = ArchivedVm::open(fs_, options_.directory + "/" + name, schemas_);
+    if (vm.ok() && vm_key((*vm)->info()) + kArchiveSuffix != name) {
+        vm = error(Code::kCorrupt, "it holds " + vm_key((*vm)->info()) + ", another VM than its name says");
+    }
+    unreadable_.erase(name);
+    if (vm.ok()) {
+        insert(*vm);
+    } else if (vm.error().code == Code::kCorrupt) {
+        set_aside(name, vm.error());
+    } else if (vm.error().code == Code::kUnavailable && vm.error().errno_value == 0) {
+        count([](ArchiveStatus& status) { ++status.newer_files; });
+    } else if (vm.error().code != Code::kNotFound) {
+        unreadable_.insert(name);
+    }
+    count([this](ArchiveStatus& status) { status.unreadable_files = unreadable_.size(); });
+}
+
+void ArchiveStore::insert(const Vm& vm) {
+    std::lock_guard lock(mutex_);
+    Order order = order_of(*vm);
+    auto [at, added] = by_key_.try_emplace(order.second, vm);
+    if (!added) {
+        status_.bytes -= at->second->file_bytes();
+        by_age_.erase(order_of(*at->second));
+        at->second = vm;
+    }
+    by_age_[std::move(order)] = vm;
+    status_.files = by_key_.size();
+    status_.bytes += vm->file_bytes();
+}
+
+Result<ArchiveStore::Vm> ArchiveStore::look(const std::string& key) {
+    Result<Vm> vm = ArchivedVm::open(fs_, path_of(key), schemas_);
+    if (vm.ok() && vm_key((*vm)->info()) != key) {
+        vm = error(Code::kCorrupt, "it holds another VM than its name says");
+    }
+    if (vm.ok()) {
+        if (auto sound = (*vm)->verify(); !sound.ok()) vm = sound.error();
+    }
+    if (!vm.ok() && vm.error().code == Code::kCorrupt) {
+        set_aside(key + kArchiveSuffix, vm.error());
+        return error(Code::kNotFound, "the archive file of " + key + " was corrupt and is set aside");
+    }
+    if (!vm.ok()) return vm;
+    // A crash may have come between the rename and the sync of the folder.
+    if (auto synced = sync_directory(fs_, options_.directory); !synced.ok()) return synced.error();
+    unreadable_.erase(key + kArchiveSuffix);
+    insert(*vm);
+    return vm;
+}
+
+Result<std::shared_ptr<const ArchivedVm>> ArchiveStore::verified(const std::string& key) {
+    if (auto plain = check_key(key); !plain.ok()) return plain.error();
+    std::lock_guard lock(change_mutex_);
+    if (auto opened = open_folder(); !opened.ok()) return opened.error();
+    return look(key);
+}
+
+Result<std::shared_ptr<const ArchivedVm>> ArchiveStore::add(const SeriesSource& source, const VmInfo& vm,
+                                                            std::uint64_t now_ns) {
+    std::string key = vm_key(vm);
+    if (auto plain = check_key(key); !plain.ok()) return plain.error();
+    std::lock_guard lock(change_mutex_);
+    if (auto opened = open_folder(); !opened.ok()) return opened.error();
+    Result<Vm> there = look(key);
+    if (there.ok()) {
+        Result<bool> same = holds((*there)->info(), (*there)->schema()->hash, vm, source.schema()->hash);
+        if (!same.ok()) return same.error();
+        if (*same) return there;
+    } else if (there.error().code == Code::kUnavailable) {
+        return there;
+    }
+    // Nothing there, or less than the source has, or a file that cannot be read: a new one takes its place.
+
+    Result<ArchiveWritten> written = write_archive(fs_, path_of(key), source, vm, now_ns);
+    if (!written.ok()) {
+        count([](ArchiveStatus& status) { ++status.write_errors; });
+        return written.error();
+    }
+    // The segment is removed on the word of this file, so what is there is read once before it counts.
+    there = look(key);
+    if (!there.ok()) {
+        count([](ArchiveStatus& status) { ++status.write_errors; });
+        if (there.error().code != Code::kNotFound) return there;
+        return error(Code::kIo,
+                     "the archive file of " + key + " does not read back as it was written; look at the disk");
+    }
+    count([&](ArchiveStatus& status) {
+        ++status.written_files;
+        status.written_bytes += written->bytes;
+        status.unreadable_runs += written->unreadable_runs;
+    });
+    return there;
+}
+
+std::shared_ptr<const ArchivedVm> ArchiveStore::find(const std::string& key) const {
+    std::lock_guard lock(mutex_);
+    auto found = by_key_.find(key);
+    return found == by_key_.end() ? nullptr : found->second;
+}
+
+std::vector<std::shared_ptr<const ArchivedVm>> ArchiveStore::find_all(const std::string& vm_id) const {
+    std::vector<Vm> found;
+    {
+        std::lock_guard lock(mutex_);
+        // Keys begin with the name and a dot, but a name may hold dots, too.
+        for (auto at = by_key_.lower_bound(vm_id + "."); at != by_key_.end(); ++at) {
+            if (!at->first.starts_with(vm_id + ".")) break;
+            if (at->second->info().vm_id == vm_id) found.push_back(at->second);
+        }
+    }
+    std::sort(found.begin(), found.end(), [](const Vm& a, const Vm& b) { return order_of(*a) < order_of(*b); });
+    return found;
+}
+
+std::vector<std::shared_ptr<const ArchivedVm>> ArchiveStore::list() const {
+    std::lock_guard lock(mutex_);
+    std::vector<Vm> all;
+    all.reserve(by_age_.size());
+    for (const auto& [order, vm] : by_age_) all.push_back(vm);
+    return all;
+}
+
+ArchiveStatus ArchiveStore::status() const {
+    std::lock_guard lock(mutex_);
+    ArchiveStatus status = status_;
+    status.oldest_end_ns = by_age_.empty() ? 0 : by_age_.begin()->first.first;
+    return status;
+}
+
+std::vector<Eviction> ArchiveStore::maintain(std::uint64_t now_ns, const Needed& needed) {
+    std::lock_guard lock(change_mutex_);
+    std::vector<Eviction> evicted;
+    if (!open_folder().ok()) return evicted;
+    for (const std::string& name : std::set<std::string>(unreadable_)) load(name);
+
+    std::uint64_t age_ns = options_.max_age_s * kNsPerS;
+    auto is_needed = [&needed](const Vm& vm) { return needed && needed(vm_key(vm->info())); };
+    for (const Vm& vm : list()) {
+        bool old = now_ns > age_ns && order_of(*vm).first < now_ns - age_ns;
+        if (!old) break;
+        if (!is_needed(vm)) evict(vm, EvictReason::kAge, &evicted);
+    }
+    evict_quarantined(now_ns);
+    if (over_bytes()) {
+        for (const Vm& vm : list()) {
+            if (!over_bytes()) break;
+            if (!is_needed(vm)) evict(vm, EvictReason::kBytes, &evicted);
+        }
+        for (const Vm& vm : list()) {
+            if (!over_bytes()) break;
+            evict(vm, EvictReason::kBytesUnsent, &evicted);
+        }
+    }
+    // Without this a power cut could bring back a VM that the upstreams have forgotten.
+    if (!evicted.empty() && !sync_directory(fs_, options_.directory).ok()) {
+        count([](ArchiveStatus& status) { ++status.evict_errors; });
+    }
+    return evicted;
+}
+
+bool ArchiveStore::over_bytes() const {
+    std::lock_guard lock(mutex_);
+    return status_.bytes + status_.quarantined_bytes > options_.max_bytes;
+}
+
+bool ArchiveStore::evict(const Vm& vm, EvictReason reason, std::vector<Eviction>* evicted) {
+    if (!remove_file(fs_, vm->path()).ok()) {
+        count([](ArchiveStatus& status) { ++status.evict_errors; });
+        return false;
+    }
+    Order order = order_of(*vm);
+    std::lock_guard lock(mutex_);
+    by_key_.erase(order.second);
+    by_age_.erase(order);
+    status_.files = by_key_.size();
+    status_.bytes -= vm->file_bytes();
+    ++status_.evicted_files[static_cast<std::size_t>(reason)];
+    status_.evicted_bytes[static_cast<std::size_t>(reason)] += vm->file_bytes();
+    evicted->push_back({order.second, vm->file_bytes(), reason});
+    return true;
+}
+
+}  // namespace ringside::agent

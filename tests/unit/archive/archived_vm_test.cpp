@@ -1,0 +1,206 @@
+#include "agent/archive/archived_vm.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "agent/archive/writer.h"
+#include "tests/support/faulty_files.h"
+#include "tests/support/memory_source.h"
+#include "tests/support/results.h"
+#include "tests/support/temporary_folder.h"
+
+namespace ringside::agent {
+namespace {
+
+constexpr std::uint64_t kNow = 1'800'000'000'000'000'000;
+
+// An archive file on a tmpfs, where a sync costs nothing.
+class ArchivedVmTest : public testing::Test {
+  protected:
+    TemporaryFolder folder_{"/dev/shm"};
+    SchemaPool pool_;
+    std::string path_ = folder_ / "vm.rsa";
+
+    std::shared_ptr<const ArchivedVm> archived(const MemorySource& source) {
+        auto written = write_archive(FileSystem::real(), path_, source, source.info, kNow);
+        EXPECT_TRUE(written.ok()) << message_of(written);
+        auto vm = ArchivedVm::open(FileSystem::real(), path_, pool_);
+        EXPECT_TRUE(vm.ok()) << message_of(vm);
+        return vm.ok() ? *vm : nullptr;
+    }
+};
+
+TEST_F(ArchivedVmTest, AnswersAsTheSourceDid) {
+    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+        MemorySource source = random_vm(seed, static_cast<std::uint32_t>(seed % 25));
+        auto vm = archived(source);
+        ASSERT_NE(vm, nullptr);
+        EXPECT_EQ(difference(source, *vm), "") << "seed " << seed;
+        auto sound = vm->verify();
+        EXPECT_TRUE(sound.ok()) << "seed " << seed << ": " << message_of(sound);
+        EXPECT_EQ(vm->archived_ns(), kNow);
+    }
+}
+
+TEST_F(ArchivedVmTest, FindsEachOfManySeries) {
+    MemorySource source = random_vm(7, 1500, 3);
+    auto vm = archived(source);
+    ASSERT_NE(vm, nullptr);
+    EXPECT_GT(source.list.size(), 1000u);
+    EXPECT_EQ(difference(source, *vm), "");
+}
+
+TEST_F(ArchivedVmTest, OfAVmThatNeverRegisteredASeriesIsEmptyAndSound) {
+    MemorySource source = random_vm(3, 0);
+    auto vm = archived(source);
+    ASSERT_NE(vm, nullptr);
+    EXPECT_TRUE(vm->series()->empty());
+    EXPECT_TRUE(vm->verify().ok());
+    EXPECT_EQ(code_of(vm->read(0, {})), Code::kInvalid);
+}
+
+TEST_F(ArchivedVmTest, ASeriesThatDoesNotExistIsInvalid) {
+    MemorySource source = random_vm(4, 12);
+    auto vm = archived(source);
+    ASSERT_NE(vm, nullptr);
+    for (std::uint32_t index : {source.list.back().index + 1, UINT32_MAX}) {
+        EXPECT_EQ(code_of(vm->read(index, {})), Code::kInvalid);
+    }
+}
+
+TEST_F(ArchivedVmTest, ReadsOneSeriesWithoutTheRest) {
+    MemorySource source = random_vm(5, 1500, 50);
+    ASSERT_NE(archived(source), nullptr);
+    FaultyFiles files;
+    auto vm = ArchivedVm::open(files, path_, pool_);
+    ASSERT_TRUE(vm.ok());
+    files.reset();
+    ASSERT_TRUE((*vm)->read(source.list[700].index, {}).ok());
+    // open, at most 11 entries of 1,500 by halving, a head, at most 9 columns, close.
+    EXPECT_LE(files.calls(), 23u);
+}
+
+TEST_F(ArchivedVmTest, ManyThreadsReadAtOnce) {
+    MemorySource source = random_vm(8);
+    auto vm = archived(source);
+    ASSERT_NE(vm, nullptr);
+    std::vector<std::string> found(4);
+    std::vector<std::thread> threads;
+    for (std::string& one : found) threads.emplace_back([&] { one = difference(source, *vm); });
+    for (std::thread& thread : threads) thread.join();
+    for (const std::string& one : found) EXPECT_EQ(one, "");
+}
+
+TEST_F(ArchivedVmTest, ThatWasEvictedIsNotFound) {
+    auto vm = archived(random_vm(9));
+    ASSERT_NE(vm, nullptr);
+    ASSERT_EQ(unlink(path_.c_str()), 0);
+    EXPECT_EQ(code_of(vm->series()), Code::kNotFound);
+    EXPECT_EQ(code_of(vm->read(0, {})), Code::kNotFound);
+    EXPECT_EQ(code_of(vm->verify()), Code::kNotFound);
+}
+
+TEST_F(ArchivedVmTest, SharesEqualSchemas) {
+    MemorySource one = random_vm(10);
+    MemorySource other = one;
+    other.layout = std::make_shared<SchemaInfo>(*one.layout);
+    auto first = archived(one);
+    path_ = folder_ / "other.rsa";
+    auto second = archived(other);
+    ASSERT_TRUE(first != nullptr && second != nullptr);
+    EXPECT_EQ(first->schema(), second->schema());
+    other.layout->version += 1;
+    EXPECT_NE(archived(other)->schema(), first->schema());
+}
+
+TEST_F(ArchivedVmTest, OfANewerFormatIsLeftAlone) {
+    ASSERT_NE(archived(random_vm(11)), nullptr);
+    int fd = open(path_.c_str(), O_RDWR);
+    std::uint32_t newer[2] = {1, 128};
+    ASSERT_EQ(pwrite(fd, newer, sizeof newer, kHeaderFormatAt), static_cast<ssize_t>(sizeof newer));
+    close(fd);
+    EXPECT_EQ(code_of(ArchivedVm::open(FileSystem::real(), path_, pool_)), Code::kUnavailable);
+}
+
+TEST_F(ArchivedVmTest, IsNoLinkFifoOrFolder) {
+    ASSERT_NE(archived(random_vm(12)), nullptr);
+    ASSERT_EQ(symlink(path_.c_str(), (folder_ / "link.rsa").c_str()), 0);
+    EXPECT_FALSE(ArchivedVm::open(FileSystem::real(), folder_ / "link.rsa", pool_).ok());
+    ASSERT_EQ(mkfifo((folder_ / "fifo.rsa").c_str(), 0600), 0);
+    EXPECT_EQ(code_of(ArchivedVm::open(FileSystem::real(), folder_ / "fifo.rsa", pool_)), Code::kCorrupt);
+    EXPECT_FALSE(ArchivedVm::open(FileSystem::real(), folder_.path(), pool_).ok());
+}
+
+TEST_F(ArchivedVmTest, AReadErrorIsNotTakenForCorruption) {
+    MemorySource source = random_vm(13);
+    auto good = archived(source);
+    ASSERT_NE(good, nullptr);
+    FaultyFiles files;
+    std::uint64_t k = 1;
+    for (;; ++k) {
+        files.fail_at(k, EIO);
+        auto vm = ArchivedVm::open(files, path_, pool_);
+        Result<SeriesData> data = vm.ok() ? (*vm)->read(source.list[2].index, {}) : vm.error();
+        if (!files.hit()) break;
+        if (data.ok()) continue;  // a close that complained
+        EXPECT_EQ(code_of(data), Code::kIo) << k;
+        EXPECT_NE(data.error().context.find(path_), std::string::npos);
+    }
+    EXPECT_GT(k, 10u);
+}
+
+TEST_F(ArchivedVmTest, ARunThatTheSegmentCouldNotGiveStaysUnreadable) {
+    MemorySource source = random_vm(14);
+    std::uint32_t index = source.list[1].index;
+    source.errors[{index, 1}] = error(Code::kCorrupt, "torn beyond repair");
+    auto written = write_archive(FileSystem::real(), path_, source, source.info, kNow);
+    ASSERT_TRUE(written.ok());
+    EXPECT_EQ(written->unreadable_runs, 1u);
+    auto vm = ArchivedVm::open(FileSystem::real(), path_, pool_);
+    ASSERT_TRUE(vm.ok());
+    EXPECT_EQ(difference(source, **vm), "");
+    EXPECT_TRUE((*vm)->verify().ok());
+}
+
+TEST_F(ArchivedVmTest, TimesThatDoNotRiseMakeARunUnreadable) {
+    MemorySource source = random_vm(15);
+    SeriesData& run = source.runs[{source.list[0].index, 0}];
+    run = {{20, 10}, {0, 0}, {}, {}, {}, {}, {}, {1, 2}, {}};
+    auto written = write_archive(FileSystem::real(), path_, source, source.info, kNow);
+    ASSERT_TRUE(written.ok());
+    EXPECT_EQ(written->unreadable_runs, 1u);
+    auto vm = ArchivedVm::open(FileSystem::real(), path_, pool_);
+    ASSERT_TRUE(vm.ok());
+    EXPECT_TRUE((*vm)->verify().ok());
+    EXPECT_EQ(code_of((*vm)->read(source.list[0].index, {})), Code::kCorrupt);
+}
+
+TEST_F(ArchivedVmTest, ABusySourceMakesNoFile) {
+    MemorySource source = random_vm(16);
+    source.errors[{source.list[3].index, 1}] = error(Code::kUnavailable, "busy");
+    auto written = write_archive(FileSystem::real(), path_, source, source.info, kNow);
+    EXPECT_EQ(code_of(written), Code::kUnavailable);
+    EXPECT_TRUE(list_directory(FileSystem::real(), folder_.path())->empty());
+}
+
+struct CrookedSource : MemorySource {
+    Result<SeriesData> read(std::uint32_t, const ReadRequest&) const override {
+        return SeriesData{{10, 20}, {0, 0}, {}, {}, {}, {}, {}, {1}, {}};
+    }
+};
+
+TEST_F(ArchivedVmTest, ColumnsOfDifferentLengthMakeNoFile) {
+    CrookedSource source;
+    static_cast<MemorySource&>(source) = random_vm(17);
+    auto written = write_archive(FileSystem::real(), path_, source, source.info, kNow);
+    EXPECT_EQ(code_of(written), Code::kInternal);
+    EXPECT_TRUE(list_directory(FileSystem::real(), folder_.path())->empty());
+}
+
+}  // namespace
+}  // namespace ringside::agent

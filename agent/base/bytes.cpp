@@ -5,8 +5,7 @@
 
 namespace ringside::agent {
 
-static_assert(std::endian::native == std::endian::little,
-              "runs of 64-bit values are copied as they stand");
+static_assert(std::endian::native == std::endian::little, "runs of 64-bit values are copied as they stand");
 static_assert(sizeof(double) == 8);
 
 std::optional<std::uint64_t> checked_add(std::uint64_t a, std::uint64_t b) {

@@ -57,9 +57,7 @@ int FileSystem::lstat(const std::string& path, struct stat* status) {
     return ::lstat(path.c_str(), status) == 0 ? 0 : -errno;
 }
 
-int FileSystem::mkdir(const std::string& path, mode_t mode) {
-    return ::mkdir(path.c_str(), mode) == 0 ? 0 : -errno;
-}
+int FileSystem::mkdir(const std::string& path, mode_t mode) { return ::mkdir(path.c_str(), mode) == 0 ? 0 : -errno; }
 
 int FileSystem::rename(const std::string& from, const std::string& to) {
     return ::rename(from.c_str(), to.c_str()) == 0 ? 0 : -errno;
@@ -103,8 +101,7 @@ File& File::operator=(File&& other) noexcept {
     return *this;
 }
 
-Result<File> File::open(FileSystem& fs, const std::string& path, int flags,
-                        const std::string& what) {
+Result<File> File::open(FileSystem& fs, const std::string& path, int flags, const std::string& what) {
     // O_NONBLOCK: a FIFO or a leased file in place of what we expect must not hang the agent.
     int fd = fs.open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
     if (fd < 0) return failed(fd, "cannot open " + what, path);
@@ -158,10 +155,7 @@ Result<void> File::sync() {
 }
 
 DurableFile::DurableFile(FileSystem& fs, File file, std::string path)
-    : fs_(&fs),
-      file_(std::move(file)),
-      path_(std::move(path)),
-      temporary_(path_ + kTemporarySuffix) {}
+    : fs_(&fs), file_(std::move(file)), path_(std::move(path)), temporary_(path_ + kTemporarySuffix) {}
 
 DurableFile::DurableFile(DurableFile&& other) noexcept
     : fs_(other.fs_),
@@ -218,8 +212,7 @@ Result<void> DurableFile::commit() {
     return sync_directory(*fs_, parent_directory(path_));
 }
 
-Result<void> write_file_durably(FileSystem& fs, const std::string& path, std::string_view bytes,
-                                mode_t mode) {
+Result<void> write_file_durably(FileSystem& fs, const std::string& path, std::string_view bytes, mode_t mode) {
     Result<DurableFile> file = DurableFile::create(fs, path, mode);
     if (!file.ok()) return file.error();
     if (Result<void> appended = file->append(bytes); !appended.ok()) return appended;

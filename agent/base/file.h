@@ -61,8 +61,7 @@ class File {
 
     // O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK are added; `what` names the file's role in errors ("archive
     // file").
-    static Result<File> open(FileSystem& fs, const std::string& path, int flags,
-                             const std::string& what);
+    static Result<File> open(FileSystem& fs, const std::string& path, int flags, const std::string& what);
 
     bool is_open() const { return fd_ >= 0; }
     const std::string& path() const { return path_; }
@@ -112,8 +111,7 @@ class DurableFile {
 
 // The whole file in one go, by DurableFile: after success it survives a power cut, after failure
 // the old content does.
-Result<void> write_file_durably(FileSystem& fs, const std::string& path, std::string_view bytes,
-                                mode_t mode = 0640);
+Result<void> write_file_durably(FileSystem& fs, const std::string& path, std::string_view bytes, mode_t mode = 0640);
 
 // The whole content. kExhausted when it is longer than `max_bytes`; kInvalid when it is no regular
 // file.

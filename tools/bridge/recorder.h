@@ -1,0 +1,131 @@
+// A segment seen from a collector: handles that know how to follow the kernel's running totals, and one report for each
+// kind of thing that does not fit.
+//
+// The handles live as long as the Recorder, which belongs to one thread.
+#pragma once
+
+#include <ringside/ringside.h>
+
+#include <cstdint>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+
+namespace ringside::bridge {
+
+// A running total of the kernel that began before the segment, and may begin again at 0. The series counts from the
+// first value on, which it records as 0: what was counted before belongs to nobody's window.
+class Total {
+  public:
+    Total() = default;
+    explicit Total(rside_counter* counter) : counter_(counter) {}
+
+    void feed(std::uint64_t total) {
+        if (fed_) {
+            rside_counter_total(counter_, total);
+        } else {
+            restart_at(total);
+        }
+    }
+    // Counts on from `total`, adding nothing.
+    void restart_at(std::uint64_t total) {
+        rside_counter_baseline(counter_, total);
+        rside_counter_add(counter_, 0);
+        fed_ = true;
+    }
+
+  private:
+    rside_counter* counter_ = nullptr;
+    bool fed_ = false;
+};
+
+// The same for a total in seconds.
+class TotalSeconds {
+  public:
+    TotalSeconds() = default;
+    explicit TotalSeconds(rside_counter_f64* counter) : counter_(counter) {}
+
+    void feed(double total) {
+        if (fed_) {
+            rside_counter_f64_total(counter_, total);
+        } else {
+            restart_at(total);
+        }
+    }
+    void restart_at(double total) {
+        rside_counter_f64_baseline(counter_, total);
+        rside_counter_f64_add(counter_, 0.0);
+        fed_ = true;
+    }
+
+  private:
+    rside_counter_f64* counter_ = nullptr;
+    bool fed_ = false;
+};
+
+// A value of now; sampled or level, as the schema has it.
+class Reading {
+  public:
+    Reading() = default;
+    Reading(rside_gauge* gauge, rside_level* level) : gauge_(gauge), level_(level) {}
+
+    void set(double value) {
+        rside_gauge_record(gauge_, value);
+        rside_level_set(level_, value);
+    }
+
+  private:
+    rside_gauge* gauge_ = nullptr;
+    rside_level* level_ = nullptr;
+};
+
+class Recorder {
+  public:
+    // Creates the segment, in tick mode. `schema` must outlive the Recorder. Null, and `error` set, on failure.
+    static std::unique_ptr<Recorder> create(const rside_options& options, std::string& error);
+    // Without close() the segment is left as after a crash.
+    ~Recorder();
+    Recorder(const Recorder&) = delete;
+    Recorder& operator=(const Recorder&) = delete;
+
+    // Registers a series. A refused one is logged once per metric, and its handle records nothing.
+    using Labels = std::initializer_list<std::string_view>;
+    Total total(const char* metric, Labels labels = {});
+    TotalSeconds total_seconds(const char* metric, Labels labels = {});
+    Reading reading(const char* metric, Labels labels = {});
+    rside_counter* counter(const char* metric, Labels labels = {});
+    void info(const char* metric, Labels labels);
+
+    // For how many devices the schema has room, when each takes `series_per_device` series of `metric`.
+    std::size_t room(std::string_view metric, std::size_t series_per_device) const;
+    // How many devices of a source were there this time and had no room. Logged when it is the first time.
+    void left_out(std::string_view source, std::uint32_t devices);
+
+    // The time of all records that follow.
+    void tick(std::uint64_t now_ns) { rside_tick(segment_, now_ns); }
+
+    // Ends the epoch as planned.
+    void close(const char* text);
+
+    const rside_schema& schema() const { return *schema_; }
+    const rside_metric* metric(std::string_view name) const;
+    const char* path() const { return rside_segment_path(segment_); }
+    std::uint64_t bytes() const { return rside_segment_bytes(segment_); }
+
+  private:
+    Recorder(rside_segment* segment, const rside_schema* schema) : segment_(segment), schema_(schema) {}
+    template <typename Register>
+    auto registered(const char* metric, Labels labels, Register call);
+    void refused(const char* metric, Labels labels, const char* why);
+
+    rside_segment* segment_;
+    const rside_schema* schema_;
+    std::set<std::string, std::less<>> refused_metrics_;          // already logged
+    std::map<std::string, Reading, std::less<>> left_out_;        // by source
+    std::set<std::string, std::less<>> sources_over_their_room_;  // already logged
+};
+
+}  // namespace ringside::bridge

@@ -1,0 +1,44 @@
+#include "agent/segment/text.h"
+
+#include <gtest/gtest.h>
+
+namespace ringside::agent {
+namespace {
+
+TEST(SegmentText, TellsUtf8) {
+    for (const char* good :
+         {"", "abc", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x99\x82", "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"}) {
+        EXPECT_TRUE(valid_utf8(good)) << good;
+    }
+    for (const char* bad : {"\x80", "\xc0\x80", "\xc1\xbf", "\xc3", "\xc3(", "\xe0\x9f\xbf", "\xe2\x82", "\xed\xa0\x80",
+                            "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "a\xc3"}) {
+        EXPECT_FALSE(valid_utf8(bad)) << bad;
+    }
+}
+
+TEST(SegmentText, TellsIdentifiers) {
+    for (const char* good : {"a", "_", "Ab9_", "vmm_exits_total"}) EXPECT_TRUE(valid_identifier(good)) << good;
+    for (const char* bad : {"", "9a", "a-b", "a b", "a:b", "\xc3\xa4"}) EXPECT_FALSE(valid_identifier(bad)) << bad;
+    EXPECT_TRUE(valid_identifier(std::string(127, 'a')));
+    EXPECT_FALSE(valid_identifier(std::string(128, 'a')));
+}
+
+TEST(SegmentText, ReservesWhatTheAgentOwns) {
+    for (const char* name : {"vm_id", "instance", "job", "component", "epoch", "le", "quantile", "__name__", "__x"}) {
+        EXPECT_TRUE(reserved_label(name)) << name;
+    }
+    for (const char* name : {"vm", "_x", "path", "leg", "jobs"}) EXPECT_FALSE(reserved_label(name)) << name;
+}
+
+TEST(SegmentText, MakesForeignBytesPrintable) {
+    EXPECT_EQ(printable("guest shut down"), "guest shut down");
+    EXPECT_EQ(printable("\x1b[31mred\x7f\n"), "?[31mred??");
+    EXPECT_EQ(printable("caf\xc3\xa9 \xff"), "caf\xc3\xa9 ?");
+    EXPECT_EQ(printable("\xc2\x9b"
+                        "31m"),
+              "?31m");  // the one-character form of ESC [
+    EXPECT_EQ(printable(std::string_view("a\0b", 3)), "a");
+}
+
+}  // namespace
+}  // namespace ringside::agent

@@ -1,0 +1,209 @@
+#include "agent/segment/live_segment.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/segment/header.h"
+#include "agent/segment/series_directory.h"
+#include "agent/segment/series_view.h"
+#include "agent/segment/windows.h"
+
+namespace ringside::agent {
+
+namespace {
+
+// What the reader may take for the present: see kClosingGraceNs. In tick mode records carry the time of the last tick, however
+// long ago that was, and a closed segment has no time after its end.
+std::uint64_t effective_now(const WriterPart& writer, std::uint64_t as_of_ns) {
+    std::uint64_t now = std::min(as_of_ns, kTimeEndNs);
+    now = writer.ticking ? std::min(now, writer.tick_ns) : now - std::min(now, kClosingGraceNs);
+    if (writer.state == RSIDE_STATE_CLOSED) now = std::min(now, writer.closed_ns);
+    return now;
+}
+
+// Relaxed everywhere: figures for people, nobody orders by them.
+void count(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) {
+    counter.fetch_add(by, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+std::uint64_t realtime_now_ns() {
+    struct timespec now;
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * RSIDE_NS_PER_S + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+LiveSegment::LiveSegment(std::unique_ptr<const ByteSource> source, SegmentHeader header, File file, NowFn now)
+    : source_(std::move(source)),
+      header_(std::make_unique<const SegmentHeader>(std::move(header))),
+      file_(file),
+      now_(std::move(now)),
+      opened_ns_(now_()),
+      directory_(std::make_unique<SeriesDirectory>(header_->layout)) {}
+
+LiveSegment::~LiveSegment() = default;
+
+const SegmentName& LiveSegment::name() const { return header_->name; }
+
+const BootId& LiveSegment::boot_id() const { return header_->boot_id; }
+
+std::shared_ptr<const SchemaInfo> LiveSegment::schema() const { return header_->layout->schema; }
+
+std::optional<Refusal> LiveSegment::condition() const {
+    std::lock_guard lock(mutex_);
+    return condition_;
+}
+
+std::optional<LiveSegment::End> LiveSegment::end() const {
+    std::lock_guard lock(mutex_);
+    return end_;
+}
+
+Error LiveSegment::turn_bad(Refusal refusal) const {
+    count(counters_.corrupt);
+    std::lock_guard lock(mutex_);
+    if (!condition_) condition_ = std::move(refusal);  // the first reason is the one to look into
+    return error(Code::kCorrupt, "segment " + header_->name.text() + " is " + condition_->message());
+}
+
+Result<void> LiveSegment::refresh_directory() const {
+    std::optional<Refusal> refusal;
+    {
+        std::lock_guard lock(mutex_);
+        if (!condition_) refusal = directory_->refresh(*source_, now_());
+        if (!refusal && !condition_) return {};
+        if (!refusal) refusal = condition_;
+    }
+    return turn_bad(*std::move(refusal));
+}
+
+Result<std::vector<SeriesInfo>> LiveSegment::series() const {
+    std::optional<WriterPart> writer = read_writer_part(*source_);
+    if (!writer) return turn_bad({QuarantineReason::kShrunk, "its header cannot be read any more"});
+    std::unique_lock lock(mutex_);
+    bool look = condition_ || directory_->size() != writer->series_count;
+    lock.unlock();
+    if (look) {
+        if (Result<void> refreshed = refresh_directory(); !refreshed) return refreshed.error();
+    }
+    lock.lock();
+    return directory_->list();
+}
+
+Result<SeriesData> LiveSegment::read(std::uint32_t series_index, const ReadRequest& request) const {
+    return read_at(series_index, request, now_());
+}
+
+Result<SeriesData> LiveSegment::read_at(std::uint32_t series_index, const ReadRequest& request,
+                                        std::uint64_t as_of_ns) const {
+    count(counters_.reads);
+    const SchemaInfo& schema = *header_->layout->schema;
+    if (request.tier >= schema.tiers.size()) {
+        return error(Code::kInvalid, "tier " + std::to_string(request.tier) + " does not exist, schema " + schema.name +
+                                         " has tiers 0 to " + std::to_string(schema.tiers.size() - 1));
+    }
+    auto find = [&] {
+        std::lock_guard lock(mutex_);
+        return condition_ ? std::nullopt : directory_->find(series_index);
+    };
+    std::optional<SeriesDirectory::Known> known = find();
+    if (!known) {
+        if (Result<void> refreshed = refresh_directory(); !refreshed) return refreshed.error();
+        known = find();
+        if (!known) {
+            return error(Code::kInvalid, "series " + std::to_string(series_index) + " of segment " + name().text() +
+                                             " is not registered: ask for the list of series");
+        }
+    }
+    Timeline timeline;
+    timeline.created_ns = known->created_ns;
+    timeline.latest_ns = latest_sane_ns(as_of_ns);
+    if (std::optional<End> ended = end()) {
+        timeline.ended = true;
+        timeline.now_ns = ended->ended_ns;
+    } else {
+        std::optional<WriterPart> writer = read_writer_part(*source_);
+        if (!writer) return turn_bad({QuarantineReason::kShrunk, "its header cannot be read any more"});
+        timeline.now_ns = effective_now(*writer, as_of_ns);
+    }
+    return read_windows(known->metric, series_index, request, timeline);
+}
+
+Result<SeriesData> LiveSegment::read_windows(std::uint32_t metric, std::uint32_t index, const ReadRequest& request,
+                                             const Timeline& timeline) const {
+    const SegmentLayout& layout = *header_->layout;
+    const MetricInfo& info = layout.schema->metrics[metric];
+    const TierInfo& tier = layout.schema->tiers[request.tier];
+    WindowStats left_out;
+    SeriesData data;
+    if (info.kind == Kind::kInfo) {
+        data = assemble_info(tier, request, timeline, &left_out);
+    } else {
+        ViewRequest wanted = view_request(info, tier, request);
+        wanted.no_writer = timeline.ended;
+        SeriesView view;
+        SeriesReader reader(*source_, layout, metric, index);
+        ViewOutcome outcome = reader.read(wanted, &view);
+        count(counters_.retries, static_cast<std::uint64_t>(reader.retries()));
+        switch (outcome) {
+            case ViewOutcome::kWhole: break;
+            case ViewOutcome::kWithoutHot: count(counters_.open_left_out); break;
+            case ViewOutcome::kBusy:
+                count(counters_.busy);
+                return error(Code::kUnavailable, "series " + std::to_string(index) + " of segment " + name().text() +
+                                                     " kept changing while it was read: try again");
+            case ViewOutcome::kShrunk:
+                return turn_bad({QuarantineReason::kShrunk, "series " + std::to_string(index) + " lies past its end"});
+            case ViewOutcome::kCorrupt:
+                count(counters_.corrupt);
+                return error(Code::kCorrupt,
+                             "series " + std::to_string(index) + " of segment " + name().text() +
+                                 " has an open window that cannot be: the VM or its writer library is broken");
+            case ViewOutcome::kTooLarge:
+                return error(Code::kExhausted, "this range of series " + std::to_string(index) + " is longer than " +
+                                                   std::to_string(kMaxRingReadBytes >> 20) +
+                                                   " MiB: ask for a shorter one");
+        }
+        data = assemble(view, info, *layout.schema, request, timeline, &left_out);
+    }
+    count(counters_.future_windows, left_out.future);
+    count(counters_.inconsistent_windows, left_out.inconsistent);
+    return data;
+}
+
+Liveness LiveSegment::probe() const {
+    std::lock_guard lock(probe_mutex_);
+    int fd = source_->descriptor();
+    if (fd < 0) return {Life::kDead, Proof::kNone};
+    // The state comes first. The other way round a writer could come, attach and be taken for dead in between.
+    std::optional<WriterPart> writer = read_writer_part(*source_);
+    if (writer && writer->state != RSIDE_STATE_PROVISIONED) attached_seen_ = true;
+    Liveness liveness = probe_writer(fd);
+    if (liveness.life == Life::kAlive) {
+        lock_seen_ = lock_seen_ || liveness.proof == Proof::kLock;
+        return liveness;
+    }
+    if (!attached_seen_) return {Life::kWaiting, liveness.proof};
+    // Without a lease: a writer that held the lock once, or that said goodbye, and holds none now is gone.
+    if (liveness.life == Life::kUnknown && liveness.proof == Proof::kLock &&
+        (lock_seen_ || (writer && writer->state == RSIDE_STATE_CLOSED))) {
+        liveness.life = Life::kDead;
+    }
+    return liveness;
+}
+
+ReadStats LiveSegment::stats() const {
+    auto load = [](const std::atomic<std::uint64_t>& counter) { return counter.load(std::memory_order_relaxed); };
+    return {load(counters_.reads),
+            load(counters_.retries),
+            load(counters_.open_left_out),
+            load(counters_.busy),
+            load(counters_.corrupt),
+            load(counters_.future_windows),
+            load(counters_.inconsistent_windows)};
+}
+
+}  // namespace ringside::agent

@@ -1,0 +1,145 @@
+// A segment that was opened and checked: the agent's only view of a VM's bytes, as a source of series.
+//
+// Invariants:
+//  G1  Nothing that a VM wrote is used before it was copied and the copy was checked; nothing that a VM writes can end the
+//      agent, make it wait, or make it allocate more than a bounded multiple of what it asked for.
+//  G2  Time moves on for a live VM by the reader's clock, for a dead one it stands at vm().ended_ns.
+//  G3  After settle() the answers do not change any more, as long as nobody writes to the file.
+//
+// Whether a VM is dead is for its owner to find out: probe() says so, settle() acts on it. A segment that is found at start
+// must be probed before it is read, or a VM that died long ago looks like one that is idle.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "agent/base/boot_id.h"
+#include "agent/base/model.h"
+#include "agent/segment/byte_source.h"
+#include "agent/segment/liveness.h"
+#include "agent/segment/name.h"
+#include "agent/segment/refusal.h"
+
+namespace ringside::agent {
+
+// CLOCK_REALTIME in ns. May be called from any thread.
+using NowFn = std::function<std::uint64_t()>;
+std::uint64_t realtime_now_ns();
+
+// The writer's clock may lag behind the reader's by a timer tick (up to 10 ms), and a thread may be held up between
+// reading it and recording. A window that no record has closed yet counts as over only this long after its end.
+inline constexpr std::uint64_t kClosingGraceNs = 250'000'000;
+
+// What went wrong while reading; all monotonic.
+struct ReadStats {
+    std::uint64_t reads = 0;
+    std::uint64_t retries = 0;               // attempts that met the writer at work
+    std::uint64_t open_left_out = 0;         // reads without the open window, because its cell stayed busy
+    std::uint64_t busy = 0;                  // reads that failed with kUnavailable
+    std::uint64_t corrupt = 0;               // reads that failed with kCorrupt
+    std::uint64_t future_windows = 0;        // windows left out because they lie in the future
+    std::uint64_t inconsistent_windows = 0;  // histogram windows left out because they contradict themselves
+};
+
+struct SegmentHeader;
+struct WriterPart;
+struct Timeline;
+class SeriesDirectory;
+
+class LiveSegment : public SeriesSource {
+  public:
+    struct File {
+        std::uint32_t uid = 0;
+        std::uint64_t inode = 0;
+        std::uint64_t device = 0;
+    };
+
+    // Made by open.h. `header` has been checked against `source`.
+    LiveSegment(std::unique_ptr<const ByteSource> source, SegmentHeader header, File file, NowFn now);
+    ~LiveSegment() override;
+
+    const SegmentName& name() const;
+    const File& file() const { return file_; }
+    // The boot during which it was created, as its writer saw it; all zero: not known.
+    const BootId& boot_id() const;
+
+    // SeriesSource. Any thread.
+    VmInfo vm() const override;
+    std::shared_ptr<const SchemaInfo> schema() const override;
+    Result<std::vector<SeriesInfo>> series() const override;
+    // Windows up to the reader's clock, or to the end of a dead VM. kExhausted when the range would copy more than 32 MiB.
+    Result<SeriesData> read(std::uint32_t series_index, const ReadRequest& request) const override;
+    // The same with the time given.
+    Result<SeriesData> read_at(std::uint32_t series_index, const ReadRequest& request, std::uint64_t as_of_ns) const;
+
+    // Alive or dead; kWaiting for a segment that was provisioned and never attached. Bytes in memory are dead.
+    Liveness probe() const;
+
+    // Fixes the end of a VM whose writer is gone for good. When the writer closed the segment, the end is the time it
+    // gave. Otherwise it is the end of what is known: in tick mode the last tick; else the end of the first-tier window of
+    // the last sign of life, but not later than now. Later than every open window's begin in any case, so that a last window is
+    // never empty. A second call changes nothing. kInvalid while no writer has ever attached.
+    Result<void> settle();
+
+    // Why the segment cannot be trusted any longer: it was cut, or its directory breaks a rule. Nothing while it can be.
+    std::optional<Refusal> condition() const;
+
+    ReadStats stats() const;
+
+    // Fields and offsets for people: `ringsidectl segment dump`.
+    struct Fact {
+        std::string name;
+        std::string value;
+    };
+    std::vector<Fact> facts() const;
+
+  private:
+    // How it ended; all of it is fixed by settle().
+    struct End {
+        std::uint64_t ended_ns = 0;
+        ExitCause cause = ExitCause::kUnknown;
+    };
+    // Signs of life in the hot cells.
+    struct Activity {
+        std::uint64_t newest_open_ns = 0;  // begin of the newest open window
+        std::uint64_t newest_ns = 0;       // the newest instant known
+    };
+
+    std::optional<End> end() const;
+    bool ever_attached(const WriterPart& writer) const;
+    std::optional<Activity> activity(std::uint64_t latest_ns) const;
+    End end_of(const WriterPart& writer, const Activity& activity, std::uint64_t now_ns) const;
+    std::uint64_t latest_sane_ns(std::uint64_t now_ns) const;
+    Result<void> refresh_directory() const;
+    Error turn_bad(Refusal refusal) const;
+    Result<SeriesData> read_windows(std::uint32_t metric, std::uint32_t index, const ReadRequest& request,
+                                    const Timeline& timeline) const;
+
+    const std::unique_ptr<const ByteSource> source_;
+    const std::unique_ptr<const SegmentHeader> header_;
+    const File file_;
+    const NowFn now_;
+    const std::uint64_t opened_ns_;
+
+    mutable std::mutex mutex_;
+    // Guarded by mutex_.
+    const std::unique_ptr<SeriesDirectory> directory_;
+    mutable std::optional<Refusal> condition_;
+    std::optional<End> end_;
+
+    mutable std::mutex probe_mutex_;
+    // Guarded by probe_mutex_: a lease is per descriptor.
+    mutable bool attached_seen_ = false;
+    mutable bool lock_seen_ = false;
+
+    struct Counters {
+        std::atomic<std::uint64_t> reads, retries, open_left_out, busy, corrupt, future_windows, inconsistent_windows;
+    };
+    mutable Counters counters_{};
+};
+
+}  // namespace ringside::agent

@@ -1,0 +1,113 @@
+// One consistent copy of what a segment holds of one series in one tier, taken while its writer may be at work. Internal
+// to agent/segment; docs/ordering.md tells the pairs P and R that the reader and the writer stand on.
+//
+// Invariants:
+//  V1  Ring slots, accumulator and open window of a view belong to one value of the cell's `open` word: it was the same
+//      before and after they were copied (F2, F5).
+//  V2  Hot fields are part of a view only if they were copied between two equal, even values of `seq`, or if no writer is left.
+//  V3  Every loop is bounded, and nothing that the segment says is used as an offset or a length.
+#pragma once
+
+#include <ringside/format.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "agent/segment/byte_source.h"
+#include "agent/segment/layout.h"
+
+namespace ringside::agent {
+
+inline constexpr int kReadTries = 16;
+// What one read may copy of a ring. A ring of the largest schema is as long as a segment may be: 4 GiB.
+inline constexpr std::uint64_t kMaxRingReadBytes = std::uint64_t{32} << 20;
+
+// Slots of the windows first .. first + count - 1, oldest first. A slot whose stamp is not its window's number says nothing
+// of that window.
+struct RingPart {
+    std::uint64_t first = 0;
+    std::uint64_t count = 0;
+    std::uint32_t slot_words = 0;
+    std::vector<std::uint32_t> words;  // count x slot_words
+
+    const std::uint32_t* slot(std::uint64_t window) const { return words.data() + (window - first) * slot_words; }
+    std::uint32_t stamp(std::uint64_t window) const { return *slot(window); }
+};
+
+// A cache line of 64-bit words, for copies that must be aligned like their source.
+struct alignas(kSourceAlignment) WordLine {
+    std::uint64_t words[kSourceAlignment / 8];
+};
+
+struct SeriesView {
+    std::uint64_t open_ns = 0;  // begin of the open window of the first tier; 0: the series has no data
+    bool turning = false;       // the writer is, or died, inside a turn: what stands here is the state before it
+    bool stale = false;         // F6: the hot fields count as empty
+    bool hot = false;           // whether cell and hot_buckets are part of the view (V2)
+    bool torn = false;          // hot, but the writer died inside an update
+    rside_cell cell{};
+    rside_accumulator accumulator{};    // of the tier; gauges and levels beyond the first tier
+    std::vector<WordLine> hot_buckets;  // histograms. Also there without `hot`: each bucket right on its own
+    RingPart ring;
+
+    std::uint64_t hot_bucket(std::size_t i) const { return hot_buckets[i / 8].words[i % 8]; }
+};
+
+// What to copy.
+struct ViewRequest {
+    std::uint32_t tier = 0;
+    // Windows of the ring wanted; what the ring does not hold is left out.
+    std::uint64_t first_window = 0;
+    std::uint64_t last_window = UINT64_MAX;
+    bool buckets = false;    // histograms: copy the hot buckets
+    bool no_writer = false;  // the writer is dead: nothing is worth another try
+};
+
+enum class ViewOutcome : std::uint8_t {
+    kWhole,
+    kWithoutHot,  // the hot cell stayed busy: view.hot is false
+    kBusy,        // the ring itself kept changing: there is no view
+    kShrunk,      // the file ends too early
+    kCorrupt,     // the cell names a window that cannot be
+    kTooLarge,    // more than kMaxRingReadBytes of the ring were asked for
+};
+
+class SeriesReader {
+  public:
+    // All by reference, all must outlive the reader. `index` is a directory entry of `metric`.
+    SeriesReader(const ByteSource& source, const SegmentLayout& layout, std::uint32_t metric, std::uint32_t index);
+
+    // Any thread. Reads at most kReadTries times.
+    ViewOutcome read(const ViewRequest& request, SeriesView* view);
+
+    // Attempts beyond the first of the last read.
+    int retries() const { return retries_; }
+
+  private:
+    enum class Attempt : std::uint8_t { kDone, kAgain, kFailed };
+    Attempt attempt(const ViewRequest& request, SeriesView* view);
+    Attempt accept_open(const ViewRequest& request, std::uint64_t raw, SeriesView* view);
+    bool read_cell(rside_cell* to) const;
+    bool read_ring(const ViewRequest& request, RingPart* ring) const;
+    bool read_ring_of_turning(const ViewRequest& request, RingPart* ring) const;
+    bool read_accumulator(const ViewRequest& request, std::uint64_t bank, SeriesView* view) const;
+    bool hot_is_whole(const rside_cell& before, const rside_cell& body, const rside_cell& after, bool no_writer,
+                      bool* torn) const;
+    void place_ring(const ViewRequest& request, std::uint64_t open_ns, RingPart* ring) const;
+
+    const ByteSource& source_;
+    const SegmentLayout& layout_;
+    const rside_metric_geometry& at_;
+    Kind kind_;
+    std::uint32_t step_;  // of the series among those of its metric
+    std::uint64_t cell_at_;
+    // State of one read.
+    int retries_ = 0;
+    bool accept_turning_ = false;
+    bool have_ring_ = false;  // view->ring was validated against ring_open_
+    std::uint64_t ring_open_ = 0;
+    ViewOutcome failure_ = ViewOutcome::kShrunk;
+};
+
+}  // namespace ringside::agent

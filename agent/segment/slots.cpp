@@ -1,0 +1,72 @@
+#include "agent/segment/slots.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace ringside::agent {
+
+namespace {
+
+std::uint64_t word64(const std::uint32_t* at) { return at[0] | std::uint64_t{at[1]} << 32; }
+
+}  // namespace
+
+SlotState slot_state(const SeriesView& view, std::uint64_t window) {
+    const std::uint32_t* slot = view.ring.slot(window);
+    std::uint32_t stamp = slot[0];
+    if (stamp == window) return SlotState::kWhole;
+    if (stamp > window) return SlotState::kLost;
+    if (stamp != 0) return SlotState::kOlder;
+    // The writer clears the stamp of the slot that it is about to write: if it was stopped there, words are left.
+    bool words_left =
+        view.turning && std::any_of(slot + 1, slot + view.ring.slot_words, [](auto word) { return word != 0; });
+    return words_left ? SlotState::kLost : SlotState::kEmpty;
+}
+
+WindowPoint read_slot(const std::uint32_t* slot, std::uint32_t kept) {
+    const std::uint32_t* at = slot + 1;
+    auto next = [&](std::uint32_t column) {
+        if ((kept & column) == 0) return std::uint64_t{0};
+        std::uint64_t value = word64(at);
+        at += 2;
+        return value;
+    };
+    WindowPoint point;
+    point.count = next(kColumnCount);
+    point.sum = std::bit_cast<double>(next(kColumnSum));
+    point.min = std::bit_cast<double>(next(kColumnMin));
+    point.max = std::bit_cast<double>(next(kColumnMax));
+    point.last = std::bit_cast<double>(next(kColumnLast));
+    point.value = next(kColumnValue);
+    return point;
+}
+
+const std::uint32_t* slot_buckets(const std::uint32_t* slot, std::uint32_t kept) {
+    return slot + 1 + 2 * std::popcount(kept & (kColumnBuckets - 1));
+}
+
+std::vector<SlotSource> cumulative_sources(const SeriesView& view, std::uint64_t first_window) {
+    const RingPart& ring = view.ring;
+    std::vector<SlotSource> sources(ring.count);
+    std::uint64_t next = SlotSource::kNone;
+    for (std::uint64_t i = ring.count; i-- > 0;) {
+        std::uint64_t window = ring.first + i;
+        SlotState state = slot_state(view, window);
+        if (state == SlotState::kWhole) next = window;
+        if (state == SlotState::kLost || (state != SlotState::kWhole && window < first_window)) continue;
+        sources[i] = {next, state != SlotState::kWhole};
+    }
+    // Behind the newest slot. A writer leaves no such window; one that was stopped or rebased may.
+    std::uint64_t previous = SlotSource::kNone;
+    for (std::uint64_t i = 0; i < ring.count; ++i) {
+        std::uint64_t window = ring.first + i;
+        SlotState state = slot_state(view, window);
+        if (state == SlotState::kWhole) previous = window;
+        if (sources[i].window == SlotSource::kNone && state != SlotState::kLost && window >= first_window) {
+            sources[i] = {previous, true};
+        }
+    }
+    return sources;
+}
+
+}  // namespace ringside::agent

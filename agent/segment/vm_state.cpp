@@ -1,0 +1,147 @@
+// What a segment says of its VM as a whole: whether it runs, when it last wrote, when and how it ended.
+#include <algorithm>
+
+#include "agent/base/boot_id.h"
+#include "agent/segment/header.h"
+#include "agent/segment/live_segment.h"
+#include "agent/segment/series_directory.h"
+#include "agent/segment/series_view.h"
+#include "agent/segment/windows.h"
+
+namespace ringside::agent {
+
+namespace {
+
+// A last window has at least this length: time series databases count in milliseconds.
+constexpr std::uint64_t kLeastEndNs = 1'000'000;
+
+bool of_an_earlier_boot(const BootId& boot_id) {
+    static const BootId here = running_boot_id(FileSystem::real());
+    return boot_id != BootId{} && here != BootId{} && boot_id != here;
+}
+
+}  // namespace
+
+// A small step back of the clock leaves windows open that begin up to one coarsest window in the future.
+std::uint64_t LiveSegment::latest_sane_ns(std::uint64_t now_ns) const {
+    return std::min(now_ns, kTimeEndNs) +
+           (header_->layout->schema->tiers.back().resolution_s + std::uint64_t{1}) * RSIDE_NS_PER_S;
+}
+
+bool LiveSegment::ever_attached(const WriterPart& writer) const {
+    if (writer.state != RSIDE_STATE_PROVISIONED) return true;
+    std::lock_guard lock(probe_mutex_);
+    return attached_seen_;  // a segment that says so no longer does not become new again
+}
+
+std::optional<LiveSegment::Activity> LiveSegment::activity(std::uint64_t latest_ns) const {
+    constexpr std::uint32_t kChunk = 64;
+    struct alignas(kSourceAlignment) {
+        rside_cell cells[kChunk];
+    } copy;
+    const SegmentLayout& layout = *header_->layout;
+    Activity found;
+    for (std::uint32_t begin = 0; begin < layout.geometry.series_capacity; begin += kChunk) {
+        std::uint32_t cells = std::min(kChunk, layout.geometry.series_capacity - begin);
+        std::uint64_t offset = layout.geometry.cells_offset + std::uint64_t{begin} * sizeof(rside_cell);
+        if (!source_->read(offset, copy.cells, cells * sizeof(rside_cell))) return std::nullopt;
+        for (std::uint32_t i = 0; i < cells; ++i) {
+            const rside_cell& cell = copy.cells[i];
+            std::uint64_t open_ns = cell.open & ~RSIDE_OPEN_FLAGS;
+            if (open_ns > latest_ns) continue;
+            found.newest_open_ns = std::max(found.newest_open_ns, open_ns);
+            found.newest_ns = std::max(found.newest_ns, open_ns);
+            if (layout.schema->metrics[layout.metric_of(begin + i)].kind != Kind::kLevel) continue;
+            std::uint64_t since_ns = cell.u.level.since_ns;
+            if (since_ns <= latest_ns) found.newest_ns = std::max(found.newest_ns, since_ns);
+        }
+    }
+    return found;
+}
+
+VmInfo LiveSegment::vm() const {
+    VmInfo vm;
+    vm.vm_id = header_->name.vm_id;
+    vm.component = header_->name.component;
+    vm.epoch = header_->name.epoch;
+    vm.uid = file_.uid;
+    vm.segment_bytes = header_->segment_bytes;
+    vm.created_ns = std::min(header_->created_ns, opened_ns_);
+
+    std::uint64_t now_ns = now_();
+    std::optional<WriterPart> writer = read_writer_part(*source_);
+    if (!writer) {
+        // Cut by its owner. What is known of it stays known; condition() tells the rest.
+        (void)turn_bad({QuarantineReason::kShrunk, "its header cannot be read any more"});
+        writer.emplace();
+    }
+    vm.state = ever_attached(*writer) ? VmState::kRunning : VmState::kProvisioned;
+    vm.close_code = writer->close_code;
+    vm.close_text = writer->close_text;
+    vm.writer_pid = writer->writer_pid;
+    vm.attached_ns = std::min(writer->attached_ns, now_ns);
+    vm.closed_ns = std::min(writer->closed_ns, now_ns);
+    vm.series_count = std::min(writer->series_count, header_->layout->geometry.series_capacity);
+    vm.rejected_samples = writer->rejected_samples;
+    vm.refused_series = writer->refused_series;
+    vm.clock_steps_back = writer->clock_steps_back;
+    vm.rebases = writer->rebases;
+
+    std::uint64_t latest_ns = latest_sane_ns(now_ns);
+    Activity active = activity(latest_ns).value_or(Activity{});
+    std::uint64_t tick_ns = writer->ticking && writer->tick_ns <= latest_ns ? writer->tick_ns : 0;
+    vm.last_write_ns = std::min(std::max(active.newest_ns, tick_ns), now_ns);
+    if (std::optional<End> ended = end()) {
+        vm.state = VmState::kExited;
+        vm.exit_cause = ended->cause;
+        vm.ended_ns = ended->ended_ns;
+    }
+    return vm;
+}
+
+LiveSegment::End LiveSegment::end_of(const WriterPart& writer, const Activity& active, std::uint64_t now_ns) const {
+    std::uint64_t latest_ns = latest_sane_ns(now_ns);
+    auto sane = [&](std::uint64_t ns) { return ns <= latest_ns ? ns : 0; };
+    std::uint64_t least_ns = active.newest_open_ns + kLeastEndNs;
+    End end;
+    if (writer.state == RSIDE_STATE_CLOSED) {
+        end.cause = ExitCause::kClosed;
+        if (sane(writer.closed_ns) != 0) {
+            end.ended_ns = std::max(writer.closed_ns, least_ns);
+            return end;
+        }
+    } else if (writer.state == RSIDE_STATE_ATTACHED) {
+        end.cause = of_an_earlier_boot(header_->boot_id) ? ExitCause::kHostRebooted : ExitCause::kKilled;
+    }
+    std::uint64_t seen_ns =
+        std::max({active.newest_ns, sane(writer.tick_ns), sane(writer.attached_ns), sane(header_->created_ns)});
+    if (writer.ticking) {
+        end.ended_ns = std::max(seen_ns, least_ns);
+        return end;
+    }
+    std::uint64_t resolution_ns = header_->layout->schema->tiers.front().resolution_s * RSIDE_NS_PER_S;
+    std::uint64_t window_end_ns = (seen_ns / resolution_ns + 1) * resolution_ns;
+    end.ended_ns = std::min(window_end_ns, std::max({now_ns, seen_ns + kLeastEndNs, least_ns}));
+    return end;
+}
+
+Result<void> LiveSegment::settle() {
+    if (end()) return {};
+    std::optional<WriterPart> writer = read_writer_part(*source_);
+    if (!writer) return turn_bad({QuarantineReason::kShrunk, "its header cannot be read any more"});
+    if (!ever_attached(*writer)) {
+        return error(Code::kInvalid,
+                     "segment " + name().text() + " has not had a writer yet: there is nothing to settle");
+    }
+    // The last look into the directory: what registered until now is all there is.
+    if (Result<void> refreshed = refresh_directory(); !refreshed) return refreshed.error();
+    std::uint64_t now_ns = now_();
+    std::optional<Activity> active = activity(latest_sane_ns(now_ns));
+    if (!active) return turn_bad({QuarantineReason::kShrunk, "its hot cells cannot be read any more"});
+    End end = end_of(*writer, *active, now_ns);
+    std::lock_guard lock(mutex_);
+    if (!end_) end_ = end;
+    return {};
+}
+
+}  // namespace ringside::agent

@@ -13,8 +13,8 @@
 //
 // All values are multiples of 2^-10 and sums stay far below 2^43, so doubles add up exactly in any order.
 
-#include <CLI/CLI.hpp>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -45,8 +45,16 @@ constexpr int kBucketScale = 2;
 constexpr rside_metric metric(const char* name, rside_kind kind, const char* unit, const char* const* labels,
                               uint32_t label_count, uint32_t series, uint8_t flags = 0) {
     bool histogram = kind == RSIDE_HISTOGRAM;
-    return {name,   static_cast<uint8_t>(kind), flags,     unit, "Known values.", labels, label_count,
-            series, static_cast<int8_t>(histogram ? kBucketScale : 0), histogram ? 0.0009765625 : 0.0,
+    return {name,
+            static_cast<uint8_t>(kind),
+            flags,
+            unit,
+            "Known values.",
+            labels,
+            label_count,
+            series,
+            static_cast<int8_t>(histogram ? kBucketScale : 0),
+            histogram ? 0.0009765625 : 0.0,
             histogram ? 1024.0 : 0.0};
 }
 
@@ -328,8 +336,8 @@ int main(int argc, char** argv) {
     CLI11_PARSE(app, argc, argv);
 
     std::vector<rside_tier> tiers = parse_tiers(tiers_text);
-    rside_schema schema = {"test", 1, tiers.data(), static_cast<uint32_t>(tiers.size()), kMetrics,
-                           std::size(kMetrics), 0};
+    rside_schema schema = {"test", 1, tiers.data(), static_cast<uint32_t>(tiers.size()), kMetrics, std::size(kMetrics),
+                           0};
     rside_options options;
     rside_options_init(&options);
     options.vm_id = vm_id.c_str();

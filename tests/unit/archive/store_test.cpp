@@ -1,0 +1,434 @@
+#include "agent/archive/store.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/support/faulty_files.h"
+#include "tests/support/memory_source.h"
+#include "tests/support/results.h"
+#include "tests/support/temporary_folder.h"
+
+namespace ringside::agent {
+namespace {
+
+constexpr std::uint64_t kNsPerS = 1'000'000'000;
+constexpr std::uint64_t kDay = 86400 * kNsPerS;
+constexpr std::uint64_t kNow = 1'800'000'000 * kNsPerS;
+
+class ArchiveStoreTest : public testing::Test {
+  protected:
+    TemporaryFolder folder_{"/dev/shm"};
+    FaultyFiles files_;
+    ArchiveOptions options_{folder_ / "archive", std::uint64_t{1} << 30, 15 * 86400};
+
+    // A VM that ended so many days before kNow.
+    static MemorySource vm_that_ended(std::uint64_t seed, std::uint64_t days_ago) {
+        MemorySource source = random_vm(seed, 6, 5);
+        source.info.ended_ns = kNow - days_ago * kDay;
+        return source;
+    }
+    static std::string key(const MemorySource& source) { return vm_key(source.info); }
+    std::vector<std::string> names(const std::string& below = "") {
+        auto found = list_directory(FileSystem::real(), options_.directory + below);
+        return found.ok() ? *found : std::vector<std::string>{};
+    }
+    void spoil(const std::string& path) {
+        std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+        file.seekp(100);
+        char byte = static_cast<char>(file.peek() ^ 0x10);
+        file.write(&byte, 1);
+        ASSERT_TRUE(file.good());
+    }
+};
+
+TEST_F(ArchiveStoreTest, GivesBackWhatItWasGivenAlsoAfterARestart) {
+    std::vector<MemorySource> sources;
+    for (std::uint64_t seed = 0; seed < 8; ++seed) sources.push_back(vm_that_ended(seed, seed));
+    {
+        ArchiveStore store(files_, options_);
+        for (const MemorySource& source : sources) {
+            auto added = store.add(source, source.info, kNow);
+            ASSERT_TRUE(added.ok()) << message_of(added);
+            EXPECT_EQ(difference(source, **added), "");
+        }
+    }
+    ArchiveStore store(files_, options_);
+    ASSERT_TRUE(store.open().ok());
+    ASSERT_EQ(store.list().size(), sources.size());
+    for (const MemorySource& source : sources) {
+        auto found = store.find(key(source));
+        ASSERT_NE(found, nullptr);
+        EXPECT_EQ(difference(source, *found), "");
+    }
+    EXPECT_EQ(store.status().files, 8u);
+    EXPECT_EQ(store.status().oldest_end_ns, kNow - 7 * kDay);
+    EXPECT_EQ(store.status().corrupt_files, 0u);
+}
+
+TEST_F(ArchiveStoreTest, ListsOldestEndFirst) {
+    ArchiveStore store(files_, options_);
+    for (std::uint64_t days : {3, 9, 1, 5}) {
+        MemorySource source = vm_that_ended(days, days);
+        ASSERT_TRUE(store.add(source, source.info, kNow).ok());
+    }
+    std::vector<std::uint64_t> ends;
+    for (const auto& vm : store.list()) ends.push_back((kNow - vm->info().ended_ns) / kDay);
+    EXPECT_EQ(ends, (std::vector<std::uint64_t>{9, 5, 3, 1}));
+}
+
+TEST_F(ArchiveStoreTest, FindsAllEpochsAndComponentsOfAVm) {
+    ArchiveStore store(files_, options_);
+    std::set<std::string> keys;
+    for (std::uint64_t seed : {1, 2, 3, 4}) {
+        MemorySource source = vm_that_ended(seed, seed);
+        source.info.vm_id = seed == 4 ? "web.1" : "web";
+        if (seed != 4) keys.insert(key(source));
+        ASSERT_TRUE(store.add(source, source.info, kNow).ok());
+    }
+    std::set<std::string> found;
+    for (const auto& vm : store.find_all("web")) found.insert(vm_key(vm->info()));
+    EXPECT_EQ(found, keys);
+    EXPECT_TRUE(store.find_all("we").empty());
+    EXPECT_EQ(store.find("web"), nullptr);
+}
+
+TEST_F(ArchiveStoreTest, ArchivingAgainWritesNothing) {
+    ArchiveStore store(files_, options_);
+    MemorySource source = vm_that_ended(1, 1);
+    ASSERT_TRUE(store.add(source, source.info, kNow).ok());
+    struct stat before {};
+    ASSERT_EQ(lstat(store.path_of(key(source)).c_str(), &before), 0);
+    auto again = store.add(source, source.info, kNow + 5);
+    ASSERT_TRUE(again.ok());
+    EXPECT_EQ((*again)->archived_ns(), kNow);
+    struct stat after {};
+    ASSERT_EQ(lstat(store.path_of(key(source)).c_str(), &after), 0);
+    EXPECT_EQ(before.st_ino, after.st_ino);
+    EXPECT_EQ(store.status().written_files, 1u);
+}
+
+TEST_F(ArchiveStoreTest, AVmThatWasTakenForDeadTooEarlyReplacesWhatWasArchived) {
+    ArchiveStore store(files_, options_);
+    MemorySource source = vm_that_ended(1, 1);
+    ASSERT_TRUE(store.add(source, source.info, kNow).ok());
+    source.info.last_write_ns += kNsPerS;
+    source.runs[{source.list[0].index, 0}].value.clear();
+    source.runs[{source.list[0].index, 0}] = {{5 * kNow}, {0}, {}, {}, {}, {}, {}, {42}, {}};
+    auto again = store.add(source, source.info, kNow + 5);
+    ASSERT_TRUE(again.ok()) << message_of(again);
+    EXPECT_EQ(difference(source, **again), "");
+    EXPECT_EQ(store.list().size(), 1u);
+    EXPECT_EQ(store.status().files, 1u);
+    EXPECT_EQ(store.status().bytes, (*again)->file_bytes());
+}
+
+TEST_F(ArchiveStoreTest, AnotherVmUnderTheSameKeyIsRefused) {
+    ArchiveStore store(files_, options_);
+    MemorySource source = vm_that_ended(1, 1);
+    ASSERT_TRUE(store.add(source, source.info, kNow).ok());
+    MemorySource other = source;
+    other.info.created_ns += 1;
+    EXPECT_EQ(code_of(store.add(other, other.info, kNow)), Code::kExists);
+    EXPECT_EQ(difference(source, *store.find(key(source))), "");
+}
+
+TEST_F(ArchiveStoreTest, ANameThatLeavesTheFolderIsRefused) {
+    ArchiveStore store(files_, options_);
+    for (const char* name : {"../escape", "a/b", "", ".hidden"}) {
+        MemorySource source = vm_that_ended(1, 1);
+        source.info.vm_id = name;
+        EXPECT_EQ(code_of(store.add(source, source.info, kNow)), Code::kInvalid) << name;
+    }
+    MemorySource source = vm_that_ended(1, 1);
+    source.info.vm_id = std::string(300, 'x');
+    EXPECT_EQ(code_of(store.add(source, source.info, kNow)), Code::kInvalid);
+}
+
+TEST_F(ArchiveStoreTest, SetsACorruptFileAsideWithItsReason) {
+    MemorySource good = vm_that_ended(1, 1);
+    MemorySource bad = vm_that_ended(2, 1);
+    {
+        ArchiveStore store(files_, options_);
+        ASSERT_TRUE(store.add(good, good.info, kNow).ok());
+        ASSERT_TRUE(store.add(bad, bad.info, kNow).ok());
+        ASSERT_EQ(truncate(store.path_of(key(bad)).c_str(), 300), 0);
+    }
+    ArchiveStore store(files_, options_);
+    ASSERT_TRUE(store.open().ok());
+    EXPECT_NE(store.find(key(good)), nullptr);
+    EXPECT_EQ(store.find(key(bad)), nullptr);
+    EXPECT_EQ(store.status().corrupt_files, 1u);
+    EXPECT_EQ(store.status().quarantined_files, 2u);
+    std::string name = key(bad) + ".rsa";
+    EXPECT_EQ(names("/quarantine"), (std::vector<std::string>{name, name + ".reason"}));
+    auto reason = read_file(FileSystem::real(), options_.directory + "/quarantine/" + name + ".reason", 1000);
+    ASSERT_TRUE(reason.ok());
+    EXPECT_NE(reason->find("cut"), std::string::npos) << *reason;
+    // The VM can be archived again, should its segment still be there.
+    EXPECT_TRUE(store.add(bad, bad.info, kNow).ok());
+}
+
+TEST_F(ArchiveStoreTest, AFileUnderAnothersNameIsCorrupt) {
+    MemorySource source = vm_that_ended(1, 1);
+    ArchiveStore store(files_, options_);
+    ASSERT_TRUE(store.add(source, source.info, kNow).ok());
+    ASSERT_EQ(rename(store.path_of(key(source)).c_str(), store.path_of("vm-other").c_str()), 0);
+    EXPECT_EQ(code_of(store.verified("vm-other")), Code::kNotFound);
+    EXPECT_EQ(store.status().corrupt_files, 1u);
+}
+
+TEST_F(ArchiveStoreTest, FindsCorruptionAmongTheSamplesBeforeADrainTrustsTheFile) {
+    MemorySource source = vm_that_ended(1, 1);
+    ArchiveStore store(files_, options_);
+    ASSERT_TRUE(store.add(source, source.info, kNow).ok());
+    spoil(store.path_of(key(source)));
+    EXPECT_NE(store.find(key(source)), nullptr);
+    auto again = store.add(source, source.info, kNow);
+    ASSERT_TRUE(again.ok());
+    EXPECT_EQ(difference(source, **again), "");
+    EXPECT_EQ(store.status().corrupt_files, 1u);
+    EXPECT_EQ(store.status().written_files, 2u);
+    EXPECT_EQ(store.status().files, 1u);
+    EXPECT_EQ(store.status().bytes, (*again)->file_bytes());
+}
+
+TEST_F(ArchiveStoreTest, RemovesWhatACrashLeft) {
+    ASSERT_TRUE(make_directories(FileSystem::real(), options_.directory).ok());
+    std::ofstream(options_.directory + "/vm-1.rsa.tmp") << "half";
+    std::ofstream(options_.directory + "/README") << "not ours";
+    ArchiveStore store(files_, options_);
+    ASSERT_TRUE(store.open().ok());
+    EXPECT_EQ(names(), std::vector<std::string>{"README"});
+    EXPECT_EQ(store.status().leftovers_removed, 1u);
+}
+
+TEST_F(ArchiveStoreTest, LeavesAFileOfANewerVersionAlone) {
+    MemorySource source = vm_that_ended(1, 40);
+    {
+        ArchiveStore store(files_, options_);
+        ASSERT_TRUE(store.add(source, source.info, kNow).ok());
+        std::fstream file(store.path_of(key(source)), std::ios::in | std::ios::out | std::ios::binary);
+        file.seekp(kHeaderFormatAt);
+        file.write("\x07\0\0\0\x80\0\0\0", 8);
+    }
+    ArchiveStore store(files_, options_);
+    ASSERT_TRUE(store.open().ok());
+    EXPECT_EQ(store.status().newer_files, 1u);
+    EXPECT_EQ(store.status().corrupt_files, 0u);
+    EXPECT_EQ(code_of(store.add(source, source.info, kNow)), Code::kUnavailable);
+    EXPECT_TRUE(store.maintain(kNow, {}).empty());
+    EXPECT_EQ(names(), std::vector<std::string>{key(source) + ".rsa"});
+}
+
+TEST_F(ArchiveStoreTest, AFileThatCannotBeReadIsTriedAgain) {
+    MemorySource source = vm_that_ended(1, 1);
+    {
+        ArchiveStore store(files_, options_);
+        ASSERT_TRUE(store.add(source, source.info, kNow).ok());
+    }
+    files_.fail_when([](const std::string& call, const std::string&) { return call == "pread" ? EIO : 0; });
+    ArchiveStore store(files_, options_);
+    ASSERT_TRUE(store.open().ok());
+    EXPECT_EQ(store.find(key(source)), nullptr);
+    EXPECT_EQ(store.status().unreadable_files, 1u);
+    EXPECT_EQ(store.status().corrupt_files, 0u);
+    files_.fail_when({});
+    store.maintain(kNow, {});
+    EXPECT_NE(store.find(key(source)), nullptr);
+    EXPECT_EQ(store.status().unreadable_files, 0u);
+}
+
+TEST_F(ArchiveStoreTest, AFolderThatCannotBeMadeIsTriedAgain) {
+    files_.fail_when([](const std::string& call, const std::string&) { return call == "mkdir" ? EROFS : 0; });
+    ArchiveStore store(files_, options_);
+    auto opened = store.open();
+    ASSERT_FALSE(opened.ok());
+    EXPECT_EQ(opened.error().errno_value, EROFS);
+    MemorySource source = vm_that_ended(1, 1);
+    EXPECT_EQ(code_of(store.add(source, source.info, kNow)), Code::kDenied);
+    files_.fail_when({});
+    EXPECT_TRUE(store.add(source, source.info, kNow).ok());
+}
+
+TEST_F(ArchiveStoreTest, OnAReadOnlyDiskServesWhatIsThere) {
+    MemorySource source = vm_that_ended(1, 40);
+    {
+        ArchiveStore store(files_, options_);
+        ASSERT_TRUE(store.add(source, source.info, kNow).ok());
+    }
+    std::ofstream(options_.directory + "/x.rsa.tmp") << "half";
+    std::ofstream(options_.directory + "/y.rsa") << "garbage";
+    files_.fail_when([](const std::string& call, const std::string& path) {
+        bool change = call == "mkdir" || call == "rename" || call == "unlink" || path.ends_with(".tmp");
+        return change ? EROFS : 0;
+    });
+    ArchiveStore store(files_, options_);
+    ASSERT_TRUE(store.open().ok());
+    ASSERT_NE(store.find(key(source)), nullptr);
+    EXPECT_EQ(difference(source, *store.find(key(source))), "");
+    EXPECT_EQ(store.status().corrupt_files, 1u);
+    MemorySource other = vm_that_ended(2, 1);
+    EXPECT_EQ(code_of(store.add(other, other.info, kNow)), Code::kDenied);
+    EXPECT_TRUE(store.maintain(kNow, {}).empty());
+    EXPECT_EQ(store.status().evict_errors, 1u);
+    EXPECT_NE(store.find(key(source)), nullptr);
+    files_.fail_when({});
+    EXPECT_EQ(store.maintain(kNow, {}).size(), 1u);
+    EXPECT_TRUE(store.add(other, other.info, kNow).ok());
+}
+
+TEST_F(ArchiveStoreTest, AFullDiskIsAnErrorAndLeavesNothingBehind) {
+    ArchiveStore store(files_, options_);
+    MemorySource first = vm_that_ended(1, 1);
+    ASSERT_TRUE(store.add(first, first.info, kNow).ok());
+    files_.fail_when([](const std::string& call, const std::string&) { return call == "write" ? ENOSPC : 0; });
+    MemorySource second = vm_that_ended(2, 1);
+    auto added = store.add(second, second.info, kNow);
+    EXPECT_EQ(code_of(added), Code::kExhausted);
+    EXPECT_EQ(store.status().write_errors, 1u);
+    EXPECT_EQ(names(), std::vector<std::string>{key(first) + ".rsa"});
+    EXPECT_EQ(store.find(key(second)), nullptr);
+    files_.fail_when({});
+    EXPECT_TRUE(store.add(second, second.info, kNow).ok());
+}
+
+TEST_F(ArchiveStoreTest, ADiskThatKeepsOtherBytesIsNotTrusted) {
+    ArchiveStore store(files_, options_);
+    MemorySource source = vm_that_ended(1, 1);
+    files_.fail_when([&](const std::string& call, const std::string& path) {
+        if (call == "rename" && path == store.path_of(key(source))) spoil(path + ".tmp");
+        return 0;
+    });
+    EXPECT_EQ(code_of(store.add(source, source.info, kNow)), Code::kIo);
+    EXPECT_EQ(store.find(key(source)), nullptr);
+    EXPECT_EQ(store.status().written_files, 0u);
+    files_.fail_when({});
+    EXPECT_TRUE(store.add(source, source.info, kNow).ok());
+}
+
+TEST_F(ArchiveStoreTest, EvictsByAge) {
+    ArchiveStore store(files_, options_);
+    for (std::uint64_t days : {1, 14, 16, 30}) {
+        MemorySource source = vm_that_ended(days, days);
+        ASSERT_TRUE(store.add(source, source.info, kNow).ok());
+    }
+    std::uint64_t bytes = store.status().bytes;
+    std::vector<Eviction> evicted = store.maintain(kNow, {});
+    ASSERT_EQ(evicted.size(), 2u);
+    EXPECT_EQ(evicted[0].key, key(vm_that_ended(30, 30)));
+    EXPECT_EQ(evicted[1].key, key(vm_that_ended(16, 16)));
+    EXPECT_EQ(evicted[0].reason, EvictReason::kAge);
+    ArchiveStatus status = store.status();
+    EXPECT_EQ(status.evicted_files[0], 2u);
+    EXPECT_EQ(status.evicted_bytes[0], evicted[0].bytes + evicted[1].bytes);
+    EXPECT_EQ(status.bytes, bytes - status.evicted_bytes[0]);
+    EXPECT_EQ(names().size(), 2u);
+    EXPECT_TRUE(store.maintain(kNow, {}).empty());
+}
+
+TEST_F(ArchiveStoreTest, AgeSparesWhatAnUpstreamStillNeeds) {
+    ArchiveStore store(files_, options_);
+    MemorySource source = vm_that_ended(1, 100);
+    ASSERT_TRUE(store.add(source, source.info, kNow).ok());
+    EXPECT_TRUE(store.maintain(kNow, [](const std::string&) { return true; }).empty());
+    EXPECT_EQ(store.maintain(kNow, [](const std::string&) { return false; }).size(), 1u);
+}
+
+TEST_F(ArchiveStoreTest, BytesTakeTheOldestThatNobodyNeedsAndOnlyThenTheOthers) {
+    std::vector<MemorySource> sources;
+    {
+        ArchiveStore store(files_, options_);
+        for (std::uint64_t days : {5, 4, 3, 2, 1}) {
+            sources.push_back(vm_that_ended(days, days));
+            ASSERT_TRUE(store.add(sources.back(), sources.back().info, kNow).ok());
+        }
+    }
+    auto needed = [&](const std::string& one) { return one == key(sources[0]) || one == key(sources[2]); };
+    auto bytes_of = [&](std::size_t i) {
+        struct stat status {};
+        lstat((options_.directory + "/" + key(sources[i]) + ".rsa").c_str(), &status);
+        return static_cast<std::uint64_t>(status.st_size);
+    };
+    {
+        options_.max_bytes = bytes_of(0) + bytes_of(2) + bytes_of(4);
+        ArchiveStore store(files_, options_);
+        std::vector<Eviction> evicted = store.maintain(kNow, needed);
+        ASSERT_EQ(evicted.size(), 2u);
+        EXPECT_EQ(evicted[0].key, key(sources[1]));
+        EXPECT_EQ(evicted[1].key, key(sources[3]));
+        EXPECT_EQ(evicted[0].reason, EvictReason::kBytes);
+    }
+    options_.max_bytes = bytes_of(2);
+    ArchiveStore store(files_, options_);
+    std::vector<Eviction> evicted = store.maintain(kNow, needed);
+    ASSERT_EQ(evicted.size(), 2u);
+    EXPECT_EQ(evicted[0].key, key(sources[4]));
+    EXPECT_EQ(evicted[0].reason, EvictReason::kBytes);
+    EXPECT_EQ(evicted[1].key, key(sources[0]));
+    EXPECT_EQ(evicted[1].reason, EvictReason::kBytesUnsent);
+    EXPECT_EQ(store.status().evicted_files[static_cast<std::size_t>(EvictReason::kBytesUnsent)], 1u);
+    EXPECT_NE(store.find(key(sources[2])), nullptr);
+}
+
+TEST_F(ArchiveStoreTest, QuarantinedFilesGoBeforeGoodOnes) {
+    MemorySource source = vm_that_ended(1, 1);
+    {
+        ArchiveStore store(files_, options_);
+        ASSERT_TRUE(store.add(source, source.info, kNow).ok());
+        options_.max_bytes = store.status().bytes + 1000;
+    }
+    std::ofstream(options_.directory + "/bad.rsa") << std::string(5000, 'x');
+    ArchiveStore store(files_, options_);
+    ASSERT_TRUE(store.open().ok());
+    EXPECT_EQ(store.status().quarantined_files, 2u);
+    // A time at which nothing is old.
+    EXPECT_TRUE(store.maintain(kNsPerS, {}).empty());
+    EXPECT_LT(store.status().quarantined_bytes, 5000u);
+    EXPECT_LE(store.status().bytes + store.status().quarantined_bytes, options_.max_bytes);
+    EXPECT_NE(store.find(key(source)), nullptr);
+}
+
+TEST_F(ArchiveStoreTest, AVmThatEndedInTheFutureAgesFromItsArchiving) {
+    ArchiveStore store(files_, options_);
+    MemorySource source = vm_that_ended(1, 0);
+    source.info.ended_ns = kNow + 5000 * kDay;
+    MemorySource silent = vm_that_ended(2, 0);
+    silent.info.ended_ns = 0;
+    ASSERT_TRUE(store.add(source, source.info, kNow).ok());
+    ASSERT_TRUE(store.add(silent, silent.info, kNow).ok());
+    EXPECT_TRUE(store.maintain(kNow + 14 * kDay, {}).empty());
+    EXPECT_EQ(store.maintain(kNow + 16 * kDay, {}).size(), 2u);
+}
+
+TEST_F(ArchiveStoreTest, AClockBeforeTheAgeEvictsNothing) {
+    ArchiveStore store(files_, options_);
+    MemorySource source = vm_that_ended(1, 0);
+    source.info.ended_ns = 1;
+    ASSERT_TRUE(store.add(source, source.info, 2).ok());
+    EXPECT_TRUE(store.maintain(3, {}).empty());
+}
+
+TEST_F(ArchiveStoreTest, ExportsItsCounters) {
+    ArchiveStore store(files_, options_);
+    Metrics metrics;
+    store.export_to(metrics);
+    MemorySource source = vm_that_ended(1, 20);
+    ASSERT_TRUE(store.add(source, source.info, kNow).ok());
+    EXPECT_NE(metrics.text().find("ringside_archive_files 1\n"), std::string::npos) << metrics.text();
+    store.maintain(kNow, {});
+    std::string text = metrics.text();
+    EXPECT_NE(text.find("ringside_archive_evicted_files_total{reason=\"age\"} 1\n"), std::string::npos) << text;
+    EXPECT_NE(text.find("ringside_archive_evicted_files_total{reason=\"bytes-unsent\"} 0\n"), std::string::npos);
+    EXPECT_NE(text.find("ringside_archive_files 0\n"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace ringside::agent

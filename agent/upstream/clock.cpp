@@ -1,0 +1,60 @@
+#include "agent/upstream/clock.h"
+
+#include <time.h>
+
+#include <chrono>
+
+namespace ringside::agent {
+
+std::uint64_t Clock::now_ns() {
+    timespec now{};
+    clock_gettime(CLOCK_REALTIME, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+void Clock::wait(std::unique_lock<std::mutex>& lock, std::condition_variable& condition, std::uint64_t duration_ns,
+                 const std::function<bool()>& done) {
+    // Steady time: a step of the realtime clock must neither stretch nor cut a wait.
+    condition.wait_for(lock, std::chrono::nanoseconds(duration_ns), done);
+}
+
+Clock& Clock::real() {
+    static Clock clock;
+    return clock;
+}
+
+void Pacer::idle(std::uint64_t duration_ns) {
+    std::unique_lock lock(mutex_);
+    auto cut_short = [this] { return woken_ || stopped_; };
+    if (!cut_short()) clock_.wait(lock, changed_, duration_ns, cut_short);
+    woken_ = false;
+}
+
+bool Pacer::pause(std::uint64_t duration_ns) {
+    std::unique_lock lock(mutex_);
+    if (!stopped_) clock_.wait(lock, changed_, duration_ns, [this] { return stopped_; });
+    return !stopped_;
+}
+
+void Pacer::wake() {
+    {
+        std::lock_guard lock(mutex_);
+        woken_ = true;
+    }
+    changed_.notify_all();
+}
+
+void Pacer::stop() {
+    {
+        std::lock_guard lock(mutex_);
+        stopped_ = true;
+    }
+    changed_.notify_all();
+}
+
+bool Pacer::stopped() const {
+    std::lock_guard lock(mutex_);
+    return stopped_;
+}
+
+}  // namespace ringside::agent

@@ -1,0 +1,53 @@
+// What an operator says of one upstream, and the check of it.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+
+#include "agent/base/labels.h"
+#include "agent/base/result.h"
+
+namespace ringside::agent {
+
+struct UpstreamOptions {
+    // Names the cursor file and the metrics of this upstream; [a-z0-9][a-z0-9_-]*, at most 32 bytes.
+    // Cursors belong to the name, not to the URL: a receiver that moves keeps them, and one that is
+    // to get everything that is still held again gets a new name.
+    std::string name = "default";
+    // Where to POST: http or https with a host, such as http://prometheus:9090/api/v1/write.
+    std::string url;
+    std::string job = "ringside";
+    std::string instance;       // this host's name
+    LabelSet labels;            // on every series; the agent's own, so they win over a segment's
+    std::string version = "0";  // of the agent, for the User-Agent header
+
+    std::string state_directory;  // holds <name>.cursors; made when missing
+
+    std::chrono::milliseconds timeout{10'000};  // of one request, from connect to the last byte
+    // How long after a window's end it is taken for complete. Covers a writer whose clock word is
+    // late.
+    std::chrono::milliseconds grace{15'000};
+    // Longest time without looking at the sources; changes are seen at once by Upstream::wake().
+    std::chrono::milliseconds poll{1'000};
+    // Windows older than this are dropped (and counted): receivers refuse old samples. Two days: a
+    // VM that ended at the start of a one-day outage still leaves with the day before.
+    std::chrono::seconds backlog_max{48 * 3600};
+
+    std::chrono::milliseconds retry_min{30};
+    std::chrono::milliseconds retry_max{5'000};
+    std::chrono::milliseconds retry_after_max{300'000};  // what Retry-After may ask for at most
+
+    std::size_t batch_samples_max = 2'000;
+    std::size_t batch_bytes_max = 2u << 20;  // before compression
+    std::size_t cursors_max = 100'000;       // VM epochs remembered; done ones go first
+};
+
+// The options, with the name of the host filled in where `instance` is empty, or kInvalid with the
+// offending option and what it should look like.
+Result<UpstreamOptions> checked(UpstreamOptions options);
+
+// `url` without user and password, for logs.
+std::string url_without_credentials(const std::string& url);
+
+}  // namespace ringside::agent

@@ -64,6 +64,7 @@ struct SchemaInfo {
     std::vector<TierInfo> tiers;      // finest first
     std::vector<MetricInfo> metrics;
     std::uint32_t series_capacity = 0;
+    std::uint32_t label_arena_bytes = 0;  // room for the label values of all series
     bool operator==(const SchemaInfo&) const = default;
 };
 

@@ -52,8 +52,7 @@ std::uint64_t EventBus::next_sequence() const {
     return next_;
 }
 
-EventBatch EventBus::wait(std::uint64_t from, std::size_t max,
-                          std::chrono::milliseconds timeout) const {
+EventBatch EventBus::wait(std::uint64_t from, std::size_t max, std::chrono::milliseconds timeout) const {
     std::unique_lock lock(mutex_);
     if (from == 0) from = next_ - ring_.size();
     published_.wait_for(lock, timeout, [&] { return closed_ || next_ > from; });

@@ -54,9 +54,9 @@ Event event_of(EventKind kind, const VmInfo& vm, std::uint64_t time_ns);
 // What one reader gets at once.
 struct EventBatch {
     std::vector<Event> events;  // by rising sequence
-    std::uint64_t missed = 0;  // events between the wanted one and the first of these that are gone
-    std::uint64_t next = 0;    // the sequence to ask for next
-    bool closed = false;       // nothing will follow `events`
+    std::uint64_t missed = 0;   // events between the wanted one and the first of these that are gone
+    std::uint64_t next = 0;     // the sequence to ask for next
+    bool closed = false;        // nothing will follow `events`
 };
 
 // Safe for use by any thread. Nothing blocks but wait().

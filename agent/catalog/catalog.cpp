@@ -1,0 +1,247 @@
+#include "agent/catalog/catalog.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace ringside::agent {
+namespace {
+
+// By what a list of VMs is ordered.
+auto rank(const VmInfo& vm) { return std::tie(vm.vm_id, vm.component, vm.created_ns, vm.epoch); }
+
+}  // namespace
+
+const VmEntry* CatalogView::find(const std::string& key) const {
+    for (const VmEntryPtr& vm : vms) {
+        if (vm->key() == key) return vm.get();
+    }
+    return nullptr;
+}
+
+Catalog::Catalog(CatalogOptions options, EventBus& events)
+    : events_(events),
+      quarantine_max_(options.quarantine_max),
+      trusted_uids_(std::move(options.trusted_uids)),
+      budgets_(options.budgets),
+      quarantine_(quarantine_max_) {}
+
+void Catalog::changed(bool rules) {
+    view_ = nullptr;
+    if (rules) ++rules_version_;
+}
+
+bool Catalog::worth_opening(const std::string& file, const FileStamp& stamp) const {
+    std::lock_guard lock(mutex_);
+    if (auto at = key_of_file_.find(file); at != key_of_file_.end()) {
+        return !by_key_.at(at->second).entry->stamp().same_file(stamp);
+    }
+    return quarantine_.worth_opening(file, stamp, rules_version_);
+}
+
+std::optional<QuarantinedFile> Catalog::add(Candidate candidate, std::uint64_t now_ns) {
+    const Demand demand = demand_of(candidate.info, candidate.layout->schema());
+    std::lock_guard lock(mutex_);
+    if (auto refused = judge(candidate, demand)) {
+        refused->file = candidate.file;
+        refused->uid = candidate.info.uid;
+        refused->since_ns = now_ns;
+        refused->stamp = candidate.stamp;
+        refused->retry = Retry::kOnRules;
+        refused->rules_version = rules_version_;
+        return refused;
+    }
+    quarantine_.erase(candidate.file);
+    auto entry = std::make_shared<const VmEntry>(std::move(candidate.info), std::move(candidate.source), candidate.file,
+                                                 candidate.stamp, std::move(candidate.layout));
+    key_of_file_[candidate.file] = entry->key();
+    used_ += demand;
+    ++segments_;
+    events_.publish(event_of(EventKind::kAppeared, entry->known(), now_ns));
+    if (entry->state() == VmState::kExited) {
+        events_.publish(event_of(EventKind::kExited, entry->known(), now_ns));
+    }
+    admissions_.set_present(entry->known().vm_id, true, now_ns, budgets_.admission_ttl_ns);
+    std::string key = entry->key();
+    by_key_[std::move(key)] = {std::move(entry), demand};
+    changed(false);
+    return std::nullopt;
+}
+
+bool Catalog::quarantine(QuarantinedFile file, const VmInfo* vm_if_known, std::uint64_t now_ns) {
+    Event event;
+    if (vm_if_known) event = event_of(EventKind::kQuarantined, *vm_if_known, now_ns);
+    event.kind = EventKind::kQuarantined;
+    event.time_ns = now_ns;
+    event.uid = file.uid;
+    event.file = file.file;
+    event.reason = file.reason;
+    event.detail = file.detail;
+
+    std::lock_guard lock(mutex_);
+    const bool news = quarantine_.put(std::move(file));
+    if (news) events_.publish(std::move(event));
+    return news;
+}
+
+void Catalog::set_unlinked(const std::string& file) {
+    std::lock_guard lock(mutex_);
+    quarantine_.erase(file);
+    auto at = key_of_file_.find(file);
+    if (at == key_of_file_.end()) return;
+    Slot& slot = by_key_.at(at->second);
+    key_of_file_.erase(at);
+    replace(slot, slot.entry->known(), nullptr, "");
+}
+
+std::vector<std::string> Catalog::files() const {
+    std::lock_guard lock(mutex_);
+    std::vector<std::string> files;
+    files.reserve(key_of_file_.size() + quarantine_.all().size());
+    for (const auto& [file, key] : key_of_file_) files.push_back(file);
+    for (const auto& [file, quarantined] : quarantine_.all()) files.push_back(file);
+    return files;
+}
+
+void Catalog::replace(Slot& slot, VmInfo info, std::shared_ptr<const Layout> layout, std::string file) {
+    if (!layout) layout = *slot.entry->layout();  // That of a segment is always there.
+    slot.entry = std::make_shared<const VmEntry>(std::move(info), slot.entry->source(), std::move(file),
+                                                 slot.entry->stamp(), std::move(layout));
+    changed(false);
+}
+
+void Catalog::set_running(const std::string& key, const VmInfo& info) {
+    std::lock_guard lock(mutex_);
+    auto at = by_key_.find(key);
+    if (at == by_key_.end() || at->second.entry->state() != VmState::kProvisioned) return;
+    VmInfo running = info;
+    running.state = VmState::kRunning;
+    replace(at->second, std::move(running), nullptr, at->second.entry->file());
+}
+
+void Catalog::set_layout(const std::string& key, std::shared_ptr<const Layout> layout) {
+    std::lock_guard lock(mutex_);
+    auto at = by_key_.find(key);
+    if (at == by_key_.end() || at->second.entry->state() == VmState::kDrained) return;
+    const VmEntry& entry = *at->second.entry;
+    replace(at->second, entry.known(), std::move(layout), entry.file());
+}
+
+void Catalog::set_exited(const std::string& key, const VmInfo& info, std::uint64_t now_ns) {
+    std::lock_guard lock(mutex_);
+    auto at = by_key_.find(key);
+    if (at == by_key_.end() || !is_live(at->second.entry->state())) return;
+    VmInfo exited = info;
+    exited.state = VmState::kExited;
+    replace(at->second, std::move(exited), nullptr, at->second.entry->file());
+    events_.publish(event_of(EventKind::kExited, at->second.entry->known(), now_ns));
+}
+
+bool Catalog::end_sweep(std::uint64_t now_ns) {
+    std::lock_guard lock(mutex_);
+    bool any = false;
+    std::vector<std::pair<std::string, bool>> seen;
+    for (const auto& [vm_id, admission] : admissions_.all()) seen.emplace_back(vm_id, has_segment(vm_id));
+    for (const auto& [vm_id, present] : seen) {
+        any |= admissions_.set_present(vm_id, present, now_ns, budgets_.admission_ttl_ns);
+    }
+    any |= !admissions_.expire(now_ns).empty();
+    if (any) changed(true);
+    return any;
+}
+
+void Catalog::give_back(const Slot& slot) {
+    key_of_file_.erase(slot.entry->file());
+    used_ -= slot.demand;
+    --segments_;
+}
+
+void Catalog::add_drained(std::shared_ptr<const SeriesSource> archived) {
+    VmInfo info = archived->vm();
+    info.state = VmState::kDrained;
+    auto entry = std::make_shared<const VmEntry>(std::move(info), std::move(archived), layouts_);
+    std::lock_guard lock(mutex_);
+    std::string key = entry->key();
+    by_key_.try_emplace(std::move(key), Slot{std::move(entry), Demand{}});
+    changed(false);
+}
+
+void Catalog::set_drained(const std::string& key, std::shared_ptr<const SeriesSource> archived, std::uint64_t now_ns) {
+    VmInfo info = archived->vm();
+    info.state = VmState::kDrained;
+    auto entry = std::make_shared<const VmEntry>(std::move(info), std::move(archived), layouts_);
+    std::lock_guard lock(mutex_);
+    auto at = by_key_.find(key);
+    if (at == by_key_.end() || at->second.entry->state() == VmState::kDrained) return;
+    give_back(at->second);
+    at->second = {std::move(entry), Demand{}};
+    changed(true);
+    events_.publish(event_of(EventKind::kDrained, at->second.entry->known(), now_ns));
+}
+
+void Catalog::remove(const std::string& key) {
+    std::lock_guard lock(mutex_);
+    auto at = by_key_.find(key);
+    if (at == by_key_.end()) return;
+    if (at->second.entry->state() != VmState::kDrained) give_back(at->second);
+    by_key_.erase(at);
+    changed(true);
+}
+
+std::shared_ptr<const CatalogView> Catalog::view() const {
+    std::lock_guard lock(mutex_);
+    if (!view_) {
+        auto view = std::make_shared<CatalogView>();
+        view->vms.reserve(by_key_.size());
+        for (const auto& [key, slot] : by_key_) view->vms.push_back(slot.entry);
+        std::sort(view->vms.begin(), view->vms.end(),
+                  [](const VmEntryPtr& a, const VmEntryPtr& b) { return rank(a->known()) < rank(b->known()); });
+        view_ = std::move(view);
+    }
+    return view_;
+}
+
+VmEntryPtr Catalog::find(const std::string& key) const {
+    std::lock_guard lock(mutex_);
+    auto at = by_key_.find(key);
+    return at == by_key_.end() ? nullptr : at->second.entry;
+}
+
+std::vector<QuarantinedFile> Catalog::quarantined() const {
+    std::vector<QuarantinedFile> files;
+    {
+        std::lock_guard lock(mutex_);
+        files.reserve(quarantine_.all().size());
+        for (const auto& [name, file] : quarantine_.all()) files.push_back(file);
+    }
+    std::stable_sort(files.begin(), files.end(),
+                     [](const QuarantinedFile& a, const QuarantinedFile& b) { return a.since_ns > b.since_ns; });
+    return files;
+}
+
+std::map<std::string, std::uint64_t> Catalog::quarantined_by_reason() const {
+    std::lock_guard lock(mutex_);
+    return quarantine_.count_by_reason();
+}
+
+std::uint64_t Catalog::quarantine_overflowed() const {
+    std::lock_guard lock(mutex_);
+    return quarantine_.overflowed();
+}
+
+CatalogUsage Catalog::usage() const {
+    std::lock_guard lock(mutex_);
+    return {used_, segments_, admissions_.reserved(), admissions_.reserved_count()};
+}
+
+Budgets Catalog::budgets() const {
+    std::lock_guard lock(mutex_);
+    return budgets_;
+}
+
+void Catalog::set_budgets(const Budgets& budgets) {
+    std::lock_guard lock(mutex_);
+    budgets_ = budgets;
+    changed(true);
+}
+
+}  // namespace ringside::agent

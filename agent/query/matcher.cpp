@@ -8,12 +8,10 @@
 namespace ringside::agent {
 namespace {
 
-Result<std::shared_ptr<const re2::RE2>> compile(const std::string& label,
-                                                const std::string& pattern) {
+Result<std::shared_ptr<const re2::RE2>> compile(const std::string& label, const std::string& pattern) {
     if (pattern.size() > kRegexMaxBytes) {
-        return error(Code::kInvalid, "the pattern for label " + label + " has " +
-                                         std::to_string(pattern.size()) + " bytes; at most " +
-                                         std::to_string(kRegexMaxBytes) + " are allowed");
+        return error(Code::kInvalid, "the pattern for label " + label + " has " + std::to_string(pattern.size()) +
+                                         " bytes; at most " + std::to_string(kRegexMaxBytes) + " are allowed");
     }
     re2::RE2::Options options;
     options.set_dot_nl(true);
@@ -22,8 +20,8 @@ Result<std::shared_ptr<const re2::RE2>> compile(const std::string& label,
     options.set_max_mem(kRegexMaxMemory);
     auto regex = std::make_shared<const re2::RE2>(pattern, options);
     if (!regex->ok()) {
-        return error(Code::kInvalid, "the pattern " + quote(pattern) + " for label " + label +
-                                         " is not valid: " + regex->error());
+        return error(Code::kInvalid,
+                     "the pattern " + quote(pattern) + " for label " + label + " is not valid: " + regex->error());
     }
     return regex;
 }

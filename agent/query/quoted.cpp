@@ -30,8 +30,7 @@ bool read_number(std::string_view text, std::size_t* at, int count, int base, st
     std::uint32_t number = 0;
     for (int i = 0; i < count; ++i) {
         if (*at >= text.size() || digit_value(text[*at]) >= base) return false;
-        number = number * static_cast<std::uint32_t>(base) +
-                 static_cast<std::uint32_t>(digit_value(text[*at]));
+        number = number * static_cast<std::uint32_t>(base) + static_cast<std::uint32_t>(digit_value(text[*at]));
         ++*at;
     }
     *out = number;
@@ -92,8 +91,7 @@ Result<void> read_escape(std::string_view text, std::size_t* at, char quote, std
     if (digits == 0) return error(Code::kInvalid, std::string("\\") + c + " is not an escape");
     ++*at;
     if (!read_number(text, at, digits, 16, &number)) {
-        return error(Code::kInvalid,
-                     std::string("\\") + c + " needs " + std::to_string(digits) + " hex digits");
+        return error(Code::kInvalid, std::string("\\") + c + " needs " + std::to_string(digits) + " hex digits");
     }
     if (c == 'x') {
         out += static_cast<char>(number);
@@ -111,13 +109,9 @@ Result<void> read_escape(std::string_view text, std::size_t* at, char quote, std
 std::size_t metric_name_length(std::string_view text) { return name_length(text, true); }
 std::size_t label_name_length(std::string_view text) { return name_length(text, false); }
 
-bool is_metric_name(std::string_view text) {
-    return !text.empty() && metric_name_length(text) == text.size();
-}
+bool is_metric_name(std::string_view text) { return !text.empty() && metric_name_length(text) == text.size(); }
 
-bool is_label_name(std::string_view text) {
-    return !text.empty() && label_name_length(text) == text.size();
-}
+bool is_label_name(std::string_view text) { return !text.empty() && label_name_length(text) == text.size(); }
 
 std::string quote(std::string_view value) {
     static const char digits[] = "0123456789abcdef";
@@ -153,8 +147,7 @@ Result<std::string> unquote(std::string_view text, std::size_t* at) {
             ++*at;
             return out;
         }
-        if (quote != '`' && c == '\n')
-            return error(Code::kInvalid, "a line ends inside the string");
+        if (quote != '`' && c == '\n') return error(Code::kInvalid, "a line ends inside the string");
         ++*at;
         if (c != '\\' || quote == '`') {
             out += c;

@@ -15,8 +15,7 @@ class SelectorParser {
     Result<Selector> parse() {
         skip_space();
         if (std::string name = read_name(true); !name.empty()) {
-            if (auto added = add(kNameLabel, MatchOp::kEqual, std::move(name)); !added)
-                return added.error();
+            if (auto added = add(kNameLabel, MatchOp::kEqual, std::move(name)); !added) return added.error();
             named_ = true;
         }
         skip_space();
@@ -43,8 +42,7 @@ class SelectorParser {
     }
 
     Result<void> parse_matcher() {
-        const bool in_quotes =
-            at_ < text_.size() && (text_[at_] == '"' || text_[at_] == '\'' || text_[at_] == '`');
+        const bool in_quotes = at_ < text_.size() && (text_[at_] == '"' || text_[at_] == '\'' || text_[at_] == '`');
         const std::size_t begin = at_;
         std::string label;
         if (in_quotes) {
@@ -76,8 +74,7 @@ class SelectorParser {
 
     Result<void> add(std::string label, MatchOp op, std::string value) {
         if (selector_.matchers.size() == kSelectorMaxMatchers) {
-            return wrong("a selector has at most " + std::to_string(kSelectorMaxMatchers) +
-                         " matchers");
+            return wrong("a selector has at most " + std::to_string(kSelectorMaxMatchers) + " matchers");
         }
         auto matcher = Matcher::make(std::move(label), op, std::move(value));
         if (!matcher) return wrong(matcher.error().context);
@@ -87,17 +84,14 @@ class SelectorParser {
 
     std::string read_name(bool metric) {
         std::string_view rest = text_.substr(at_);
-        std::string name(
-            rest.substr(0, metric ? metric_name_length(rest) : label_name_length(rest)));
+        std::string name(rest.substr(0, metric ? metric_name_length(rest) : label_name_length(rest)));
         at_ += name.size();
         return name;
     }
 
     bool read_op(MatchOp* op) {
-        static constexpr std::pair<std::string_view, MatchOp> kOps[] = {{"=~", MatchOp::kRegex},
-                                                                        {"!~", MatchOp::kNotRegex},
-                                                                        {"!=", MatchOp::kNotEqual},
-                                                                        {"=", MatchOp::kEqual}};
+        static constexpr std::pair<std::string_view, MatchOp> kOps[] = {
+            {"=~", MatchOp::kRegex}, {"!~", MatchOp::kNotRegex}, {"!=", MatchOp::kNotEqual}, {"=", MatchOp::kEqual}};
         for (auto [symbol, value] : kOps) {
             if (text_.substr(at_, symbol.size()) != symbol) continue;
             at_ += symbol.size();
@@ -114,8 +108,8 @@ class SelectorParser {
     }
 
     void skip_space() {
-        while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' ||
-                                      text_[at_] == '\n' || text_[at_] == '\r')) {
+        while (at_ < text_.size() &&
+               (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r')) {
             ++at_;
         }
     }
@@ -136,9 +130,8 @@ class SelectorParser {
 
 Result<Selector> parse_selector(std::string_view text) {
     if (text.size() > kSelectorMaxBytes) {
-        return error(Code::kInvalid, "the selector has " + std::to_string(text.size()) +
-                                         " bytes; at most " + std::to_string(kSelectorMaxBytes) +
-                                         " are allowed");
+        return error(Code::kInvalid, "the selector has " + std::to_string(text.size()) + " bytes; at most " +
+                                         std::to_string(kSelectorMaxBytes) + " are allowed");
     }
     return SelectorParser(text).parse();
 }

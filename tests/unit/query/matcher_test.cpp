@@ -40,8 +40,7 @@ TEST(Matcher, RefusesAPatternThatIsNoPattern) {
     auto matcher = Matcher::make("op", MatchOp::kRegex, "a(b");
     ASSERT_FALSE(matcher.ok());
     EXPECT_EQ(matcher.error().code, Code::kInvalid);
-    EXPECT_NE(matcher.error().context.find("\"a(b\" for label op"), std::string::npos)
-        << matcher.error().context;
+    EXPECT_NE(matcher.error().context.find("\"a(b\" for label op"), std::string::npos) << matcher.error().context;
 }
 
 TEST(Matcher, RefusesAPatternThatIsTooLong) {
@@ -95,18 +94,14 @@ TEST_P(Unquote, ReadsAsGoDoes) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Literals, Unquote,
-                         testing::Values(Literal{"\"a\\tb\"", "a\tb"}, Literal{"'it\\'s'", "it's"},
-                                         Literal{"'\"'", "\""}, Literal{"`\\n`", "\\n"},
-                                         Literal{"\"\\u00e4\\U0001F600\\x41\\101\"", "ä😀AA"},
-                                         Literal{"\"\\'\"", nullptr}, Literal{"\"\\q\"", nullptr},
-                                         Literal{"\"\\x4\"", nullptr},
-                                         Literal{"\"\\ud800\"", nullptr},
-                                         Literal{"\"\\U00110000\"", nullptr},
-                                         Literal{"\"\\400\"", nullptr},
-                                         Literal{"\"a\nb\"", nullptr}, Literal{"\"abc", nullptr},
-                                         Literal{"\"abc\\", nullptr}, Literal{"`abc", nullptr},
-                                         Literal{"abc", nullptr}, Literal{"", nullptr}));
+INSTANTIATE_TEST_SUITE_P(
+    Literals, Unquote,
+    testing::Values(Literal{"\"a\\tb\"", "a\tb"}, Literal{"'it\\'s'", "it's"}, Literal{"'\"'", "\""},
+                    Literal{"`\\n`", "\\n"}, Literal{"\"\\u00e4\\U0001F600\\x41\\101\"", "ä😀AA"},
+                    Literal{"\"\\'\"", nullptr}, Literal{"\"\\q\"", nullptr}, Literal{"\"\\x4\"", nullptr},
+                    Literal{"\"\\ud800\"", nullptr}, Literal{"\"\\U00110000\"", nullptr}, Literal{"\"\\400\"", nullptr},
+                    Literal{"\"a\nb\"", nullptr}, Literal{"\"abc", nullptr}, Literal{"\"abc\\", nullptr},
+                    Literal{"`abc", nullptr}, Literal{"abc", nullptr}, Literal{"", nullptr}));
 
 }  // namespace
 }  // namespace ringside::agent

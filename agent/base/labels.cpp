@@ -33,8 +33,7 @@ LabelSet agent_labels(const VmInfo& vm, const HostLabels& host) {
     return labels;
 }
 
-LabelSet series_labels(const SchemaInfo& schema, const SeriesInfo& series,
-                       const LabelSet& agent_owned) {
+LabelSet series_labels(const SchemaInfo& schema, const SeriesInfo& series, const LabelSet& agent_owned) {
     const MetricInfo& metric = schema.metrics[series.metric];
     LabelSet labels = agent_owned;
     add(labels, kNameLabel, metric.name);
@@ -49,9 +48,8 @@ LabelSet series_labels(const SchemaInfo& schema, const SeriesInfo& series,
 }
 
 std::string_view label_value(const LabelSet& labels, std::string_view name) {
-    auto at =
-        std::lower_bound(labels.begin(), labels.end(), name,
-                         [](const Label& label, std::string_view n) { return label.name < n; });
+    auto at = std::lower_bound(labels.begin(), labels.end(), name,
+                               [](const Label& label, std::string_view n) { return label.name < n; });
     if (at == labels.end() || at->name != name) return {};
     return at->value;
 }

@@ -32,8 +32,7 @@ LabelSet agent_labels(const VmInfo& vm, const HostLabels& host);
 
 // The whole set of one series: __name__, the labels of its schema, and `agent_owned`, which win
 // where a schema uses one of their names. `series` must belong to `schema`.
-LabelSet series_labels(const SchemaInfo& schema, const SeriesInfo& series,
-                       const LabelSet& agent_owned);
+LabelSet series_labels(const SchemaInfo& schema, const SeriesInfo& series, const LabelSet& agent_owned);
 
 // The value of `name`, "" where the set has none.
 std::string_view label_value(const LabelSet& labels, std::string_view name);

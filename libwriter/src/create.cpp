@@ -4,6 +4,7 @@
 #include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -16,6 +17,8 @@ namespace ringside::writer {
 namespace {
 
 constexpr unsigned int kRenameNoReplace = 1;  // RENAME_NOREPLACE of linux/fs.h
+constexpr uint64_t kReserveBytes = 1 << 20;   // at a time: well below the beat of any timer signal
+constexpr int kReserveTries = 1000;           // for each of them, against a rain of signals
 
 int fail(rside_error* error, int code, const char* what, const char* name, const char* hint = "") {
     ErrorText(error, -code) << what << " " << name << ": errno " << static_cast<uint64_t>(code) << hint;
@@ -191,6 +194,9 @@ void write_header(uint8_t* base, const rside_options& options, const Scratch& sc
     header->checksum = rside_crc32c(checksum, scratch.data(), scratch.bytes());
 }
 
+// What a segment is made for: by the VMM that will write it, or by a launcher, who may give it away.
+enum class Maker { kWriter, kLauncher };
+
 // The file while it is made. Whatever fails, nothing of it is left.
 class Draft {
   public:
@@ -203,9 +209,14 @@ class Draft {
     Draft(const Draft&) = delete;
     Draft& operator=(const Draft&) = delete;
 
-    int make(const rside_options& options, const Scratch& scratch, const rside_geometry& geometry,
+    int make(const rside_options& options, Maker maker, const Scratch& scratch, const rside_geometry& geometry,
              rside_error* error) {
         const char* directory = options.directory ? options.directory : RSIDE_DEFAULT_DIRECTORY;
+        if (*directory == '\0') {  // it would come out as the root of the file system
+            ErrorText(error, -ENOENT) << "the name of the segment directory is empty, leave it null for "
+                                      << RSIDE_DEFAULT_DIRECTORY;
+            return -ENOENT;
+        }
         uint8_t epoch[16];
         uint8_t unique[8];
         if (int code = random_bytes(epoch, sizeof epoch, error)) return code;
@@ -217,7 +228,7 @@ class Draft {
         if (length(options.component)) final_ << "." << options.component;
         final_ << ".seg";
         if (final_.too_long() || temporary_.too_long()) return fail(error, ENAMETOOLONG, "path too long below", directory);
-        if (int code = open_file(options, directory, error)) return code;
+        if (int code = open_file(options, maker, directory, error)) return code;
         if (int code = reserve(geometry.segment_bytes, directory, error)) return code;
         write_header(base_, options, scratch, geometry, epoch);
         return 0;
@@ -245,7 +256,26 @@ class Draft {
     size_t path_bytes() const { return final_.size(); }
 
   private:
-    int open_file(const rside_options& options, const char* directory, rside_error* error) {
+    // Reserves every page: a tmpfs that is full says so here, not by SIGBUS at the first store into a hole. 0 or errno.
+    int reserve_pages(uint64_t bytes) {
+        // Over this limit the kernel would answer with SIGXFSZ, which ends the VM.
+        struct rlimit limit;
+        if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < bytes) {
+            return EFBIG;
+        }
+        int tries = 0;
+        for (uint64_t at = 0; at < bytes;) {
+            uint64_t part = bytes - at < kReserveBytes ? bytes - at : kReserveBytes;
+            int code = posix_fallocate(fd_, static_cast<off_t>(at), static_cast<off_t>(part));
+            if (code == EINTR && ++tries < kReserveTries) continue;
+            if (code != 0) return code;
+            at += part;
+            tries = 0;
+        }
+        return 0;
+    }
+
+    int open_file(const rside_options& options, Maker maker, const char* directory, rside_error* error) {
         fd_ = open(temporary_.text(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd_ < 0) {
             int code = errno;
@@ -257,8 +287,8 @@ class Draft {
         }
         named_ = true;
         if (int code = check_file_system(fd_, directory, error)) return code;
-        if ((options.owner != static_cast<uid_t>(-1) || options.group != static_cast<gid_t>(-1)) &&
-            fchown(fd_, options.owner, options.group) < 0) {
+        bool given = options.owner != static_cast<uid_t>(-1) || options.group != static_cast<gid_t>(-1);
+        if (maker == Maker::kLauncher && given && fchown(fd_, options.owner, options.group) < 0) {
             return fail(error, errno, "cannot give the segment to its owner in", directory);
         }
         // After chown, which may clear bits; and against the umask.
@@ -269,12 +299,12 @@ class Draft {
     }
 
     int reserve(uint64_t bytes, const char* directory, rside_error* error) {
-        // Reserves every page: a tmpfs that is full says so here, not by SIGBUS at the first store into a hole.
-        int code = posix_fallocate(fd_, 0, static_cast<off_t>(bytes));
-        if (code != 0) {
+        if (int code = reserve_pages(bytes)) {
             ErrorText(error, -code) << "no room for a segment of " << bytes << " bytes in " << directory << ": errno "
                                     << static_cast<uint64_t>(code)
-                                    << (code == ENOSPC ? " (the tmpfs is full: enlarge it or lower the schema's slots)" : "");
+                                    << (code == ENOSPC  ? " (the tmpfs is full: enlarge it or lower the schema's slots)"
+                                        : code == EFBIG ? " (over this process' limit for the size of files)"
+                                                        : "");
             return -code;
         }
         void* at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
@@ -293,7 +323,7 @@ class Draft {
 };
 
 // Everything of create and provision up to a complete, unnamed segment.
-int draft(const rside_options* options, Draft* out, rside_error* error) {
+int draft(const rside_options* options, Maker maker, Draft* out, rside_error* error) {
     if (!options) {
         ErrorText(error, -EINVAL) << "no options given";
         return -EINVAL;
@@ -303,7 +333,7 @@ int draft(const rside_options* options, Draft* out, rside_error* error) {
     Scratch scratch(*options->schema);
     rside_geometry geometry;
     if (int code = scratch.geometry(&geometry, error)) return code;
-    return out->make(*options, scratch, geometry, error);
+    return out->make(*options, maker, scratch, geometry, error);
 }
 
 // An OFD write lock on the whole file; the mapping keeps it when the descriptor is closed.
@@ -322,7 +352,7 @@ using namespace ringside::writer;
 
 extern "C" int rside_segment_create(const rside_options* options, rside_segment** out, rside_error* error) {
     Draft file;
-    if (int code = draft(options, &file, error)) return code;
+    if (int code = draft(options, Maker::kWriter, &file, error)) return code;
     if (options->flags & RSIDE_LOCK) {
         if (int code = lock_file(file.fd(), error)) return code;
     }
@@ -351,7 +381,7 @@ extern "C" int rside_segment_create(const rside_options* options, rside_segment*
 extern "C" int rside_segment_provision(const rside_options* options, char* path, size_t path_bytes,
                                        rside_error* error) {
     Draft file;
-    if (int code = draft(options, &file, error)) return code;
+    if (int code = draft(options, Maker::kLauncher, &file, error)) return code;
     if (path && path_bytes <= file.path_bytes()) {
         return fail(error, ENAMETOOLONG, "no room for the path of", options->vm_id);
     }

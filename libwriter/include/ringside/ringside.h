@@ -79,6 +79,7 @@ typedef struct rside_histogram rside_histogram;
  *   -ENOENT / -ENOTDIR / -EACCES / -EROFS  directory missing, not one, or not writable
  *   -EMEDIUMTYPE  the directory is not on a memory file system
  *   -ENOSPC / -EDQUOT  no room                                -ENOMEM  no address space
+ *   -EFBIG  over the process' limit for the size of files
  * Calls the kernel. Not for signal handlers. The caller closes *out. */
 RSIDE_API int rside_segment_create(const rside_options *options, rside_segment **out, rside_error *error);
 

@@ -1,0 +1,455 @@
+// Creating and provisioning: what stands afterwards, and that each failure is an error with nothing left behind.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/time.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <fstream>
+
+#include "tests/support/child.h"
+#include "writer.h"
+
+namespace ringside {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::MatchesRegex;
+using testing::StartsWith;
+
+SchemaSpec every_kind() {
+    SchemaSpec spec("every_kind");
+    spec.tier(1, 16).tier(4, 8);
+    spec.metric("counter_total", RSIDE_COUNTER, 2, {"device"}).describe("", "Requests.");
+    spec.metric("shared_total", RSIDE_COUNTER, 1, {}, RSIDE_METRIC_SHARED);
+    spec.metric("seconds_total", RSIDE_COUNTER_F64).describe("seconds", "");
+    spec.metric("delay_seconds", RSIDE_GAUGE).metric("memory_bytes", RSIDE_LEVEL);
+    spec.histogram("request_seconds", 0, 0.5, 64.0);
+    return spec.metric("info", RSIDE_INFO, 1, {"version"});
+}
+
+struct Attempt {
+    int code = 0;
+    rside_error error = {};
+    rside_segment* segment = nullptr;
+};
+
+Attempt try_create(const rside_options& options) {
+    Attempt attempt;
+    attempt.code = rside_segment_create(&options, &attempt.segment, &attempt.error);
+    return attempt;
+}
+
+// "" when the attempt failed with `code`, said `mention`, and gave nothing.
+std::string refusal(const Attempt& attempt, int code, const std::string& mention) {
+    std::string said = attempt.error.text;
+    if (attempt.code != code) return "code " + std::to_string(attempt.code) + ": " + said;
+    if (attempt.error.code != code) return "error.code " + std::to_string(attempt.error.code);
+    if (attempt.segment) return "a segment came out all the same";
+    if (said.find(mention) == std::string::npos) return "'" + said + "' does not mention '" + mention + "'";
+    return "";
+}
+
+TEST(SegmentCreate, WritesAWholeHeader) {
+    Writer writer(every_kind());
+    plain::Segment segment = writer.decoded();
+    EXPECT_EQ(segment.vm_id, "vm-1");
+    EXPECT_EQ(segment.component, "");
+    EXPECT_EQ(segment.schema_name, "every_kind");
+    EXPECT_EQ(segment.schema_version, 1u);
+    EXPECT_EQ(segment.schema_hash, rside_schema_hash(writer.schema()));
+    EXPECT_EQ(segment.state, 1u);
+    EXPECT_EQ(segment.clock_mode, 1u);
+    EXPECT_EQ(segment.series_count, 0u);
+    EXPECT_GE(segment.attached_ns, segment.created_ns);
+    EXPECT_GT(segment.created_boottime_ns, 0u);
+    EXPECT_EQ(segment.metrics.at(0).name, "counter_total");
+    EXPECT_EQ(segment.metrics.at(0).help, "Requests.");
+    EXPECT_THAT(segment.metrics.at(0).labels, testing::ElementsAre("device"));
+    EXPECT_EQ(segment.metrics.at(2).unit, "seconds");
+    EXPECT_EQ(segment.metrics.at(5).bucket_first, -1);  // (0.25, 0.5] holds 0.5
+    EXPECT_EQ(segment.metrics.at(5).bucket_count, 8u);  // up to (32, 64]
+    EXPECT_EQ(segment.label_arena_bytes, 3u * 64u);     // two series with labels and the info
+}
+
+TEST(SegmentCreate, TellsPeopleWhatTheFileIs) {
+    Writer writer(every_kind());
+    std::string head = writer.decoded().text;
+    EXPECT_THAT(head, StartsWith("RINGSIDE SEGMENT v1\nvm_id: vm-1\ncomponent: -\nepoch: "));
+    EXPECT_THAT(head,
+                HasSubstr("\nschema: every_kind v1\nbytes: " + std::to_string(rside_segment_bytes(writer.segment()))));
+    EXPECT_THAT(head, HasSubstr("\ntiers: 1s x 16 4s x 8\n"));
+}
+
+TEST(SegmentCreate, NamesTheFileAfterVmEpochAndComponent) {
+    agent::TemporaryFolder folder("/dev/shm");
+    SchemaSpec spec = every_kind();
+    rside_options options = plain_options(folder.path(), spec.get());
+    options.vm_id = "a.B:c_d-9";
+    options.component = "block-0_x";
+    Attempt made = try_create(options);
+    ASSERT_EQ(made.code, 0) << made.error.text;
+    EXPECT_THAT(rside_segment_path(made.segment), MatchesRegex(".*/a\\.B:c_d-9\\.[0-9a-f]{32}\\.block-0_x\\.seg"));
+    EXPECT_STREQ(rside_segment_vm_id(made.segment), "a.B:c_d-9");
+    std::string error;
+    plain::Segment segment = plain::decode_file(rside_segment_path(made.segment), &error);
+    EXPECT_EQ(segment.component, "block-0_x");
+    std::string epoch;
+    for (std::uint8_t byte : segment.epoch) {
+        char pair[3];
+        std::snprintf(pair, sizeof pair, "%02x", byte);
+        epoch += pair;
+    }
+    EXPECT_THAT(rside_segment_path(made.segment), HasSubstr("." + epoch + "."));
+    rside_segment_close(made.segment, 0, nullptr);
+}
+
+TEST(SegmentCreate, GivesEachSegmentAnEpochOfItsOwn) {
+    agent::TemporaryFolder folder("/dev/shm");
+    SchemaSpec spec = every_kind();
+    rside_options options = plain_options(folder.path(), spec.get());
+    for (int i = 0; i < 50; ++i) ASSERT_EQ(rside_segment_provision(&options, nullptr, 0, nullptr), 0);
+    EXPECT_EQ(files_in(folder.path()).size(), 50u);
+}
+
+TEST(SegmentCreate, SetsTheModeAgainstTheUmask) {
+    agent::TemporaryFolder folder("/dev/shm");
+    SchemaSpec spec = every_kind();
+    mode_t umask_before = umask(0077);
+    for (mode_t mode : {mode_t{0}, mode_t{0600}, mode_t{0664}}) {
+        rside_options options = plain_options(folder.path(), spec.get());
+        options.mode = mode;
+        char path[256];
+        rside_error error = {};
+        ASSERT_EQ(rside_segment_provision(&options, path, sizeof path, &error), 0) << error.text;
+        struct stat info;
+        ASSERT_EQ(::stat(path, &info), 0);
+        EXPECT_EQ(info.st_mode & 07777, mode ? mode : 0640);
+    }
+    umask(umask_before);
+}
+
+TEST(SegmentProvision, GivesTheFileToItsOwner) {
+    if (geteuid() != 0) GTEST_SKIP() << "needs root to give files away";
+    agent::TemporaryFolder folder("/dev/shm");
+    SchemaSpec spec = every_kind();
+    rside_options options = plain_options(folder.path(), spec.get());
+    options.owner = 65534;
+    options.group = 65533;
+    options.mode = 0620;
+    char path[256];
+    rside_error error = {};
+    ASSERT_EQ(rside_segment_provision(&options, path, sizeof path, &error), 0) << error.text;
+    struct stat info;
+    ASSERT_EQ(::stat(path, &info), 0);
+    EXPECT_EQ(info.st_uid, 65534u);
+    EXPECT_EQ(info.st_gid, 65533u);
+    EXPECT_EQ(info.st_mode & 07777, 0620u);
+}
+
+TEST(SegmentProvision, RefusesAShortPathBufferAndLeavesNoFile) {
+    agent::TemporaryFolder folder("/dev/shm");
+    SchemaSpec spec = every_kind();
+    rside_options options = plain_options(folder.path(), spec.get());
+    char path[8] = "intact";
+    rside_error error = {};
+    EXPECT_EQ(rside_segment_provision(&options, path, sizeof path, &error), -ENAMETOOLONG);
+    EXPECT_STREQ(path, "intact");
+    EXPECT_THAT(error.text, HasSubstr("path of vm-1"));
+    EXPECT_THAT(files_in(folder.path()), IsEmpty());
+}
+
+// The header promises strlen(directory) + 140 bytes to be enough for the longest names.
+TEST(SegmentProvision, NeedsNoMoreThanThePromisedPathBytes) {
+    agent::TemporaryFolder folder("/dev/shm");
+    SchemaSpec spec = every_kind();
+    rside_options options = plain_options(folder.path(), spec.get());
+    std::string vm_id(63, 'v');
+    std::string component(31, 'c');
+    options.vm_id = vm_id.c_str();
+    options.component = component.c_str();
+    std::vector<char> path(folder.path().size() + 140);
+    rside_error error = {};
+    EXPECT_EQ(rside_segment_provision(&options, path.data(), path.size(), &error), 0) << error.text;
+    EXPECT_TRUE(std::filesystem::exists(path.data()));
+}
+
+TEST(SegmentCreate, RefusesBadNames) {
+    agent::TemporaryFolder folder("/dev/shm");
+    SchemaSpec spec = every_kind();
+    std::string too_long_id(64, 'v');
+    std::string too_long_component(32, 'c');
+    const struct {
+        const char *vm_id, *component, *mention;
+    } cases[] = {
+        {nullptr, nullptr, "vm_id '(null)'"},
+        {"", nullptr, "vm_id ''"},
+        {"../x", nullptr, "vm_id '../x'"},
+        {"a/b", nullptr, "vm_id 'a/b'"},
+        {".hidden", nullptr, "vm_id '.hidden'"},
+        {"-flag", nullptr, "vm_id '-flag'"},
+        {"sp ace", nullptr, "vm_id 'sp ace'"},
+        {"\xc3\xa9", nullptr, "vm_id"},
+        {too_long_id.c_str(), nullptr, "1 to 63"},
+        {"vm", "Upper", "component 'Upper'"},
+        {"vm", "a.b", "component 'a.b'"},
+        {"vm", "a/b", "component 'a/b'"},
+        {"vm", too_long_component.c_str(), "at most 31"},
+    };
+    for (const auto& one : cases) {
+        rside_options options = plain_options(folder.path(), spec.get());
+        options.vm_id = one.vm_id;
+        options.component = one.component;
+        EXPECT_EQ(refusal(try_create(options), -EINVAL, one.mention), "");
+    }
+    EXPECT_EQ(rside_segment_create(nullptr, nullptr, nullptr), -EINVAL);
+    EXPECT_THAT(files_in(folder.path()), IsEmpty());
+}
+
+TEST(SegmentCreate, RefusesADirectoryThatIsMissing) {
+    agent::TemporaryFolder folder("/dev/shm");
+    SchemaSpec spec = every_kind();
+    std::string missing = folder / "missing";
+    EXPECT_EQ(refusal(try_create(plain_options(missing, spec.get())), -ENOENT, missing), "");
+    EXPECT_THAT(files_in(folder.path()), IsEmpty());
+}
+
+TEST(SegmentCreate, RefusesADirectoryThatIsAFile) {
+    agent::TemporaryFolder folder("/dev/shm");
+    SchemaSpec spec = every_kind();
+    std::string file = folder / "file";
+    std::ofstream(file) << "x";
+    EXPECT_EQ(refusal(try_create(plain_options(file, spec.get())), -ENOTDIR, file), "");
+}
+
+// An empty name once stood for the root of the file system, which is a tmpfs in many containers.
+TEST(SegmentCreate, RefusesADirectoryWithoutAName) {
+    SchemaSpec spec = every_kind();
+    EXPECT_EQ(refusal(try_create(plain_options("", spec.get())), -ENOENT, "directory"), "");
+}
+
+TEST(SegmentCreate, RefusesAPathThatIsTooLong) {
+    SchemaSpec spec = every_kind();
+    for (std::size_t size : {PATH_MAX - 60, PATH_MAX - 20, PATH_MAX + 100}) {
+        std::string directory = "/dev/shm/" + std::string(size - 9, 'd');
+        Attempt attempt = try_create(plain_options(directory, spec.get()));
+        EXPECT_EQ(attempt.code, -ENAMETOOLONG) << attempt.error.text;
+    }
+}
+
+TEST(SegmentCreate, RefusesADirectoryThatIsNotWritable) {
+    agent::TemporaryFolder folder("/dev/shm");
+    ASSERT_EQ(chmod(folder.path().c_str(), 0555), 0);
+    SchemaSpec spec = every_kind();
+    std::string said = in_child([&]() -> std::string {
+        if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0) return "cannot drop privileges";
+        return refusal(try_create(plain_options(folder.path(), spec.get())), -EACCES, folder.path());
+    });
+    EXPECT_EQ(said, "");
+    EXPECT_THAT(files_in(folder.path()), IsEmpty());
+}
+
+// Zeroed options name user 0 and group 0 as owners: only provisioning gives files away, so a VMM of any user may
+// leave the fields alone.
+TEST(SegmentCreate, TakesZeroedOptionsFromAnyUser) {
+    agent::TemporaryFolder folder("/dev/shm");
+    ASSERT_EQ(chmod(folder.path().c_str(), 01777), 0);
+    SchemaSpec spec = every_kind();
+    std::string said = in_child([&]() -> std::string {
+        if (geteuid() == 0 && (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0)) {
+            return "cannot drop privileges";
+        }
+        rside_options options = {};
+        options.vm_id = "vm-1";
+        options.directory = folder.path().c_str();
+        options.schema = spec.get();
+        Attempt attempt = try_create(options);
+        return attempt.code == 0 ? "" : attempt.error.text;
+    });
+    EXPECT_EQ(said, "");
+    EXPECT_EQ(files_in(folder.path()).size(), 1u);
+}
+
+TEST(SegmentCreate, RefusesAFileSystemOnDisk) {
+    std::string on_disk;
+    const char* build = std::getenv("RINGSIDE_BUILD_DIR");
+    for (std::string candidate : {std::string(build ? build : "."), std::string("/var/tmp"), std::string("/")}) {
+        struct statfs info;
+        if (statfs(candidate.c_str(), &info) != 0 || access(candidate.c_str(), W_OK) != 0) continue;
+        auto type = static_cast<unsigned long>(info.f_type);
+        if (type == TMPFS_MAGIC || type == RAMFS_MAGIC) continue;
+        on_disk = candidate;
+        break;
+    }
+    if (on_disk.empty()) GTEST_SKIP() << "all of this machine's writable folders are in memory";
+    agent::TemporaryFolder folder(on_disk);
+    SchemaSpec spec = every_kind();
+    EXPECT_EQ(refusal(try_create(plain_options(folder.path(), spec.get())), -EMEDIUMTYPE, "not on a tmpfs"), "");
+    EXPECT_THAT(files_in(folder.path()), IsEmpty());
+}
+
+// --- limits of the process and of the file system ---------------------------------------------------------------------
+
+// A mount of our own that ends with the child.
+std::string mount_tmpfs(const std::string& at, const std::string& options, unsigned long flags = 0) {
+    if (unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return "cannot unshare mounts";
+    if (mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return "cannot make mounts private";
+    if (mount("tmpfs", at.c_str(), "tmpfs", flags, options.c_str()) != 0) return "cannot mount a tmpfs";
+    return "";
+}
+
+std::string fill(const std::string& path, std::uint64_t bytes) {
+    int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || ftruncate(fd, 0) != 0) return "cannot make the filler";
+    int code = bytes ? posix_fallocate(fd, 0, static_cast<off_t>(bytes)) : 0;
+    close(fd);
+    return code == 0 ? "" : "cannot fill " + std::to_string(bytes) + " bytes";
+}
+
+// A million records over all kinds, in time steps that turn every ring several times.
+void record_a_million(rside_segment* segment) {
+    const char* device[] = {"vda"};
+    rside_counter* counter = rside_counter_register(segment, "counter_total", device, 1, nullptr);
+    rside_shared_counter* shared = rside_shared_counter_register(segment, "shared_total", nullptr, 0, nullptr);
+    rside_counter_f64* seconds = rside_counter_f64_register(segment, "seconds_total", nullptr, 0, nullptr);
+    rside_gauge* gauge = rside_gauge_register(segment, "delay_seconds", nullptr, 0, nullptr);
+    rside_level* level = rside_level_register(segment, "memory_bytes", nullptr, 0, nullptr);
+    rside_histogram* histogram = rside_histogram_register(segment, "request_seconds", nullptr, 0, nullptr);
+    std::uint64_t now = 1'700'000'000 * kSecond;
+    for (int i = 0; i < 1'000'000 / 6; ++i) {
+        if (i % 1000 == 0) rside_tick(segment, now += kSecond);
+        rside_counter_add(counter, 1);
+        rside_shared_counter_add(shared, 1);
+        rside_counter_f64_add(seconds, 0.5);
+        rside_gauge_record(gauge, i);
+        rside_level_set(level, i);
+        rside_histogram_record(histogram, i % 100);
+    }
+}
+
+// A hole in the file would be a SIGBUS at the first store. So with any room, from none to more than enough, creation
+// either works and everything can be recorded, or it is an error and nothing stays.
+TEST(SegmentCreate, NeverLeavesAHoleWhateverRoomThereIs) {
+    agent::TemporaryFolder folder("/dev/shm");
+    SchemaSpec spec = every_kind();
+    const std::uint64_t page = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+    const std::uint64_t size = rside_schema_size(spec.get(), nullptr);
+    const std::uint64_t total = size + 2 * page;
+    std::string said = in_child([&]() -> std::string {
+        std::string trouble = mount_tmpfs(folder.path(), "size=" + std::to_string(total));
+        for (std::uint64_t room = 0; room <= total && trouble.empty(); room += page) {
+            std::string where = " with room for " + std::to_string(room) + " of " + std::to_string(size) + " bytes";
+            trouble = fill(folder / "filler", total - room);
+            if (!trouble.empty()) break;
+            Attempt attempt = try_create(plain_options(folder.path(), spec.get()));
+            if (room < size) {
+                trouble = refusal(attempt, -ENOSPC, std::to_string(size));
+                if (trouble.empty() && files_in(folder.path()).size() != 1) trouble = "a file was left behind";
+            } else if (attempt.code != 0) {
+                trouble = attempt.error.text;
+            } else {
+                record_a_million(attempt.segment);
+                std::string path = rside_segment_path(attempt.segment);
+                rside_segment_close(attempt.segment, 0, nullptr);
+                unlink(path.c_str());
+            }
+            if (!trouble.empty()) trouble += where;
+        }
+        return trouble;
+    });
+    EXPECT_EQ(said, "");
+}
+
+TEST(SegmentCreate, RefusesWhenTheFileSystemHasNoMoreFiles) {
+    agent::TemporaryFolder folder("/dev/shm");
+    SchemaSpec spec = every_kind();
+    EXPECT_EQ(in_child([&]() -> std::string {
+                  std::string trouble = mount_tmpfs(folder.path(), "size=1m,nr_inodes=1");
+                  if (!trouble.empty()) return trouble;
+                  return refusal(try_create(plain_options(folder.path(), spec.get())), -ENOSPC, folder.path());
+              }),
+              "");
+}
+
+TEST(SegmentCreate, RefusesAFileSystemThatIsReadOnly) {
+    agent::TemporaryFolder folder("/dev/shm");
+    SchemaSpec spec = every_kind();
+    EXPECT_EQ(in_child([&]() -> std::string {
+                  std::string trouble = mount_tmpfs(folder.path(), "size=1m", MS_RDONLY);
+                  if (!trouble.empty()) return trouble;
+                  return refusal(try_create(plain_options(folder.path(), spec.get())), -EROFS, folder.path());
+              }),
+              "");
+}
+
+TEST(SegmentCreate, RefusesWhenAddressSpaceEnds) {
+    agent::TemporaryFolder folder("/dev/shm");
+    SchemaSpec spec("large");
+    spec.tier(1, 100000).metric("gauge", RSIDE_GAUGE, 64);  // 280 MiB
+    EXPECT_EQ(in_child([&]() -> std::string {
+                  struct rlimit limit = {std::uint64_t{200} << 20, std::uint64_t{200} << 20};
+                  if (setrlimit(RLIMIT_AS, &limit) != 0) return "cannot limit the address space";
+                  return refusal(try_create(plain_options(folder.path(), spec.get())), -ENOMEM, folder.path());
+              }),
+              "");
+    EXPECT_THAT(files_in(folder.path()), IsEmpty());
+}
+
+// A launcher may limit the size of files (the Firecracker jailer has an option for it), and the kernel answers a file
+// over the limit with SIGXFSZ, which ends the process.
+TEST(SegmentCreate, RefusesWhenFilesMayNotBeThatLarge) {
+    agent::TemporaryFolder folder("/dev/shm");
+    SchemaSpec spec = every_kind();
+    EXPECT_EQ(in_child([&]() -> std::string {
+                  struct rlimit limit = {4096, 4096};
+                  if (setrlimit(RLIMIT_FSIZE, &limit) != 0) return "cannot limit the size of files";
+                  return refusal(try_create(plain_options(folder.path(), spec.get())), -EFBIG, folder.path());
+              }),
+              "");
+    EXPECT_THAT(files_in(folder.path()), IsEmpty());
+}
+
+TEST(SegmentCreate, RefusesWhenDescriptorsEnd) {
+    agent::TemporaryFolder folder("/dev/shm");
+    SchemaSpec spec = every_kind();
+    EXPECT_EQ(in_child([&]() -> std::string {
+                  struct rlimit limit = {3, 3};
+                  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return "cannot limit descriptors";
+                  return refusal(try_create(plain_options(folder.path(), spec.get())), -EMFILE, folder.path());
+              }),
+              "");
+    EXPECT_THAT(files_in(folder.path()), IsEmpty());
+}
+
+void ignore_alarm(int) {}
+
+// A process with a fast timer once could not create a large segment: each signal cut the reservation short with EINTR.
+TEST(SegmentCreate, ReservesThroughASteadyRainOfSignals) {
+    agent::TemporaryFolder folder("/dev/shm");
+    SchemaSpec spec("large");
+    spec.tier(1, 100000).metric("gauge", RSIDE_GAUGE, 16);  // 70 MiB
+    EXPECT_EQ(in_child([&]() -> std::string {
+                  struct sigaction action = {};
+                  action.sa_handler = ignore_alarm;  // without SA_RESTART
+                  sigaction(SIGALRM, &action, nullptr);
+                  struct itimerval timer = {{0, 500}, {0, 500}};
+                  setitimer(ITIMER_REAL, &timer, nullptr);
+                  Attempt attempt = try_create(plain_options(folder.path(), spec.get()));
+                  return attempt.code == 0 ? "" : attempt.error.text;
+              }),
+              "");
+    EXPECT_EQ(files_in(folder.path()).size(), 1u);
+}
+
+}  // namespace
+}  // namespace ringside

@@ -14,9 +14,28 @@ namespace {
 
 constexpr int kOpenTries = 8;  // against the agent's probe, which holds its lease for about a microsecond
 
-int refuse(rside_error* error, int code, const char* why) {
-    ErrorText(error, -code) << "cannot attach: " << why;
+// Where the segment comes from, as messages name it.
+struct Source {
+    int fd;
+    const char* path;  // "" when a descriptor was given
+};
+
+// The reason first: a long path is what may be cut.
+int refuse(rside_error* error, int code, const Source& source, const char* why) {
+    ErrorText text(error, -code);
+    text << "cannot attach: " << why << ": ";
+    if (*source.path) {
+        text << source.path;
+    } else {
+        text << "descriptor " << (source.fd < 0 ? "-" : "") << static_cast<uint64_t>(source.fd < 0 ? -int64_t{source.fd} : source.fd);
+    }
     return -code;
+}
+
+int refuse_errno(rside_error* error, int code, const Source& source, const char* what) {
+    rside_error why;
+    ErrorText(&why, 0) << what << ", errno " << static_cast<uint64_t>(code);
+    return refuse(error, code, source, why.text);
 }
 
 // A mapping that is undone unless it is released.
@@ -29,18 +48,27 @@ class Mapping {
     Mapping(const Mapping&) = delete;
     Mapping& operator=(const Mapping&) = delete;
 
-    int map(int fd, rside_error* error) {
+    int map(const Source& source, rside_error* error) {
         struct stat info;
-        if (fstat(fd, &info) < 0) return refuse(error, errno, "not a usable descriptor");
-        if (!S_ISREG(info.st_mode)) return refuse(error, EINVAL, "not a regular file");
+        if (fstat(source.fd, &info) < 0) {
+            if (errno == EBADF) return refuse(error, EBADF, source, "not an open descriptor");
+            return refuse_errno(error, errno, source, "fstat failed");
+        }
+        if (!S_ISREG(info.st_mode)) return refuse(error, EINVAL, source, "not a regular file");
         if (info.st_size < off_t{RSIDE_HEADER_BYTES} || static_cast<uint64_t>(info.st_size) > RSIDE_MAX_SEGMENT_BYTES) {
-            return refuse(error, EINVAL, "the size is not that of a segment");
+            return refuse(error, EINVAL, source, "the size is not that of a segment");
+        }
+        // A store into a hole is a SIGBUS once the tmpfs is full. Creation leaves none, but a sparse copy has some.
+        if (int64_t{info.st_blocks} * 512 < info.st_size) {
+            return refuse(error, EUCLEAN, source, "the file has holes, provision it again instead of copying it");
         }
         bytes_ = static_cast<uint64_t>(info.st_size);
-        void* at = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        void* at = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, source.fd, 0);
         if (at == MAP_FAILED) {
-            int code = errno == EACCES ? EBADF : errno;
-            return refuse(error, code, code == EBADF ? "the descriptor is not open for reading and writing" : "mmap failed");
+            if (errno == EACCES || errno == EBADF) {
+                return refuse(error, EBADF, source, "the descriptor is not open for reading and writing");
+            }
+            return refuse_errno(error, errno, source, "mmap failed");
         }
         base_ = static_cast<uint8_t*>(at);
         return 0;
@@ -55,21 +83,25 @@ class Mapping {
 };
 
 // The immutable part against itself. The launcher is trusted, but its disk, its version and its typing are not.
-int check_segment(const Mapping& mapping, const rside_schema* schema, rside_error* error) {
+int check_segment(const Mapping& mapping, const Source& source, const rside_schema* schema, rside_error* error) {
     const auto* header = reinterpret_cast<const rside_header*>(mapping.base());
-    if (header->magic != RSIDE_MAGIC) return refuse(error, EINVAL, "not a Ringside segment");
+    if (header->magic != RSIDE_MAGIC) return refuse(error, EINVAL, source, "not a Ringside segment");
     if (header->format_version != RSIDE_FORMAT_VERSION) {
-        return refuse(error, EPROTONOSUPPORT, "the segment has another format version, provision it with this release");
+        rside_error why;
+        ErrorText(&why, 0) << "it has format version " << uint64_t{header->format_version}
+                           << " and this library writes " << uint64_t{RSIDE_FORMAT_VERSION}
+                           << ", provision it with the same release";
+        return refuse(error, EPROTONOSUPPORT, source, why.text);
     }
     uint64_t room = mapping.bytes() - RSIDE_HEADER_BYTES;
     if (header->segment_bytes != mapping.bytes() || header->schema_offset != RSIDE_HEADER_BYTES ||
         header->schema_bytes < sizeof(rside_schema_block) || header->schema_bytes > room) {
-        return refuse(error, EUCLEAN, "the sizes in the header do not match the file, provision it again");
+        return refuse(error, EUCLEAN, source, "the sizes in the header do not match the file, provision it again");
     }
     const uint8_t* block = mapping.base() + RSIDE_HEADER_BYTES;
     uint32_t checksum = rside_crc32c(0, header, offsetof(rside_header, checksum));
     if (rside_crc32c(checksum, block, header->schema_bytes) != header->checksum) {
-        return refuse(error, EUCLEAN, "the checksum does not match, provision it again");
+        return refuse(error, EUCLEAN, source, "the checksum does not match, provision it again");
     }
     // The checksum vouches for counts that a sound creator wrote; a geometry that does not fit is still refused.
     BlockView view = block_view(const_cast<uint8_t*>(block));
@@ -78,24 +110,24 @@ int check_segment(const Mapping& mapping, const rside_schema* schema, rside_erro
         view.head->metric_count > RSIDE_MAX_METRICS || rside_schema_block_bytes(view.head) != header->schema_bytes ||
         rside_geometry_compute(view.head, view.tiers, view.metrics, &geometry, nullptr) < 0 ||
         geometry.segment_bytes != mapping.bytes() || geometry.series_capacity != header->series_capacity) {
-        return refuse(error, EUCLEAN, "the schema does not match the size of the file, provision it again");
+        return refuse(error, EUCLEAN, source, "the schema does not match the size of the file, provision it again");
     }
     if (schema && header->schema_hash != rside_schema_hash(schema)) {
-        return refuse(error, ESTALE, "the segment was laid out with another schema, provision it with this one");
+        return refuse(error, ESTALE, source, "the segment was laid out with another schema, provision it with this one");
     }
     return 0;
 }
 
-int attach(int fd, const char* path, const rside_schema* schema, enum rside_clock clock, uint32_t flags,
+int attach(const Source& source, const rside_schema* schema, enum rside_clock clock, uint32_t flags,
            rside_segment** out, rside_error* error) {
     if (schema) {
         if (int code = rside_schema_check(schema, error)) return code;
     }
     Mapping mapping;
-    if (int code = mapping.map(fd, error)) return code;
-    if (int code = check_segment(mapping, schema, error)) return code;
-    rside_segment* segment = segment_open(mapping.base(), mapping.bytes(), clock, path);
-    if (!segment) return refuse(error, ENOMEM, "no memory for the handles");
+    if (int code = mapping.map(source, error)) return code;
+    if (int code = check_segment(mapping, source, schema, error)) return code;
+    rside_segment* segment = segment_open(mapping.base(), mapping.bytes(), clock, source.path);
+    if (!segment) return refuse(error, ENOMEM, source, "no memory for the handles");
 
     // P12: one writer a segment, for good. Acquire and release: all that the launcher wrote is ours, what we write comes after.
     uint32_t provisioned = RSIDE_STATE_PROVISIONED;
@@ -103,14 +135,14 @@ int attach(int fd, const char* path, const rside_schema* schema, enum rside_cloc
                                      static_cast<uint32_t>(RSIDE_STATE_ATTACHED), false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_RELAXED)) {
         segment_free(segment);
-        return refuse(error, EBUSY, "a writer is or was attached, provision a new segment for a new epoch");
+        return refuse(error, EBUSY, source, "a writer is or was attached, provision a new segment for a new epoch");
     }
     segment_take(segment, flags);
     if (flags & RSIDE_LOCK) {
         struct flock whole = {};
         whole.l_type = F_WRLCK;
         whole.l_whence = SEEK_SET;
-        if (fcntl(fd, F_OFD_SETLK, &whole) < 0) segment->flags &= ~RSIDE_LOCK;  // a second proof only
+        if (fcntl(source.fd, F_OFD_SETLK, &whole) < 0) segment->flags &= ~RSIDE_LOCK;  // a second proof only
     }
     if (flags & RSIDE_FORK_GUARD) {
         // Without the guard records still work; only a forked child would keep the VM alive.
@@ -128,13 +160,16 @@ using namespace ringside::writer;
 
 extern "C" int rside_segment_attach_fd(int fd, const rside_schema* schema, enum rside_clock clock, uint32_t flags,
                                        rside_segment** out, rside_error* error) {
-    return attach(fd, "", schema, clock, flags, out, error);
+    return attach({fd, ""}, schema, clock, flags, out, error);
 }
 
 extern "C" int rside_segment_attach(const char* path, const rside_schema* schema, enum rside_clock clock,
                                     uint32_t flags, rside_segment** out, rside_error* error) {
     if (length(path) == 0 || length(path) >= PATH_MAX) {
-        return refuse(error, path && *path ? ENAMETOOLONG : ENOENT, "no usable path given");
+        bool none = length(path) == 0;
+        ErrorText(error, none ? -ENOENT : -ENAMETOOLONG) << (none ? "cannot attach: no path given"
+                                                                  : "cannot attach: the path is too long");
+        return none ? -ENOENT : -ENAMETOOLONG;
     }
     int fd = -1;
     // O_NONBLOCK: while a lease is held, open must fail, not wait. O_NOFOLLOW and O_CLOEXEC as everywhere.
@@ -143,11 +178,9 @@ extern "C" int rside_segment_attach(const char* path, const rside_schema* schema
         if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) break;
     }
     if (fd < 0) {
-        int code = errno;
-        ErrorText(error, -code) << "cannot open " << path << ": errno " << static_cast<uint64_t>(code);
-        return -code;
+        return refuse_errno(error, errno, {fd, path}, errno == EAGAIN ? "the agent is probing it, try again" : "open failed");
     }
-    int code = attach(fd, path, schema, clock, flags, out, error);
+    int code = attach({fd, path}, schema, clock, flags, out, error);
     close(fd);  // the mapping keeps the lock and the kernel's count of writers
     return code;
 }

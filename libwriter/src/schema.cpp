@@ -161,32 +161,95 @@ uint32_t arena_bytes(const rside_schema& schema) {
     return static_cast<uint32_t>(rside_round_up(bytes, RSIDE_CACHE_LINE));
 }
 
+uint64_t metric_string_bytes(const rside_metric& metric) {
+    uint64_t bytes = length(metric.name) + length(metric.unit) + length(metric.help) + 3;
+    for (uint32_t i = 0; i < metric.label_count; ++i) bytes += length(metric.labels[i]) + 1;
+    return bytes;
+}
+
 uint64_t string_bytes(const rside_schema& schema) {
     uint64_t bytes = 0;
-    for (uint32_t m = 0; m < schema.metric_count; ++m) {
-        const rside_metric& metric = schema.metrics[m];
-        bytes += length(metric.name) + length(metric.unit) + length(metric.help) + 3;
-        for (uint32_t i = 0; i < metric.label_count; ++i) bytes += length(metric.labels[i]) + 1;
-    }
+    for (uint32_t m = 0; m < schema.metric_count; ++m) bytes += metric_string_bytes(schema.metrics[m]);
     return rside_round_up(bytes, 8);
 }
 
-// Appends strings to the string table and tells where each begins.
-class Strings {
+// Where the bytes of a schema block go, one after the other.
+class ToMemory {
   public:
-    explicit Strings(char* at) : begin_(at), at_(at) {}
-    uint32_t add(const char* text) {
-        auto offset = static_cast<uint32_t>(at_ - begin_);
-        size_t size = length(text);
-        __builtin_memcpy(at_, text ? text : "", size + 1);
-        at_ += size + 1;
-        return offset;
+    explicit ToMemory(uint8_t* at) : at_(at) {}
+    void put(const void* bytes, size_t size) {
+        __builtin_memcpy(at_, bytes, size);
+        at_ += size;
     }
 
   private:
-    char* begin_;
-    char* at_;
+    uint8_t* at_;
 };
+
+class ToHash {
+  public:
+    void put(const void* bytes, size_t size) { hash_ = rside_hash_more(hash_, bytes, size); }
+    uint64_t hash() const { return hash_; }
+
+  private:
+    uint64_t hash_ = RSIDE_HASH_START;
+};
+
+template <typename Sink>
+void emit_text(const char* text, Sink& sink) {
+    sink.put(text ? text : "", length(text) + 1);
+}
+
+rside_metric_record record_of(const rside_metric& metric, uint32_t strings_at) {
+    rside_metric_record record = {};
+    record.name = strings_at;
+    record.unit = record.name + static_cast<uint32_t>(length(metric.name)) + 1;
+    record.help = record.unit + static_cast<uint32_t>(length(metric.unit)) + 1;
+    if (metric.label_count) record.labels = record.help + static_cast<uint32_t>(length(metric.help)) + 1;
+    record.label_count = metric.label_count;
+    record.max_series = metric.max_series;
+    record.kind = metric.kind;
+    record.flags = metric.flags;
+    if (metric.kind != RSIDE_HISTOGRAM) return record;
+    record.histogram_scale = metric.histogram_scale;
+    record.bucket_first = rside_histogram_index(metric.histogram_lowest, metric.histogram_scale);
+    int32_t last = rside_histogram_index(metric.histogram_highest, metric.histogram_scale);
+    record.bucket_count = static_cast<uint32_t>(last - record.bucket_first + 1);
+    return record;
+}
+
+// The block in the order of the file, without memory of its own: attach hashes a schema behind a seccomp filter.
+template <typename Sink>
+void emit(const rside_schema& schema, Sink& sink) {
+    rside_schema_block head = {};
+    __builtin_memcpy(head.name, schema.name, length(schema.name));
+    head.version = schema.version;
+    head.tier_count = schema.tier_count;
+    head.metric_count = schema.metric_count;
+    head.label_arena_bytes = arena_bytes(schema);
+    head.strings_bytes = static_cast<uint32_t>(string_bytes(schema));
+    sink.put(&head, sizeof head);
+    for (uint32_t t = 0; t < schema.tier_count; ++t) {
+        const rside_tier& tier = schema.tiers[t];
+        rside_tier_record record = {tier.resolution_s, tier.slots, tier.columns ? tier.columns : RSIDE_COLUMNS_ALL, 0};
+        sink.put(&record, sizeof record);
+    }
+    uint64_t strings = 0;
+    for (uint32_t m = 0; m < schema.metric_count; ++m) {
+        rside_metric_record record = record_of(schema.metrics[m], static_cast<uint32_t>(strings));
+        sink.put(&record, sizeof record);
+        strings += metric_string_bytes(schema.metrics[m]);
+    }
+    for (uint32_t m = 0; m < schema.metric_count; ++m) {
+        const rside_metric& metric = schema.metrics[m];
+        emit_text(metric.name, sink);
+        emit_text(metric.unit, sink);
+        emit_text(metric.help, sink);
+        for (uint32_t i = 0; i < metric.label_count; ++i) emit_text(metric.labels[i], sink);
+    }
+    static const char zeros[8] = {};
+    sink.put(zeros, head.strings_bytes - strings);
+}
 
 }  // namespace
 
@@ -199,41 +262,8 @@ uint64_t schema_block_bytes(const rside_schema& schema) {
 }
 
 void schema_block_write(const rside_schema& schema, uint8_t* out) {
-    auto* head = reinterpret_cast<rside_schema_block*>(out);
-    __builtin_memcpy(head->name, schema.name, length(schema.name));
-    head->version = schema.version;
-    head->tier_count = schema.tier_count;
-    head->metric_count = schema.metric_count;
-    head->label_arena_bytes = arena_bytes(schema);
-    head->strings_bytes = static_cast<uint32_t>(string_bytes(schema));
-
-    BlockView view = block_view(out);
-    for (uint32_t t = 0; t < schema.tier_count; ++t) {
-        uint32_t columns = schema.tiers[t].columns ? schema.tiers[t].columns : RSIDE_COLUMNS_ALL;
-        view.tiers[t] = {schema.tiers[t].resolution_s, schema.tiers[t].slots, columns, 0};
-    }
-    Strings strings(view.strings);
-    for (uint32_t m = 0; m < schema.metric_count; ++m) {
-        const rside_metric& metric = schema.metrics[m];
-        rside_metric_record& record = view.metrics[m];
-        record.name = strings.add(metric.name);
-        record.unit = strings.add(metric.unit);
-        record.help = strings.add(metric.help);
-        record.labels = 0;
-        for (uint32_t i = 0; i < metric.label_count; ++i) {
-            uint32_t at = strings.add(metric.labels[i]);
-            if (i == 0) record.labels = at;
-        }
-        record.label_count = metric.label_count;
-        record.max_series = metric.max_series;
-        record.kind = metric.kind;
-        record.flags = metric.flags;
-        if (metric.kind != RSIDE_HISTOGRAM) continue;
-        record.histogram_scale = metric.histogram_scale;
-        record.bucket_first = rside_histogram_index(metric.histogram_lowest, metric.histogram_scale);
-        int32_t last = rside_histogram_index(metric.histogram_highest, metric.histogram_scale);
-        record.bucket_count = static_cast<uint32_t>(last - record.bucket_first + 1);
-    }
+    ToMemory memory(out);
+    emit(schema, memory);
 }
 
 Scratch::Scratch(const rside_schema& schema) : bytes_(schema_block_bytes(schema)) {
@@ -308,8 +338,9 @@ extern "C" uint64_t rside_schema_size(const rside_schema* schema, rside_error* e
 
 extern "C" uint64_t rside_schema_hash(const rside_schema* schema) {
     if (rside_schema_check(schema, nullptr) < 0) return 0;
-    Scratch scratch(*schema);
-    return scratch.data() ? rside_hash(scratch.data(), scratch.bytes()) : 0;
+    ToHash hash;
+    emit(*schema, hash);
+    return hash.hash();
 }
 
 extern "C" int32_t rside_histogram_index(double value, int scale) {

@@ -22,7 +22,7 @@ inline BlockView block_view(uint8_t* at) {
     return view;
 }
 
-// Both take a schema that rside_schema_check accepted; `out` is zeroed and takes schema_block_bytes.
+// Both take a schema that rside_schema_check accepted; `out` has room for schema_block_bytes.
 uint64_t schema_block_bytes(const rside_schema& schema);
 void schema_block_write(const rside_schema& schema, uint8_t* out);
 

@@ -354,11 +354,14 @@ RSIDE_STATIC_ASSERT(sizeof(rside_accumulator) == 40, "accumulator");
 #undef RSIDE_PIN
 
 /* 64-bit FNV-1a (isthe.com/chongo/tech/comp/fnv): tells schemas apart, no defence against forgery. */
-static inline uint64_t rside_hash(const void *bytes, size_t size) {
+#define RSIDE_HASH_START UINT64_C(0xcbf29ce484222325)
+static inline uint64_t rside_hash_more(uint64_t hash, const void *bytes, size_t size) {
     const unsigned char *at = (const unsigned char *)bytes;
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
     for (size_t i = 0; i < size; ++i) hash = (hash ^ at[i]) * UINT64_C(0x100000001b3);
     return hash;
+}
+static inline uint64_t rside_hash(const void *bytes, size_t size) {
+    return rside_hash_more(RSIDE_HASH_START, bytes, size);
 }
 
 /* CRC-32C (polynomial 0x1EDC6F41 reflected, RFC 3720 section 12.1), to be continued from `crc`; start with 0. */

@@ -91,11 +91,12 @@ RSIDE_API int rside_segment_provision(const rside_options *options, char *path, 
 
 /* Attaches to a provisioned segment by path, or by a descriptor opened for reading and writing (which the caller keeps
  * and may close afterwards). `schema` must be the one the segment was laid out with, or null to take what is there.
- * With flags 0 the only system calls are open (O_NONBLOCK), fstat, mmap (twice) and close; by descriptor without open and close.
+ * With flags 0 the only system calls are open (O_NONBLOCK), fstat, mmap (twice) and close, and munmap when it fails; by
+ * descriptor without open and close.
  * Returns 0 and sets *out, or a negative errno with *out and the segment untouched:
  *   -EBADF   not a descriptor, or not open for reading and writing
  *   -EINVAL  not a regular file, or not a segment             -EPROTONOSUPPORT  another format version
- *   -ESTALE  laid out with another schema                     -EUCLEAN  size or checksum do not match
+ *   -ESTALE  laid out with another schema                     -EUCLEAN  size or checksum do not match, or the file has holes
  *   -EBUSY   a writer is or was attached: an epoch has one writer, provision a new segment
  *   -EAGAIN  the agent was probing the file at each of 8 tries
  *   and what open, fstat and mmap return. */

@@ -70,7 +70,7 @@ RSIDE_API int rside_schema_check(const rside_schema *schema, rside_error *error)
 /* The exact size in bytes of a segment of `schema`, or 0 with `error` set when the schema breaks a rule. */
 RSIDE_API uint64_t rside_schema_size(const rside_schema *schema, rside_error *error);
 
-/* The hash that a segment of `schema` carries; 0 when the schema breaks a rule. */
+/* The hash that a segment of `schema` carries; 0 when the schema breaks a rule. No system call, no allocation. */
 RSIDE_API uint64_t rside_schema_hash(const rside_schema *schema);
 
 /* Index of the bucket that holds `value` at `scale`: the smallest i with value <= 2^(i x 2^-scale).

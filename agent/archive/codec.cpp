@@ -206,12 +206,13 @@ Result<DecodedVm> decode_vm(std::string_view bytes) {
 }
 
 std::string encode_schema(const SchemaInfo& schema) {
-    const auto& [name, version, hash, tiers, metrics, series_capacity] = schema;
+    const auto& [name, version, hash, tiers, metrics, series_capacity, label_arena_bytes] = schema;
     ByteWriter writer;
     writer.text(name);
     writer.u32(version);
     writer.u64(hash);
     writer.u32(series_capacity);
+    writer.u32(label_arena_bytes);
     writer.u32(static_cast<std::uint32_t>(tiers.size()));
     for (const TierInfo& tier : tiers) {
         const auto& [resolution_s, slots, columns] = tier;
@@ -272,6 +273,7 @@ Result<SchemaInfo> decode_schema(std::string_view bytes) {
     schema.version = reader.u32();
     schema.hash = reader.u64();
     schema.series_capacity = reader.u32();
+    schema.label_arena_bytes = reader.u32();
     std::uint32_t tiers = reader.u32();
     if (tiers > kArchiveTiersMax) reader.fail();
     for (std::uint32_t i = 0; i < tiers && !reader.failed(); ++i) {

@@ -115,7 +115,7 @@ Result<void> check_times(const UpstreamOptions& options) {
     };
     for (const Range& range : {
              Range{"timeout", options.timeout, milliseconds(10), hour},
-             Range{"grace", options.grace, milliseconds(0), hour},
+             Range{"grace", options.grace, kGraceMin, hour},
              Range{"poll", options.poll, milliseconds(10), hour},
              Range{"retry_min", options.retry_min, milliseconds(1), hour},
              Range{"retry_max", options.retry_max, options.retry_min, hour},

@@ -10,6 +10,9 @@
 
 namespace ringside::agent {
 
+// Below this a source may still take a window for open, and leave it out, when it is asked for.
+inline constexpr std::chrono::milliseconds kGraceMin{500};
+
 struct UpstreamOptions {
     // Names the cursor file and the metrics of this upstream; [a-z0-9][a-z0-9_-]*, at most 32 bytes.
     // Cursors belong to the name, not to the URL: a receiver that moves keeps them, and one that is
@@ -25,8 +28,8 @@ struct UpstreamOptions {
     std::string state_directory;  // holds <name>.cursors; made when missing
 
     std::chrono::milliseconds timeout{10'000};  // of one request, from connect to the last byte
-    // How long after a window's end it is taken for complete. Covers a writer whose clock word is
-    // late.
+    // How long after a window's end it is taken for complete, at least kGraceMin. Covers a writer whose
+    // clock word is late.
     std::chrono::milliseconds grace{15'000};
     // Longest time without looking at the sources; changes are seen at once by Upstream::wake().
     std::chrono::milliseconds poll{1'000};

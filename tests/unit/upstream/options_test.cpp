@@ -103,7 +103,8 @@ TEST(UpstreamOptions, BoundsTimesAndSizes) {
     EXPECT_NE(complaint([](auto& o) { o.cursors_max = 0; }).find("cursors_max"), std::string::npos);
     EXPECT_NE(complaint([](auto& o) { o.state_directory.clear(); }).find("no folder"), std::string::npos);
     EXPECT_NE(complaint([](auto& o) { o.job.clear(); }).find("no job"), std::string::npos);
-    EXPECT_EQ(complaint([](auto& o) { o.grace = milliseconds(0); }), "");
+    EXPECT_NE(complaint([](auto& o) { o.grace = milliseconds(499); }).find("grace is 499 ms"), std::string::npos);
+    EXPECT_EQ(complaint([](auto& o) { o.grace = milliseconds(500); }), "");
 }
 
 }  // namespace

@@ -1,0 +1,297 @@
+#include "agent/upstream/rollup.h"
+
+#include <algorithm>
+#include <bit>
+#include <map>
+#include <unordered_set>
+#include <utility>
+
+namespace ringside::agent {
+namespace {
+
+constexpr std::uint64_t kNsPerMs = 1'000'000;
+
+std::int64_t ms_down(std::uint64_t ns) { return static_cast<std::int64_t>(ns / kNsPerMs); }
+std::int64_t ms_up(std::uint64_t ns) { return static_cast<std::int64_t>(ns / kNsPerMs + (ns % kNsPerMs != 0 ? 1 : 0)); }
+
+// Whether the columns that an output needs are there, as the tier promised.
+bool has_column(const SeriesData& data, OutputValue value, std::size_t stride) {
+    const std::size_t size = data.size();
+    switch (value) {
+        case OutputValue::kCounter: return data.value.size() == size;
+        case OutputValue::kLast: return data.last.size() == size;
+        case OutputValue::kMin: return data.min.size() == size;
+        case OutputValue::kMax: return data.max.size() == size;
+        case OutputValue::kSum: return data.sum.size() == size;
+        case OutputValue::kCount:
+        case OutputValue::kSeconds: return data.count.size() == size;
+        case OutputValue::kBucket: return data.buckets.size() == size * stride;
+        case OutputValue::kOne: return true;
+    }
+    return false;
+}
+
+// All but kBucket, whose values build on each other.
+double value_of(const SeriesData& data, std::size_t at, OutputValue output, Kind kind) {
+    switch (output) {
+        case OutputValue::kCounter:
+            return kind == Kind::kCounterF64 ? ordinary(std::bit_cast<double>(data.value[at]))
+                                             : static_cast<double>(data.value[at]);
+        case OutputValue::kLast: return ordinary(data.last[at]);
+        case OutputValue::kMin: return ordinary(data.min[at]);
+        case OutputValue::kMax: return ordinary(data.max[at]);
+        case OutputValue::kSum: return ordinary(data.sum[at]);
+        case OutputValue::kCount: return static_cast<double>(data.count[at]);
+        case OutputValue::kSeconds: return static_cast<double>(data.count[at]) / 1e9;
+        case OutputValue::kBucket: break;
+        case OutputValue::kOne: return 1.0;
+    }
+    return 0;
+}
+
+// A sampled gauge without an observation has no values, whatever its columns hold.
+bool is_void(const SeriesData& data, std::size_t at, Kind kind) {
+    return kind == Kind::kGauge && data.count.size() == data.size() && data.count[at] == 0;
+}
+
+class Roller {
+  public:
+    Roller(const RollupPlan& plan, const VmInfo& vm, const LabelSet& agent_owned, const RollupRange& range)
+        : plan_(plan), vm_(vm), agent_owned_(agent_owned), range_(range) {
+        for (Label& label : agent_owned_) label.value = valid_utf8(label.value);
+    }
+
+    // First the windows of all series, then the series.
+    void lay_out_windows(const std::vector<SeriesWindows>& all);
+    void add(const SeriesWindows& windows);
+    VmRollup finish();
+
+  private:
+    // The points of one window of the VM, in the order of its series.
+    struct Window {
+        std::vector<RollupPoint> zeros, points;
+        bool dropped = false;
+    };
+
+    void add_window(std::uint64_t end_ns);
+    bool unique(const SeriesInfo& series, const LabelSet& labels);
+    void add_series(const RollupOutput& output, const LabelSet& labels);
+    void add_points(const SeriesWindows& windows, std::uint32_t first);
+    void add_info(const SeriesInfo& series, std::uint32_t first);
+    void add_zeros(const SeriesInfo& series, std::uint32_t first);
+    void add_step(StepKind kind, std::uint64_t end_ns, std::vector<RollupPoint> points);
+
+    const RollupPlan& plan_;
+    const VmInfo& vm_;
+    LabelSet agent_owned_;
+    const RollupRange& range_;
+    std::map<std::uint64_t, Window> windows_;  // by end
+    std::unordered_set<std::string> label_sets_;
+    VmRollup rollup_;
+};
+
+void Roller::add_window(std::uint64_t end_ns) {
+    auto [at, added] = windows_.try_emplace(end_ns);
+    if (!added || ms_up(end_ns) > range_.floor_ms) return;
+    at->second.dropped = true;
+    ++rollup_.overlapping;
+}
+
+void Roller::lay_out_windows(const std::vector<SeriesWindows>& all) {
+    const std::uint64_t step = plan_.resolution_ns();
+    const std::uint64_t until_ns = range_.final ? UINT64_MAX : range_.until_ns;
+    for (const SeriesWindows& windows : all) {
+        for (std::uint64_t end_ns : windows.data.end_ns) {
+            if (end_ns <= range_.after_ns || end_ns > until_ns) continue;
+            if (range_.final || end_ns % step == 0) add_window(end_ns);
+        }
+    }
+    // Info series and zeros need a VM's windows also where no series has data.
+    const std::uint64_t last_ns = range_.final ? vm_.ended_ns : range_.until_ns;
+    const std::uint64_t begin_ns = std::max(range_.after_ns, vm_.created_ns);
+    if (last_ns <= begin_ns) return;
+    // The caller bounds a run, but what a VM says of its times must not size a map.
+    std::uint64_t end_ns = begin_ns / step * step + step;
+    for (std::uint32_t left = plan_.slots() + 1; end_ns <= last_ns && left > 0; --left) {
+        add_window(end_ns);
+        end_ns += step;
+    }
+    if (range_.final) add_window(last_ns);
+}
+
+bool Roller::unique(const SeriesInfo& series, const LabelSet& labels) {
+    std::string key = std::to_string(series.metric);
+    for (const Label& label : labels) {
+        for (const std::string* text : {&label.name, &label.value}) {
+            key += '\0';
+            key += *text;
+        }
+    }
+    return label_sets_.insert(std::move(key)).second;
+}
+
+void Roller::add_series(const RollupOutput& output, const LabelSet& labels) {
+    RollupSeries series{labels, output.family};
+    for (Label& label : series.labels) {
+        if (label.name == kNameLabel) label.value = output.name;
+    }
+    if (!output.le.empty()) {
+        auto at = std::lower_bound(series.labels.begin(), series.labels.end(), Label{"le", ""});
+        if (at != series.labels.end() && at->name == "le") {
+            at->value = output.le;
+        } else {
+            series.labels.insert(at, {"le", output.le});
+        }
+    }
+    rollup_.series.push_back(std::move(series));
+}
+
+void Roller::add(const SeriesWindows& windows) {
+    const SeriesInfo& series = windows.series;
+    if (series.metric >= plan_.metrics().size()) return;
+    const MetricRollup& metric = plan_.metrics()[series.metric];
+    if (metric.outputs.empty()) return;
+    SeriesInfo clean = series;
+    for (std::string& value : clean.label_values) value = valid_utf8(value);
+    LabelSet labels = series_labels(plan_.schema(), clean, agent_owned_);
+    if (!unique(series, labels)) {
+        ++rollup_.duplicates;
+        return;
+    }
+    auto first = static_cast<std::uint32_t>(rollup_.series.size());
+    for (const RollupOutput& output : metric.outputs) add_series(output, labels);
+    add_zeros(series, first);
+    if (plan_.schema().metrics[series.metric].kind == Kind::kInfo) {
+        add_info(series, first);
+    } else {
+        add_points(windows, first);
+    }
+}
+
+void Roller::add_zeros(const SeriesInfo& series, std::uint32_t first) {
+    const std::uint64_t created_ns = std::max(series.created_ns, vm_.created_ns);
+    if (created_ns < range_.zeros_after_ns) return;
+    auto at = windows_.upper_bound(created_ns);
+    while (at != windows_.end() && at->second.dropped) ++at;
+    if (at == windows_.end()) return;
+    auto& [end_ns, window] = *at;
+    const std::uint64_t begin_ns = (end_ns - 1) / plan_.resolution_ns() * plan_.resolution_ns();
+    std::int64_t least_ms = ms_up(begin_ns);
+    if (range_.floor_ms >= least_ms) least_ms = range_.floor_ms + 1;
+    const std::int64_t most_ms = ms_up(end_ns) - 1;
+    if (least_ms > most_ms) return;
+    const std::int64_t zero_ms = std::clamp(ms_down(created_ns), least_ms, most_ms);
+    const std::vector<RollupOutput>& outputs = plan_.metrics()[series.metric].outputs;
+    for (std::uint32_t i = 0; i < outputs.size(); ++i) {
+        if (outputs[i].cumulative) window.zeros.push_back({first + i, zero_ms, 0.0});
+    }
+}
+
+void Roller::add_info(const SeriesInfo& series, std::uint32_t first) {
+    for (auto& [end_ns, window] : windows_) {
+        // After a rebase the time of registration may lie in a future that will not come.
+        if (series.created_ns >= end_ns && vm_.rebases == 0) continue;
+        window.points.push_back({first, ms_up(end_ns), 1.0});
+    }
+}
+
+void Roller::add_points(const SeriesWindows& windows, std::uint32_t first) {
+    const SeriesData& data = windows.data;
+    const MetricInfo& metric = plan_.schema().metrics[windows.series.metric];
+    const std::size_t stride = std::size_t{metric.bucket_count} + 1;
+    const std::vector<RollupOutput>& outputs = plan_.metrics()[windows.series.metric].outputs;
+    for (std::size_t at = 0; at < data.size(); ++at) {
+        auto window = windows_.find(data.end_ns[at]);
+        if (window == windows_.end() || is_void(data, at, metric.kind)) continue;
+        std::uint64_t below = 0;  // of the point's bucket entries, the sum of the first `summed`
+        std::size_t summed = 0;
+        for (std::uint32_t i = 0; i < outputs.size(); ++i) {
+            const RollupOutput& output = outputs[i];
+            if (!has_column(data, output.value, stride)) continue;
+            double value = 0;
+            if (output.value == OutputValue::kBucket) {
+                for (; summed < output.bucket_entries; ++summed) {
+                    below += data.buckets[at * stride + summed];
+                }
+                value = static_cast<double>(below);
+            } else {
+                value = value_of(data, at, output.value, metric.kind);
+            }
+            window->second.points.push_back({first + i, ms_up(window->first), value});
+        }
+    }
+}
+
+void Roller::add_step(StepKind kind, std::uint64_t end_ns, std::vector<RollupPoint> points) {
+    if (points.empty()) return;
+    std::int64_t newest_ms = points.front().timestamp_ms;
+    for (const RollupPoint& point : points) newest_ms = std::max(newest_ms, point.timestamp_ms);
+    rollup_.steps.push_back({kind, end_ns, newest_ms, std::move(points)});
+}
+
+VmRollup Roller::finish() {
+    for (auto& [end_ns, window] : windows_) {
+        if (window.dropped) continue;
+        add_step(StepKind::kZeros, end_ns, std::move(window.zeros));
+        add_step(StepKind::kWindow, end_ns, std::move(window.points));
+    }
+    if (range_.final) {
+        // A live VM's idle windows may have been pushed past the end that its archive settled on.
+        std::int64_t newest_ms = std::max({ms_up(vm_.ended_ns), range_.last_ms, range_.floor_ms});
+        if (!rollup_.steps.empty()) {
+            newest_ms = std::max(newest_ms, rollup_.steps.back().timestamp_ms);
+        }
+        std::vector<RollupPoint> markers;
+        for (std::uint32_t i = 0; i < rollup_.series.size(); ++i) {
+            markers.push_back({i, newest_ms + 1, stale_marker()});
+        }
+        add_step(StepKind::kStale, std::max(vm_.ended_ns, range_.after_ns), std::move(markers));
+    }
+    return std::move(rollup_);
+}
+
+// Length of the UTF-8 sequence that starts at `at`, 0 where none does.
+std::size_t utf8_length(const std::string& text, std::size_t at) {
+    auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+    auto follows = [&](std::size_t i) { return (byte(at + i) & 0xc0u) == 0x80u; };
+    const unsigned lead = byte(at), second = byte(at + 1);
+    if (lead < 0x80) return 1;
+    if (lead >= 0xc2 && lead <= 0xdf) return follows(1) ? 2 : 0;
+    if (lead >= 0xe0 && lead <= 0xef) {
+        // Neither an overlong form nor a surrogate.
+        if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f)) return 0;
+        return follows(1) && follows(2) ? 3 : 0;
+    }
+    if (lead >= 0xf0 && lead <= 0xf4) {
+        if ((lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f)) return 0;
+        return follows(1) && follows(2) && follows(3) ? 4 : 0;
+    }
+    return 0;
+}
+
+}  // namespace
+
+VmRollup roll_up(const RollupPlan& plan, const VmInfo& vm, const LabelSet& agent_owned,
+                 const std::vector<SeriesWindows>& windows, const RollupRange& range) {
+    Roller roller(plan, vm, agent_owned, range);
+    roller.lay_out_windows(windows);
+    for (const SeriesWindows& series : windows) roller.add(series);
+    return roller.finish();
+}
+
+std::string valid_utf8(const std::string& text) {
+    std::string clean;
+    for (std::size_t at = 0; at < text.size();) {
+        std::size_t length = utf8_length(text, at);
+        if (length == 0) {
+            clean += "\xef\xbf\xbd";
+            ++at;
+        } else {
+            clean.append(text, at, length);
+            at += length;
+        }
+    }
+    return clean;
+}
+
+}  // namespace ringside::agent

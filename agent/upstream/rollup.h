@@ -1,0 +1,82 @@
+// From the closed windows of one VM to the samples that leave the host. Pure: the same windows give the
+// same samples, bit for bit, however often and in however many runs they are asked for.
+//
+//  R1  A sample's time is its window's end T; of the last, partial window the true end, rounded up to
+//      a millisecond, which is past the end of the window before.
+//  R2  A cumulative series starts with a zero at the time when it was registered, rounded down, within
+//      its first window: `increase` then sees what came before the first window's end.
+//  R3  Values are doubles on the wire. A u64 counter is exact up to 2^53 and rounded to nearest above.
+//  R4  A VM that ended leaves a stale marker on each of its series, 1 ms past its newest sample.
+//  R5  Within a step no two points share a series; steps are in the order of time, series by series.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "agent/base/labels.h"
+#include "agent/base/model.h"
+#include "agent/upstream/rollup_plan.h"
+#include "agent/upstream/wire_sample.h"
+
+namespace ringside::agent {
+
+// One series and its windows. Info series have none.
+struct SeriesWindows {
+    SeriesInfo series;
+    SeriesData data;
+};
+
+// Which part of a VM's life to roll up. All ends of windows here are those of full windows.
+struct RollupRange {
+    std::uint64_t after_ns = 0;  // windows that end after this
+    std::uint64_t until_ns = 0;  // and not after this; without effect when `final`
+    // Series that were registered before this have had their zeros. At least `after_ns`.
+    std::uint64_t zeros_after_ns = 0;
+    // The run goes to the VM's end and says so. Only for data that will not change any more.
+    bool final = false;
+    // Samples up to here belong to an earlier life of the VM: later ones only.
+    std::int64_t floor_ms = INT64_MIN;
+    // The newest sample of this life that has been sent.
+    std::int64_t last_ms = INT64_MIN;
+};
+
+enum class StepKind { kZeros, kWindow, kStale };
+
+struct RollupPoint {
+    std::uint32_t series = 0;  // into VmRollup::series
+    std::int64_t timestamp_ms = 0;
+    double value = 0;
+};
+
+// What may travel in one request (U2), and must be acknowledged before the next step.
+struct RollupStep {
+    StepKind kind = StepKind::kWindow;
+    std::uint64_t end_ns = 0;       // of the window that it belongs to
+    std::int64_t timestamp_ms = 0;  // newest of the points
+    std::vector<RollupPoint> points;
+};
+
+struct RollupSeries {
+    LabelSet labels;           // with __name__
+    std::uint32_t family = 0;  // into RollupPlan::families
+};
+
+struct VmRollup {
+    std::vector<RollupSeries> series;
+    std::vector<RollupStep> steps;  // without empty ones
+    // Series of the VM whose labels are those of an earlier one, once the agent's own are in place.
+    std::uint64_t duplicates = 0;
+    std::uint64_t overlapping = 0;  // windows left out because of floor_ms
+};
+
+// `agent_owned`: the labels that the agent puts on every series of this VM and that win over the
+// schema's. `windows`: all series of the VM, each with its windows of the plan's tier in the range.
+VmRollup roll_up(const RollupPlan& plan, const VmInfo& vm, const LabelSet& agent_owned,
+                 const std::vector<SeriesWindows>& windows, const RollupRange& range);
+
+// `text` with every byte that is no UTF-8 replaced by U+FFFD: protobuf strings and receivers take
+// nothing else.
+std::string valid_utf8(const std::string& text);
+
+}  // namespace ringside::agent

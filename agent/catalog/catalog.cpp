@@ -11,8 +11,8 @@ auto rank(const VmInfo& vm) { return std::tie(vm.vm_id, vm.component, vm.created
 
 }  // namespace
 
-const VmEntry* CatalogView::find(const std::string& key) const {
-    for (const VmEntryPtr& vm : vms) {
+const CatalogVm* CatalogView::find(const std::string& key) const {
+    for (const CatalogVmPtr& vm : vms) {
         if (vm->key() == key) return vm.get();
     }
     return nullptr;
@@ -51,8 +51,8 @@ std::optional<QuarantinedFile> Catalog::add(Candidate candidate, std::uint64_t n
         return refused;
     }
     quarantine_.erase(candidate.file);
-    auto entry = std::make_shared<const VmEntry>(std::move(candidate.info), std::move(candidate.source), candidate.file,
-                                                 candidate.stamp, std::move(candidate.layout));
+    auto entry = std::make_shared<const CatalogVm>(std::move(candidate.info), std::move(candidate.source),
+                                                   candidate.file, candidate.stamp, std::move(candidate.layout));
     key_of_file_[candidate.file] = entry->key();
     used_ += demand;
     ++segments_;
@@ -104,8 +104,8 @@ std::vector<std::string> Catalog::files() const {
 
 void Catalog::replace(Slot& slot, VmInfo info, std::shared_ptr<const Layout> layout, std::string file) {
     if (!layout) layout = *slot.entry->layout();  // That of a segment is always there.
-    slot.entry = std::make_shared<const VmEntry>(std::move(info), slot.entry->source(), std::move(file),
-                                                 slot.entry->stamp(), std::move(layout));
+    slot.entry = std::make_shared<const CatalogVm>(std::move(info), slot.entry->source(), std::move(file),
+                                                   slot.entry->stamp(), std::move(layout));
     changed(false);
 }
 
@@ -122,7 +122,7 @@ void Catalog::set_layout(const std::string& key, std::shared_ptr<const Layout> l
     std::lock_guard lock(mutex_);
     auto at = by_key_.find(key);
     if (at == by_key_.end() || at->second.entry->state() == VmState::kDrained) return;
-    const VmEntry& entry = *at->second.entry;
+    const CatalogVm& entry = *at->second.entry;
     replace(at->second, entry.known(), std::move(layout), entry.file());
 }
 
@@ -158,7 +158,7 @@ void Catalog::give_back(const Slot& slot) {
 void Catalog::add_drained(std::shared_ptr<const SeriesSource> archived) {
     VmInfo info = archived->vm();
     info.state = VmState::kDrained;
-    auto entry = std::make_shared<const VmEntry>(std::move(info), std::move(archived), layouts_);
+    auto entry = std::make_shared<const CatalogVm>(std::move(info), std::move(archived), layouts_);
     std::lock_guard lock(mutex_);
     std::string key = entry->key();
     by_key_.try_emplace(std::move(key), Slot{std::move(entry), Demand{}});
@@ -168,7 +168,7 @@ void Catalog::add_drained(std::shared_ptr<const SeriesSource> archived) {
 void Catalog::set_drained(const std::string& key, std::shared_ptr<const SeriesSource> archived, std::uint64_t now_ns) {
     VmInfo info = archived->vm();
     info.state = VmState::kDrained;
-    auto entry = std::make_shared<const VmEntry>(std::move(info), std::move(archived), layouts_);
+    auto entry = std::make_shared<const CatalogVm>(std::move(info), std::move(archived), layouts_);
     std::lock_guard lock(mutex_);
     auto at = by_key_.find(key);
     if (at == by_key_.end() || at->second.entry->state() == VmState::kDrained) return;
@@ -194,13 +194,13 @@ std::shared_ptr<const CatalogView> Catalog::view() const {
         view->vms.reserve(by_key_.size());
         for (const auto& [key, slot] : by_key_) view->vms.push_back(slot.entry);
         std::sort(view->vms.begin(), view->vms.end(),
-                  [](const VmEntryPtr& a, const VmEntryPtr& b) { return rank(a->known()) < rank(b->known()); });
+                  [](const CatalogVmPtr& a, const CatalogVmPtr& b) { return rank(a->known()) < rank(b->known()); });
         view_ = std::move(view);
     }
     return view_;
 }
 
-VmEntryPtr Catalog::find(const std::string& key) const {
+CatalogVmPtr Catalog::find(const std::string& key) const {
     std::lock_guard lock(mutex_);
     auto at = by_key_.find(key);
     return at == by_key_.end() ? nullptr : at->second.entry;

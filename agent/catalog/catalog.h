@@ -21,10 +21,10 @@
 #include "agent/base/model.h"
 #include "agent/catalog/admission.h"
 #include "agent/catalog/budget.h"
+#include "agent/catalog/catalog_vm.h"
 #include "agent/catalog/events.h"
 #include "agent/catalog/layout.h"
 #include "agent/catalog/quarantine.h"
-#include "agent/catalog/vm_entry.h"
 
 namespace ringside::agent {
 
@@ -35,9 +35,9 @@ inline constexpr const char* kReasonNotAdmitted = "not-admitted";
 inline constexpr const char* kReasonEpochSeen = "epoch-seen";
 
 struct CatalogView {
-    std::vector<VmEntryPtr> vms;  // by vm_id, component, begin of the epoch, epoch
+    std::vector<CatalogVmPtr> vms;  // by vm_id, component, begin of the epoch, epoch
 
-    const VmEntry* find(const std::string& key) const;
+    const CatalogVm* find(const std::string& key) const;
 };
 
 // A checked segment at the door.
@@ -121,7 +121,7 @@ class Catalog {
     // --- Answers.
 
     std::shared_ptr<const CatalogView> view() const;
-    VmEntryPtr find(const std::string& key) const;
+    CatalogVmPtr find(const std::string& key) const;
     std::vector<QuarantinedFile> quarantined() const;  // newest first
     std::map<std::string, std::uint64_t> quarantined_by_reason() const;
     std::uint64_t quarantine_overflowed() const;
@@ -132,7 +132,7 @@ class Catalog {
 
   private:
     struct Slot {
-        VmEntryPtr entry;
+        CatalogVmPtr entry;
         Demand demand;
     };
     using Slots = std::map<std::string, Slot>;

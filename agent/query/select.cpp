@@ -83,14 +83,14 @@ bool selects_vm(const Selector& selector, const VmInfo& vm, const HostLabels& ho
     });
 }
 
-Selection select(const std::vector<VmEntryPtr>& vms, const Selector& selector, const HostLabels& host) {
+Selection select(const std::vector<CatalogVmPtr>& vms, const Selector& selector, const HostLabels& host) {
     std::vector<const Matcher*> of_schema;
     for (const Matcher& matcher : selector.matchers) {
         if (!is_agent_label(matcher.label())) of_schema.push_back(&matcher);
     }
     Selection selection;
     std::map<const Layout*, std::shared_ptr<const std::vector<Row>>> rows_of;
-    for (const VmEntryPtr& vm : vms) {
+    for (const CatalogVmPtr& vm : vms) {
         if (!selects_vm(selector, vm->known(), host)) continue;
         auto layout = vm->layout();
         if (!layout) {

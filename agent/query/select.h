@@ -17,7 +17,7 @@ std::vector<Row> select_rows(const Layout& layout, const std::vector<const Match
 
 // One VM and the series of it that were meant: at least one.
 struct SelectedVm {
-    VmEntryPtr vm;
+    CatalogVmPtr vm;
     std::shared_ptr<const Layout> layout;
     std::shared_ptr<const std::vector<Row>> rows;  // of the layout; shared by all VMs that have it
 };
@@ -29,7 +29,7 @@ struct Selection {
 
 // Matchers on labels that the agent owns (vm_id, component, instance, job) choose VMs, the others choose rows, once for
 // each layout. `vms` is what there is to choose from.
-Selection select(const std::vector<VmEntryPtr>& vms, const Selector& selector, const HostLabels& host);
+Selection select(const std::vector<CatalogVmPtr>& vms, const Selector& selector, const HostLabels& host);
 
 // Whether the VM itself passes: the matchers on labels that the agent owns, and no others.
 bool selects_vm(const Selector& selector, const VmInfo& vm, const HostLabels& host);

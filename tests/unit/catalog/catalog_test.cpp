@@ -88,7 +88,7 @@ TEST_F(CatalogTest, FollowsAVmFromItsSegmentToTheArchive) {
     auto archived = std::make_shared<FakeSource>(vm, schema);
     archived->add_series(0, 0, {"vda"});
     catalog.set_drained(key, archived, now);
-    VmEntryPtr drained = catalog.find(key);
+    CatalogVmPtr drained = catalog.find(key);
     EXPECT_EQ(drained->state(), VmState::kDrained);
     EXPECT_EQ(drained->source(), archived);
     EXPECT_EQ(drained->file(), "");
@@ -152,7 +152,7 @@ TEST_F(CatalogTest, KeepsAVmWhoseFileWasUnlinkedOrReplaced) {
 TEST_F(CatalogTest, MovesAVmThatRegistersMoreToAnotherLayout) {
     VmInfo vm = owned("vm-1", 1000);
     add(vm);
-    VmEntryPtr before = catalog.find(vm_key(vm));
+    CatalogVmPtr before = catalog.find(vm_key(vm));
     std::vector<SeriesInfo> more = {{0, 0, {"vda"}, 0}, {1, 0, {"vdb"}, 0}};
     catalog.set_layout(vm_key(vm), *catalog.layouts().intern(schema, more));
     EXPECT_EQ((*catalog.find(vm_key(vm))->layout())->size(), 2u);
@@ -419,7 +419,7 @@ TEST_F(CatalogTest, ReadsTheLayoutOfADrainedVmAtItsFirstUse) {
     archived->add_series(0, 0, {"vda"});
     archived->failing = true;
     catalog.add_drained(archived);
-    VmEntryPtr entry = catalog.find(vm_key(archived->info));
+    CatalogVmPtr entry = catalog.find(vm_key(archived->info));
     EXPECT_EQ(entry->layout().error().code, Code::kUnavailable);
     archived->failing = false;
     ASSERT_TRUE(entry->layout().ok());

@@ -18,7 +18,7 @@ class SelectTest : public testing::Test {
         source->list = std::move(series);
         auto layout = layouts.intern(schema, source->list);
         ASSERT_TRUE(layout.ok()) << layout.error().message();
-        vms.push_back(std::make_shared<const VmEntry>(source->info, source, vm_id, FileStamp{}, *layout));
+        vms.push_back(std::make_shared<const CatalogVm>(source->info, source, vm_id, FileStamp{}, *layout));
     }
 
     // "vm_id:index,index vm_id:index": what a selector selects.
@@ -37,7 +37,7 @@ class SelectTest : public testing::Test {
     std::shared_ptr<SchemaInfo> schema =
         fake_schema({fake_metric("blocks_total", {"device", "op"}), fake_metric("up", {}), fake_metric("net", {"op"})});
     LayoutTable layouts;
-    std::vector<VmEntryPtr> vms;
+    std::vector<CatalogVmPtr> vms;
 };
 
 TEST_F(SelectTest, ChoosesRowsByTheirLabelsAndVmsByTheAgents) {
@@ -78,7 +78,7 @@ TEST_F(SelectTest, NamesVmsThatCannotBeLookedAt) {
     failing->failing = true;
     VmInfo drained = failing->info;
     drained.state = VmState::kDrained;
-    vms.push_back(std::make_shared<const VmEntry>(drained, failing, layouts));
+    vms.push_back(std::make_shared<const CatalogVm>(drained, failing, layouts));
     auto selection = select(vms, *parse_selector("up"), kHost);
     EXPECT_EQ(selection.vms.size(), 1u);
     ASSERT_EQ(selection.warnings.size(), 1u);
@@ -127,7 +127,7 @@ class SelectOracle : public SelectTest {
 
     std::vector<std::pair<std::string, std::uint32_t>> naive(const Selector& selector) {
         std::vector<std::pair<std::string, std::uint32_t>> found;
-        for (const VmEntryPtr& vm : vms) {
+        for (const CatalogVmPtr& vm : vms) {
             const auto all_series = vm->source()->series();
             for (const SeriesInfo& series : *all_series) {
                 LabelSet all = series_labels(*schema, series, agent_labels(vm->known(), kHost));

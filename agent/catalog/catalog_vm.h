@@ -16,13 +16,13 @@ namespace ringside::agent {
 inline bool is_live(VmState state) { return state == VmState::kProvisioned || state == VmState::kRunning; }
 
 // Never changes once it is in the catalog, except that a drained VM's layout is read at its first use. Any thread.
-class VmEntry {
+class CatalogVm {
   public:
     // A VM with a segment.
-    VmEntry(VmInfo info, std::shared_ptr<const SeriesSource> source, std::string file, FileStamp stamp,
-            std::shared_ptr<const Layout> layout);
+    CatalogVm(VmInfo info, std::shared_ptr<const SeriesSource> source, std::string file, FileStamp stamp,
+              std::shared_ptr<const Layout> layout);
     // A drained one; `layouts` must outlive it.
-    VmEntry(VmInfo info, std::shared_ptr<const SeriesSource> source, LayoutTable& layouts);
+    CatalogVm(VmInfo info, std::shared_ptr<const SeriesSource> source, LayoutTable& layouts);
 
     const std::string& key() const { return key_; }  // vm_key()
     VmState state() const { return info_.state; }
@@ -50,6 +50,6 @@ class VmEntry {
     mutable std::shared_ptr<const Layout> layout_;  // guarded by mutex_
 };
 
-using VmEntryPtr = std::shared_ptr<const VmEntry>;
+using CatalogVmPtr = std::shared_ptr<const CatalogVm>;
 
 }  // namespace ringside::agent

@@ -1,9 +1,9 @@
-#include "agent/catalog/vm_entry.h"
+#include "agent/catalog/catalog_vm.h"
 
 namespace ringside::agent {
 
-VmEntry::VmEntry(VmInfo info, std::shared_ptr<const SeriesSource> source, std::string file, FileStamp stamp,
-                 std::shared_ptr<const Layout> layout)
+CatalogVm::CatalogVm(VmInfo info, std::shared_ptr<const SeriesSource> source, std::string file, FileStamp stamp,
+                     std::shared_ptr<const Layout> layout)
     : key_(vm_key(info)),
       info_(std::move(info)),
       source_(std::move(source)),
@@ -11,10 +11,10 @@ VmEntry::VmEntry(VmInfo info, std::shared_ptr<const SeriesSource> source, std::s
       stamp_(stamp),
       layout_(std::move(layout)) {}
 
-VmEntry::VmEntry(VmInfo info, std::shared_ptr<const SeriesSource> source, LayoutTable& layouts)
+CatalogVm::CatalogVm(VmInfo info, std::shared_ptr<const SeriesSource> source, LayoutTable& layouts)
     : key_(vm_key(info)), info_(std::move(info)), source_(std::move(source)), layouts_(&layouts) {}
 
-VmInfo VmEntry::vm() const {
+VmInfo CatalogVm::vm() const {
     if (info_.state == VmState::kDrained) return info_;
     VmInfo now = source_->vm();
     now.state = info_.state;
@@ -23,7 +23,7 @@ VmInfo VmEntry::vm() const {
     return now;
 }
 
-Result<std::shared_ptr<const Layout>> VmEntry::layout() const {
+Result<std::shared_ptr<const Layout>> CatalogVm::layout() const {
     std::lock_guard lock(mutex_);
     if (layout_) return layout_;
     auto series = source_->series();

@@ -161,6 +161,7 @@ MemorySource random_vm(std::uint64_t seed, std::uint32_t series, std::uint32_t w
     schema.name = "schema_" + std::to_string(seed % 4);
     schema.version = static_cast<std::uint32_t>(seed % 4);
     schema.hash = random();
+    schema.label_arena_bytes = static_cast<std::uint32_t>(random());
     schema.tiers = {{1, windows, kColumnsAll}, {10, windows, kColumnsAll}, {60, windows, kColumnSum | kColumnValue}};
     std::uint32_t metrics = series < 6 ? series : 6;
     for (std::uint32_t i = 0; i < metrics; ++i) {

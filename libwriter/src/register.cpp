@@ -107,6 +107,7 @@ class Directory {
 
 // Kinds that mean something before their first record (a counter is 0) have an open window from the start.
 void init_cell(const rside_segment& segment, rside_cell* cell, uint8_t kind, uint64_t now) {
+    if (is_endless(now)) now = kTimeEndNs - 1;
     uint64_t begin = now - now % segment.tiers[0].resolution_ns;
     if (rside_is_counter(kind) || kind == RSIDE_HISTOGRAM) rside_store_u64_(&cell->open, begin);
     if (kind != RSIDE_INFO) return;

@@ -62,8 +62,11 @@ void segment_take(rside_segment* segment, uint32_t flags);
 int fork_guard_add(rside_segment* segment);
 void fork_guard_remove(rside_segment* segment);
 
-// Time for set-up: what the records will use.
 uint64_t realtime_ns();
+
+// Window numbers have 32 bits: from here on (the year 2106) no window can open.
+constexpr uint64_t kTimeEndNs = UINT64_C(4294967295) * RSIDE_NS_PER_S;
+inline bool is_endless(uint64_t now_ns) { return now_ns >= kTimeEndNs; }
 
 // A lock of a word for set-up paths: no system call, so that it works behind a seccomp filter.
 inline void spin_lock(uint32_t* word) {

@@ -14,8 +14,6 @@
 namespace ringside::writer {
 namespace {
 
-constexpr uint64_t kTimeEndNs = UINT64_C(4294967295) * RSIDE_NS_PER_S;  // window numbers are 32 bits
-
 rside_header* header_of(const rside_series* series) { return series->segment->hot.header; }
 
 void count(uint64_t* counter, uint64_t by) {
@@ -96,8 +94,9 @@ void drop_future(const rside_series* series, const Metric& metric, uint64_t begi
 // Decides what a time outside the open window means, with `open` the begin of the window.
 Step classify(const rside_series* series, uint64_t open, uint64_t now) {
     const rside_segment* segment = series->segment;
-    if (now >= kTimeEndNs) return {false, open};
     uint64_t begin = now - now % segment->tiers[0].resolution_ns;
+    // No window can open at either end of time. What comes then belongs to the open window, or to none (count_lost).
+    if (is_endless(now) || begin == 0) return {false, open};
     if (begin > open) return {true, begin};
     if (begin == open) return {false, open};
     uint64_t coarsest = segment->tiers[segment->tier_count - 1].resolution_ns;
@@ -142,6 +141,9 @@ void turn_counter(const rside_series* series, const Metric& metric, uint64_t now
     uint64_t raw = rside_load_u64_(&cell->open);
     uint64_t open = raw & ~RSIDE_OPEN_FLAGS;
     if (raw & RSIDE_OPEN_TURNING) return;  // T3: another thread is at it
+    // A thread that was held up after reading the clock finds that others have turned since. Its time is stale, no step
+    // back of the clock: without a second look it could rebase the series and drop what they wrote.
+    if ((metric.flags & RSIDE_METRIC_SHARED) && now < open) now = rside_now_(series->segment);
     Step step = classify(series, open, now);
     if (!step.turn) return;
     if (metric.flags & RSIDE_METRIC_SHARED) {
@@ -199,7 +201,7 @@ rside_accumulator merge(const rside_accumulator& earlier, const rside_accumulato
 // A level held for a time.
 rside_accumulator held(double value, uint64_t ns) {
     if (ns == 0) return kEmpty;
-    return {ns, value * (static_cast<double>(ns) * 1e-9), value, value, value};
+    return {ns, value * (static_cast<double>(ns) / 1e9), value, value, value};  // exact for whole seconds
 }
 
 rside_accumulator* bank_of(const rside_series* series, const Metric& metric, uint64_t bank) {
@@ -278,6 +280,12 @@ void rebase_gauge(const rside_series* series, const Metric& metric, uint64_t raw
     __atomic_store_n(&cell->open, begin | (raw & RSIDE_OPEN_BANK), __ATOMIC_RELEASE);  // P7
 }
 
+// Before the first turn of a gauge there can be samples that no window could take: of the first window of 1970 or after
+// 2106. They are about to be cleared.
+void count_lost(const rside_series* series, uint64_t samples) {
+    if (samples) count(&header_of(series)->rejected_samples, samples);
+}
+
 // Names the new window and the bank that belongs to it. T2: the hot fields count as empty from here on.
 void commit_gauge(rside_cell* cell, uint64_t raw, uint64_t begin, bool first) {
     uint64_t bank = (raw & RSIDE_OPEN_BANK) ^ (first ? 0 : 1);
@@ -301,6 +309,8 @@ void turn_gauge(const rside_series* series, const Metric& metric, uint64_t now) 
                          rside_load_f64_(&cell->u.gauge.last)};
         closed.holds = false;
         close_gauge(series, metric, raw, step.begin, closed);
+    } else {
+        count_lost(series, rside_load_u64_(&cell->u.gauge.count));
     }
     uint32_t seq = rside_update_begin_(cell);
     commit_gauge(cell, raw, step.begin, raw == 0);
@@ -337,6 +347,8 @@ void turn_level(const rside_series* series, const Metric& metric, uint64_t now) 
                          rside_load_f64_(&cell->u.level.max), value};
         closed.holds = true;
         close_gauge(series, metric, raw, step.begin, closed);
+    } else {
+        count_lost(series, value != 0.0);  // as one: how often it was set is not known
     }
     uint32_t seq = rside_update_begin_(cell);
     commit_gauge(cell, raw, step.begin, raw == 0);
@@ -355,7 +367,7 @@ void turn_level(const rside_series* series, const Metric& metric, uint64_t now) 
 
 using namespace ringside::writer;
 
-extern "C" void rside_turn(const rside_series* series, uint64_t now_ns) {
+extern "C" uint64_t rside_turn(const rside_series* series, uint64_t now_ns) {
     const Metric& metric = series->segment->metrics[series->metric];
     switch (metric.kind) {
         case RSIDE_COUNTER:
@@ -365,6 +377,7 @@ extern "C" void rside_turn(const rside_series* series, uint64_t now_ns) {
         case RSIDE_LEVEL: turn_level(series, metric, now_ns); break;
         default: break;
     }
+    return is_endless(now_ns) ? 0 : now_ns;
 }
 
 extern "C" void rside_reject(const rside_series* series) { count(&header_of(series)->rejected_samples, 1); }

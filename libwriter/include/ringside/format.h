@@ -39,6 +39,8 @@ extern "C" {
 #define RSIDE_STATIC_ASSERT(condition, text) _Static_assert(condition, text)
 #endif
 
+RSIDE_STATIC_ASSERT(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian, and so must be its users");
+
 #define RSIDE_FORMAT_VERSION 1u
 #define RSIDE_MAGIC UINT64_C(0x45444953474e4952) /* "RINGSIDE" in file order */
 #define RSIDE_TEXT_MAGIC "RINGSIDE SEGMENT"      /* the first bytes, for head(1) and file(1) */

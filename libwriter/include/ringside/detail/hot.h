@@ -40,8 +40,9 @@ struct rside_level { rside_series series; };
 struct rside_histogram { rside_series series; };
 
 /* The slow path: `now_ns` lies outside the open window of the cell. Closes the windows that are over, or absorbs a
- * step back of the clock. Writes memory only. */
-RSIDE_API void rside_turn(const rside_series *series, uint64_t now_ns);
+ * step back of the clock. Writes memory only. Returns the time that the record counts with: `now_ns`, or 0 where that
+ * lies beyond what a window number can hold (2106), so that no time passes. */
+RSIDE_API uint64_t rside_turn(const rside_series *series, uint64_t now_ns);
 /* CLOCK_REALTIME_COARSE in ns since 1970. */
 RSIDE_API uint64_t rside_coarse_ns(void);
 /* Counts a sample that cannot be recorded. */

@@ -7,6 +7,9 @@
 #ifndef RINGSIDE_DETAIL_HOT_INLINE_H
 #define RINGSIDE_DETAIL_HOT_INLINE_H
 
+RSIDE_STATIC_ASSERT(__atomic_always_lock_free(sizeof(uint64_t), 0) && __atomic_always_lock_free(sizeof(uint32_t), 0),
+                    "words that processes share must not need a lock");
+
 #define RSIDE_LIKELY_(x) __builtin_expect(!!(x), 1)
 #define RSIDE_UNLIKELY_(x) __builtin_expect(!!(x), 0)
 
@@ -53,7 +56,7 @@ static inline uint64_t rside_enter_(const rside_series *series) {
     uint64_t now = rside_now_(series->segment);
     uint64_t begin = rside_load_u64_(&series->cell->open) & ~RSIDE_OPEN_FLAGS;
     const rside_hot *hot = (const rside_hot *)(const void *)series->segment;
-    if (RSIDE_UNLIKELY_(now - begin >= hot->window_ns)) rside_turn(series, now);
+    if (RSIDE_UNLIKELY_(now - begin >= hot->window_ns)) return rside_turn(series, now);
     return now;
 }
 
@@ -165,7 +168,8 @@ static inline void rside_level_set(rside_level *level, double value) {
         double sum = rside_load_f64_(&cell->u.level.sum);
         double last = rside_load_f64_(&cell->u.level.last);
         rside_store_u64_(&cell->u.level.held_ns, rside_load_u64_(&cell->u.level.held_ns) + held);
-        rside_store_f64_(&cell->u.level.sum, sum + last * ((double)held * 1e-9));
+        /* A division: 1e-9 is no exact double, and 15 s of 1.0 must sum up to 15.0. */
+        rside_store_f64_(&cell->u.level.sum, sum + last * ((double)held / 1e9));
         rside_store_u64_(&cell->u.level.since_ns, now);
     }
     double min = rside_load_f64_(&cell->u.level.min);

@@ -25,7 +25,6 @@ struct SegmentLayout {
     std::shared_ptr<const SchemaInfo> schema;
     rside_geometry geometry{};
     std::vector<rside_metric_geometry> metrics;  // one per metric of the schema
-    std::uint32_t arena_bytes = 0;
 
     // The metric that owns directory entry `index`, which is below geometry.series_capacity.
     std::uint32_t metric_of(std::uint32_t index) const;

@@ -42,7 +42,7 @@ class SchemaCheck {
         }
         schema_.series_capacity = layout_.geometry.series_capacity;
         schema_.hash = rside_hash(layout_.bytes.data(), layout_.bytes.size());
-        layout_.arena_bytes = head_.label_arena_bytes;
+        schema_.label_arena_bytes = head_.label_arena_bytes;
         layout_.schema = std::make_shared<const SchemaInfo>(std::move(schema_));
         return std::move(layout_);
     }

@@ -59,7 +59,8 @@ rside_accumulator open_window(const HotLevel& hot, const SeriesView& view, const
         merged.max = std::max(merged.max, window.max);
     }
     std::uint64_t tier_until = std::min(span.now_ns(), span.end_of(open));
-    return merge(merged, held(hot.window.last, tier_until > finest_end ? tier_until - finest_end : 0));
+    if (tier_until <= finest_end) return merged;
+    return merge(merged, held(hot.window.last, tier_until - finest_end));
 }
 
 WindowPoint held_window(double value, std::uint64_t window, const WindowSpan& span) {

@@ -79,7 +79,7 @@ Checked<SeriesDirectory::Known> SeriesDirectory::take(const ByteSource& source, 
                    std::to_string(metric) + "'s");
     }
     std::uint32_t label_count = static_cast<std::uint32_t>(layout_->schema->metrics[metric].label_names.size());
-    if (!fits(Untrusted(record.labels), Untrusted(record.labels_bytes), layout_->arena_bytes) ||
+    if (!fits(Untrusted(record.labels), Untrusted(record.labels_bytes), layout_->schema->label_arena_bytes) ||
         !Untrusted(record.labels_bytes).at_most(label_count * (RSIDE_MAX_LABEL_VALUE_BYTES + 1))) {
         return bad(which + " has its labels outside of the arena");
     }
@@ -90,7 +90,7 @@ Checked<SeriesDirectory::Known> SeriesDirectory::take(const ByteSource& source, 
     known.labels = static_cast<std::uint32_t>(labels_.size());
     known.labels_bytes = record.labels_bytes;
     // S3; labels_ never exceeds arena_bytes, so the difference does not wrap.
-    if (known.labels_bytes > layout_->arena_bytes - labels_.size()) {
+    if (known.labels_bytes > layout_->schema->label_arena_bytes - labels_.size()) {
         return bad("its series have more label bytes than its arena holds");
     }
     labels_.resize(labels_.size() + known.labels_bytes);

@@ -120,6 +120,8 @@ TEST(ParseLoadavg, ReadsThreeAverages) {
     std::array<double, 3> load{};
     EXPECT_TRUE(parse_loadavg("0.62 0.45 12.23 4/107 22654\n", load));
     EXPECT_EQ(load, (std::array<double, 3>{0.62, 0.45, 12.23}));
+    EXPECT_TRUE(parse_loadavg("1.0 2.0 3.0\n4.0", load));
+    EXPECT_EQ(load, (std::array<double, 3>{1.0, 2.0, 3.0}));
 }
 
 TEST(ParseLoadavg, LeavesTheOldValuesWhenOneIsMissing) {

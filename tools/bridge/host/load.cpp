@@ -6,8 +6,10 @@ namespace ringside::bridge {
 
 bool parse_loadavg(std::string_view text, std::array<double, 3>& out) {
     std::array<double, 3> load{};
+    std::string_view line;
+    if (!next_line(text, line)) return false;
     for (double& average : load) {
-        if (!next_number(text, average) || average < 0.0) return false;
+        if (!next_number(line, average) || average < 0.0) return false;
     }
     out = load;
     return true;

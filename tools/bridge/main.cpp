@@ -131,6 +131,11 @@ int run(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
+        // CLI11 would only say that a subcommand is missing.
+        if (const auto left = app.remaining(); app.get_subcommands().empty() && !left.empty()) {
+            std::fprintf(stderr, "ringside-bridge: no subcommand '%s', there is: host\n", left.front().c_str());
+            return kExitUsage;
+        }
         return app.exit(error) == 0 ? 0 : kExitUsage;
     }
     start_logging(options.log_level);

@@ -33,7 +33,7 @@ inline constexpr std::array<ExitCodeText, 9> kExitCodes{{
     {kExitDenied, "not permitted"},
     {kExitInvalid, "what was checked breaks a rule (schema, segment or archive file)"},
     {kExitRefused,
-     "the agent or the system refused: a budget or memory is full, or it exists already"},
+     "the agent or the system refused: a budget or memory is full, it exists already, or its state forbids it"},
 }};
 
 }  // namespace ringside::ctl

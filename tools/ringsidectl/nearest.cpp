@@ -31,8 +31,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t li
 
 }  // namespace
 
-std::vector<std::string> nearest_names(std::string_view wanted,
-                                       const std::vector<std::string>& known, std::size_t limit) {
+std::vector<std::string> nearest_names(std::string_view wanted, const std::vector<std::string>& known,
+                                       std::size_t limit) {
     if (wanted.empty()) return {};
     const std::size_t allowed = std::max<std::size_t>(2, wanted.size() / 3);
     std::vector<std::pair<std::size_t, std::string>> found;

@@ -17,8 +17,7 @@ constexpr const char* kBold = "\033[1m";
 constexpr const char* kPlain = "\033[0m";
 
 bool is_number(Unit unit) {
-    return unit == Unit::kNumber || unit == Unit::kCompact || unit == Unit::kBytes ||
-           unit == Unit::kDuration;
+    return unit == Unit::kNumber || unit == Unit::kCompact || unit == Unit::kBytes || unit == Unit::kDuration;
 }
 
 double as_double(const Value& value) {
@@ -28,8 +27,8 @@ double as_double(const Value& value) {
 }
 
 bool holds_number(const Value& value) {
-    return std::holds_alternative<std::int64_t>(value) ||
-           std::holds_alternative<std::uint64_t>(value) || std::holds_alternative<double>(value);
+    return std::holds_alternative<std::int64_t>(value) || std::holds_alternative<std::uint64_t>(value) ||
+           std::holds_alternative<double>(value);
 }
 
 template <typename List, typename ToText>
@@ -68,13 +67,11 @@ std::string heading_of(const Column& column) {
     if (!column.heading.empty()) return column.heading;
     std::string_view name = column.name;
     for (std::string_view suffix : {"_bytes", "_ns"}) {
-        if (name.size() > suffix.size() && name.ends_with(suffix))
-            name.remove_suffix(suffix.size());
+        if (name.size() > suffix.size() && name.ends_with(suffix)) name.remove_suffix(suffix.size());
     }
     std::string heading(name);
-    std::transform(heading.begin(), heading.end(), heading.begin(), [](char c) {
-        return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-    });
+    std::transform(heading.begin(), heading.end(), heading.begin(),
+                   [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
     return heading;
 }
 
@@ -101,8 +98,7 @@ std::string csv_field(const Value& value) {
 std::string csv_line(const std::vector<Value>& row) { return joined(row, ",", csv_field) + "\r\n"; }
 
 std::string csv_header(const std::vector<Column>& columns) {
-    return joined(columns, ",", [](const Column& column) { return csv_field(column.name); }) +
-           "\r\n";
+    return joined(columns, ",", [](const Column& column) { return csv_field(column.name); }) + "\r\n";
 }
 
 }  // namespace
@@ -130,6 +126,7 @@ std::string cell_text(const Value& value, Unit unit) {
             case Unit::kCompact: return compact_text(number);
             case Unit::kBytes: return bytes_text(number);
             case Unit::kDuration: return duration_text(number);
+            case Unit::kSeconds: return duration_text(number * 1e9);
             case Unit::kTime: return whole ? time_text(*whole) : "-";
             case Unit::kTimeMs: return whole ? time_text(*whole, 3) : "-";
             case Unit::kText:
@@ -163,8 +160,8 @@ void Output::print(const Document& document) {
     for (const Section& section : document.sections) {
         if (!first) put("\n");
         first = false;
-        if (!section.title.empty()) put(section.title + "\n");
-        section.single ? print_record(section) : print_table(section);
+        if (!section.title.empty()) put(printable(section.title) + "\n");
+        section.single || section.as_records ? print_record(section) : print_table(section);
     }
 }
 
@@ -203,9 +200,9 @@ void Output::print_table(const Section& section) {
 
 void Output::print_record(const Section& section) {
     std::size_t width = 0;
-    for (const Column& column : section.columns)
-        width = std::max(width, width_of(heading_of(column)));
+    for (const Column& column : section.columns) width = std::max(width, width_of(heading_of(column)));
     for (const auto& row : section.rows) {
+        if (&row != &section.rows.front()) put("\n");
         for (std::size_t i = 0; i < row.size(); ++i) {
             const std::string heading = padded(heading_of(section.columns[i]), width + 2, false);
             put(colours_ ? kBold + heading + kPlain : heading);
@@ -214,8 +211,7 @@ void Output::print_record(const Section& section) {
     }
 }
 
-void Output::begin_stream(std::string kind, std::vector<Column> columns,
-                          std::size_t heading_every) {
+void Output::begin_stream(std::string kind, std::vector<Column> columns, std::size_t heading_every) {
     stream_kind_ = std::move(kind);
     stream_columns_ = std::move(columns);
     heading_every_ = heading_every;
@@ -228,8 +224,7 @@ void Output::begin_stream(std::string kind, std::vector<Column> columns,
                                   : column.unit == Unit::kTimeMs ? 24
                                   : is_number(column.unit)       ? 8
                                                                  : 1;
-        stream_widths_.push_back(
-            std::max({least, width_of(heading_of(column)), width_of(column.note)}));
+        stream_widths_.push_back(std::max({least, width_of(heading_of(column)), width_of(column.note)}));
     }
     if (format_ == Format::kCsv) put(csv_header(stream_columns_));
 }
@@ -256,13 +251,15 @@ void Output::stream_row(const std::vector<Value>& row) {
     } else if (format_ == Format::kJson) {
         put(json_line(stream_kind_, stream_columns_, row));
     } else {
-        if (rows_since_heading_ % heading_every_ == 0) stream_heading();
+        if (rows_since_heading_ == 0 || (heading_every_ > 0 && rows_since_heading_ % heading_every_ == 0)) {
+            stream_heading();
+        }
         ++rows_since_heading_;
         std::string line;
         for (std::size_t i = 0; i < row.size(); ++i) {
             const Column& column = stream_columns_[i];
-            line += (i > 0 ? " " : "") + padded(cell_text(row[i], column.unit), stream_widths_[i],
-                                                is_number(column.unit));
+            line +=
+                (i > 0 ? " " : "") + padded(cell_text(row[i], column.unit), stream_widths_[i], is_number(column.unit));
         }
         line.erase(line.find_last_not_of(' ') + 1);
         put(line + "\n");

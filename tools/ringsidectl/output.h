@@ -35,6 +35,7 @@ enum class Unit {
     kCompact,   // 12.3M
     kBytes,     // 2.1MiB
     kDuration,  // ns -> 4m12s
+    kSeconds,   // the same from seconds
     kTime,      // ns since 1970 -> 2026-11-21T20:40:55Z
     kTimeMs,    // the same with milliseconds
 };
@@ -43,8 +44,8 @@ using Labels = std::vector<std::pair<std::string, std::string>>;
 using Texts = std::vector<std::string>;
 using Counts = std::vector<std::uint64_t>;
 // monostate: unknown.
-using Value = std::variant<std::monostate, std::string, std::int64_t, std::uint64_t, double, bool,
-                           Labels, Texts, Counts>;
+using Value =
+    std::variant<std::monostate, std::string, std::int64_t, std::uint64_t, double, bool, Labels, Texts, Counts>;
 
 struct Column {
     std::string name;  // as in JSON and CSV
@@ -57,23 +58,23 @@ struct Column {
 struct Section {
     std::string name;        // key in JSON
     std::string title = {};  // over the table, where a document has several sections
-    std::vector<Column> columns;
-    std::vector<std::vector<Value>> rows;
+    std::vector<Column> columns = {};
+    std::vector<std::vector<Value>> rows = {};
     bool single = false;
+    bool as_records = false;  // a list whose rows a table prints as records, each after a blank line
 };
 
 // One answer. In CSV only the section `csv` is printed (O5).
 struct Document {
     std::string kind;
-    std::vector<Section> sections;
+    std::vector<Section> sections = {};
     std::size_t csv = 0;
 };
 
 class Output {
   public:
     // Writes to `file`, which outlives this. Colours only where `colours`.
-    Output(std::FILE* file, Format format, bool colours)
-        : file_(file), format_(format), colours_(colours) {}
+    Output(std::FILE* file, Format format, bool colours) : file_(file), format_(format), colours_(colours) {}
 
     Format format() const { return format_; }
 
@@ -81,8 +82,7 @@ class Output {
 
     // A stream of rows: begin once, then one line a row, flushed. A table repeats its heading every
     // `heading_every` rows.
-    void begin_stream(std::string kind, std::vector<Column> columns,
-                      std::size_t heading_every = 20);
+    void begin_stream(std::string kind, std::vector<Column> columns, std::size_t heading_every = 20);
     void stream_row(const std::vector<Value>& row);
 
     // False when a write failed (a full disk, a closed pipe). To be asked before the program says

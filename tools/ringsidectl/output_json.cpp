@@ -17,9 +17,7 @@ Json to_json(const Value& value) {
         Json operator()(std::uint64_t number) const { return number; }
         // JSON has no infinities and no NaN; `1e999` would read back as an error or as one, depending
         // on the reader.
-        Json operator()(double number) const {
-            return std::isfinite(number) ? Json(number) : Json(nullptr);
-        }
+        Json operator()(double number) const { return std::isfinite(number) ? Json(number) : Json(nullptr); }
         Json operator()(bool truth) const { return truth; }
         Json operator()(const Labels& labels) const {
             Json object = Json::object();
@@ -54,15 +52,13 @@ std::string json_text(const Document& document) {
             continue;
         }
         Json list = Json::array();
-        for (const auto& row : section.rows)
-            add_fields(list.emplace_back(Json::object()), section.columns, row);
+        for (const auto& row : section.rows) add_fields(list.emplace_back(Json::object()), section.columns, row);
         json[section.name] = std::move(list);
     }
     return dumped(json, 2);
 }
 
-std::string json_line(const std::string& kind, const std::vector<Column>& columns,
-                      const std::vector<Value>& row) {
+std::string json_line(const std::string& kind, const std::vector<Column>& columns, const std::vector<Value>& row) {
     Json json = {{"version", kJsonVersion}, {"kind", kind}};
     add_fields(json, columns, row);
     return dumped(json, -1);

@@ -12,7 +12,6 @@ namespace ringside::ctl {
 std::string json_text(const Document& document);
 
 // {"version":1,"kind":...,<column>:<value>,...} on one line, with a final line break.
-std::string json_line(const std::string& kind, const std::vector<Column>& columns,
-                      const std::vector<Value>& row);
+std::string json_line(const std::string& kind, const std::vector<Column>& columns, const std::vector<Value>& row);
 
 }  // namespace ringside::ctl

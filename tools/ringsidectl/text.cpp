@@ -16,8 +16,7 @@ constexpr double kNsPerS = 1e9;
 std::string fixed(double value, int decimals) {
     std::array<char, 64> out{};
     const int size = std::snprintf(out.data(), out.size(), "%.*f", decimals, value);
-    return {out.data(),
-            static_cast<std::size_t>(std::clamp(size, 0, static_cast<int>(out.size()) - 1))};
+    return {out.data(), static_cast<std::size_t>(std::clamp(size, 0, static_cast<int>(out.size()) - 1))};
 }
 
 // Cuts "12.50" to "12.5" and "12.00" to "12".
@@ -35,9 +34,10 @@ std::string scaled(double value) {
 }
 
 std::string two_units(std::uint64_t big, char big_name, std::uint64_t small, char small_name) {
+    if (small == 0) return std::to_string(big) + big_name;
     std::array<char, 48> out{};
-    std::snprintf(out.data(), out.size(), "%llu%c%02llu%c", static_cast<unsigned long long>(big),
-                  big_name, static_cast<unsigned long long>(small), small_name);
+    std::snprintf(out.data(), out.size(), "%llu%c%02llu%c", static_cast<unsigned long long>(big), big_name,
+                  static_cast<unsigned long long>(small), small_name);
     return out.data();
 }
 
@@ -45,8 +45,7 @@ std::string two_units(std::uint64_t big, char big_name, std::uint64_t small, cha
 
 std::string bytes_text(double bytes) {
     if (!std::isfinite(bytes)) return "-";
-    static constexpr std::array<const char*, 7> kNames{"B",   "KiB", "MiB", "GiB",
-                                                       "TiB", "PiB", "EiB"};
+    static constexpr std::array<const char*, 7> kNames{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
     std::size_t name = 0;
     // 1023.5 would be shown as 1024: it belongs to the next unit already.
     while (std::fabs(bytes) >= 1023.5 && name + 1 < kNames.size()) {
@@ -80,8 +79,7 @@ std::string time_text(std::uint64_t ns, int digits) {
     std::string text(out.data(), size);
     if (digits > 0) {
         size = static_cast<std::size_t>(
-            std::snprintf(out.data(), out.size(), ".%09llu",
-                          static_cast<unsigned long long>(ns % 1'000'000'000)));
+            std::snprintf(out.data(), out.size(), ".%09llu", static_cast<unsigned long long>(ns % 1'000'000'000)));
         text.append(out.data(), std::min(size, static_cast<std::size_t>(digits) + 1));
     }
     return text + "Z";
@@ -143,10 +141,7 @@ std::string printable(std::string_view text) {
     };
     for (std::size_t i = 0; i < text.size();) {
         const auto lead = static_cast<unsigned char>(text[i]);
-        const std::size_t length = lead < 0x80                   ? 1
-                                   : lead >= 0xf0 && lead < 0xf5 ? 4
-                                   : lead >= 0xe0                ? 3
-                                                                 : 2;
+        const std::size_t length = lead < 0x80 ? 1 : lead >= 0xf0 && lead < 0xf5 ? 4 : lead >= 0xe0 ? 3 : 2;
         bool good = lead < 0x80 || (lead >= 0xc2 && lead < 0xf5 && i + length <= text.size());
         unsigned point = lead < 0x80 ? lead : lead & (0x7fu >> length);
         for (std::size_t k = 1; good && k < length; ++k) {
@@ -155,17 +150,15 @@ std::string printable(std::string_view text) {
             point = (point << 6) | (next & 0x3fu);
         }
         // Overlong forms, surrogates and what is past Unicode's end.
-        good = good && !(length == 3 && point < 0x800) &&
-               !(length == 4 && (point < 0x10000 || point > 0x10ffff)) &&
+        good = good && !(length == 3 && point < 0x800) && !(length == 4 && (point < 0x10000 || point > 0x10ffff)) &&
                !(point >= 0xd800 && point <= 0xdfff);
         if (!good) {
             escape("\\x%02x", lead);
             ++i;
             continue;
         }
-        const bool reorders =
-            point == 0x200e || point == 0x200f || (point >= 0x202a && point <= 0x202e) ||
-            (point >= 0x2066 && point <= 0x2069) || point == 0x2028 || point == 0x2029;
+        const bool reorders = point == 0x200e || point == 0x200f || (point >= 0x202a && point <= 0x202e) ||
+                              (point >= 0x2066 && point <= 0x2069) || point == 0x2028 || point == 0x2029;
         if (point < 0x20 || point == 0x7f) {
             escape("\\x%02x", point);
         } else if ((point >= 0x80 && point < 0xa0) || reorders) {
@@ -179,9 +172,8 @@ std::string printable(std::string_view text) {
 }
 
 std::size_t width_of(std::string_view text) {
-    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-        return (static_cast<unsigned char>(c) & 0xc0u) != 0x80;
-    }));
+    return static_cast<std::size_t>(std::count_if(
+        text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0u) != 0x80; }));
 }
 
 }  // namespace ringside::ctl

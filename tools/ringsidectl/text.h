@@ -61,8 +61,7 @@ std::size_t width_of(std::string_view text);
 
 // Up to `limit` of `known` that are spelled like `wanted`, nearest first: at most a third of its
 // letters (at least two) added, dropped, changed or swapped, or beginning with it.
-std::vector<std::string> nearest_names(std::string_view wanted,
-                                       const std::vector<std::string>& known,
+std::vector<std::string> nearest_names(std::string_view wanted, const std::vector<std::string>& known,
                                        std::size_t limit = 3);
 
 // "; did you mean a, b or c?", or nothing.

@@ -33,8 +33,7 @@ std::string_view stripped(std::string_view text) {
 std::optional<double> take_number(std::string_view& text) {
     const std::size_t size = std::min(text.find_first_not_of("0123456789."), text.size());
     double value = 0;
-    const auto [end, fault] =
-        std::from_chars(text.data(), text.data() + size, value, std::chars_format::fixed);
+    const auto [end, fault] = std::from_chars(text.data(), text.data() + size, value, std::chars_format::fixed);
     if (fault != std::errc() || end != text.data() + size) return std::nullopt;
     text.remove_prefix(size);
     return value;
@@ -52,14 +51,8 @@ std::optional<double> take_suffix(std::string_view& text, const std::array<Suffi
 }
 
 std::optional<double> duration_ns(std::string_view text) {
-    static constexpr std::array<Suffix, 8> kUnits{{{"ns", 1},
-                                                   {"us", 1e3},
-                                                   {"ms", 1e6},
-                                                   {"s", 1e9},
-                                                   {"m", 60e9},
-                                                   {"h", 3600e9},
-                                                   {"d", 86400e9},
-                                                   {"w", 604800e9}}};
+    static constexpr std::array<Suffix, 8> kUnits{
+        {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}, {"d", 86400e9}, {"w", 604800e9}}};
     double total = 0;
     bool bare = true;  // the whole text is one number
     if (text.empty()) return std::nullopt;
@@ -194,8 +187,7 @@ std::optional<std::uint64_t> time_ns(std::string_view text, std::uint64_t now_ns
         const auto clock = take_clock(text);
         if (!clock || (!text.empty() && text != "Z")) return std::nullopt;
         const std::uint64_t day_ns = 86400 * kNsPerS;
-        return now_ns / day_ns * day_ns + static_cast<std::uint64_t>(clock->seconds) * kNsPerS +
-               clock->ns;
+        return now_ns / day_ns * day_ns + static_cast<std::uint64_t>(clock->seconds) * kNsPerS + clock->ns;
     }
     return calendar_ns(text);
 }
@@ -205,23 +197,19 @@ std::optional<std::uint64_t> time_ns(std::string_view text, std::uint64_t now_ns
 Result<std::uint64_t> parse_duration_ns(std::string_view text) {
     const auto ns = duration_ns(stripped(text));
     if (!ns) {
-        return error(
-            Code::kInvalid,
-            "`" + printable(text) +
-                "` is not a duration: write numbers with ns, us, ms, s, m, h, d or w, such as "
-                "90s or 1h30m (a bare number is seconds)");
+        return error(Code::kInvalid, "`" + printable(text) +
+                                         "` is not a duration: write numbers with ns, us, ms, s, m, h, d or w, such as "
+                                         "90s or 1h30m (a bare number is seconds)");
     }
-    if (*ns >= kTooManyNs)
-        return error(Code::kInvalid, "`" + printable(text) + "` is longer than 584 years");
+    if (*ns >= kTooManyNs) return error(Code::kInvalid, "`" + printable(text) + "` is longer than 584 years");
     return static_cast<std::uint64_t>(std::nearbyint(*ns));
 }
 
 Result<std::uint64_t> parse_time_ns(std::string_view text, std::uint64_t now_ns) {
     if (const auto ns = time_ns(stripped(text), now_ns)) return *ns;
-    return error(Code::kInvalid,
-                 "`" + printable(text) +
-                     "` is not a time: write now, -5m, '5m ago', 20:40, 2026-11-21T20:40:55Z or "
-                     "@1795293655 (seconds since 1970); times are UTC");
+    return error(Code::kInvalid, "`" + printable(text) +
+                                     "` is not a time: write now, -5m, '5m ago', 20:40, 2026-11-21T20:40:55Z or "
+                                     "@1795293655 (seconds since 1970); times are UTC");
 }
 
 Result<std::uint64_t> parse_bytes(std::string_view text) {
@@ -245,9 +233,8 @@ Result<std::uint64_t> parse_bytes(std::string_view text) {
     std::optional<double> bytes = take_number(rest);
     const auto factor = bytes ? take_suffix(rest, kUnits) : std::nullopt;
     if (!factor || !rest.empty() || *bytes * *factor >= kTooManyNs) {
-        return error(
-            Code::kInvalid,
-            "`" + printable(text) + "` is not a number of bytes: write 4096, 64KiB, 1.5MiB or 2GB");
+        return error(Code::kInvalid,
+                     "`" + printable(text) + "` is not a number of bytes: write 4096, 64KiB, 1.5MiB or 2GB");
     }
     return static_cast<std::uint64_t>(std::nearbyint(*bytes * *factor));
 }

@@ -1,0 +1,36 @@
+// ringsidectl drain: a dead VM into the archive, now.
+#include <memory>
+
+#include "tools/ringsidectl/client.h"
+#include "tools/ringsidectl/names.h"
+#include "tools/ringsidectl/options.h"
+#include "tools/ringsidectl/report.h"
+
+namespace ringside::ctl {
+namespace {
+
+int run(const Session& session, const VmChoice& choice) {
+    v1::DrainRequest request;
+    set_vm(request, choice);
+    Client client(session.socket, session.timeout_ns);
+    const auto vms = client.drain(request);
+    if (!vms) return fail(vms.error());
+    Section section{.name = "vms", .columns = vm_columns()};
+    for (const v1::Vm& vm : *vms) section.rows.push_back(vm_row(vm));
+    Output output = session.output();
+    output.print({.kind = "vm_list", .sections = {std::move(section)}});
+    return finish(output);
+}
+
+}  // namespace
+
+void add_drain(CLI::App& root, Session& session) {
+    CLI::App* command =
+        root.add_subcommand("drain", "Put a dead VM into the archive now, instead of at the agent's next round");
+    auto choice = std::make_shared<VmChoice>();
+    add_vm_choice(*command, session, *choice);
+    command->footer("A VM whose writer lives is refused (exit code 8). On return the archive has the VM for good.");
+    command->callback([&session, choice] { session.run = [&session, choice] { return run(session, *choice); }; });
+}
+
+}  // namespace ringside::ctl

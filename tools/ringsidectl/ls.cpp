@@ -1,0 +1,57 @@
+// ringsidectl ls: which VMs there are.
+#include <memory>
+#include <vector>
+
+#include "tools/ringsidectl/client.h"
+#include "tools/ringsidectl/names.h"
+#include "tools/ringsidectl/options.h"
+#include "tools/ringsidectl/report.h"
+
+namespace ringside::ctl {
+namespace {
+
+struct Options {
+    bool all = false;
+    std::vector<std::string> states;
+    std::vector<std::string> vm_ids;
+};
+
+int run(const Session& session, const Options& options) {
+    v1::ListVmsRequest request;
+    for (const std::string& id : options.vm_ids) request.mutable_filter()->add_vm_ids(id);
+    std::vector<std::string> states = options.states;
+    if (states.empty() && !options.all && options.vm_ids.empty()) states = {"provisioned", "running", "exited"};
+    for (const std::string& state : states) request.mutable_filter()->add_states(state_of(state));
+
+    Client client(session.socket, session.timeout_ns);
+    const auto vms = client.list_vms(request);
+    if (!vms) return fail(vms.error());
+
+    Section section{.name = "vms", .columns = vm_columns()};
+    for (const v1::Vm& vm : *vms) section.rows.push_back(vm_row(vm));
+    // 32 hex digits push everything else off the screen, and nobody compares them by eye.
+    if (session.format == Format::kTable) {
+        for (auto& row : section.rows) row[2] = std::get<std::string>(row[2]).substr(0, 8);
+    }
+    Output output = session.output();
+    output.print({.kind = "vm_list", .sections = {std::move(section)}});
+    if (vms->empty() && session.format == Format::kTable && !options.all && options.states.empty()) {
+        note("no live VMs; `ringsidectl ls --all` lists the drained ones too");
+    }
+    return finish(output);
+}
+
+}  // namespace
+
+void add_ls(CLI::App& root, Session& session) {
+    CLI::App* command = root.add_subcommand("ls", "List VMs");
+    auto options = std::make_shared<Options>();
+    CLI::Option* vms = command->add_option("VM", options->vm_ids, "Only these VMs, in any state");
+    vms->type_name("");
+    session.hints[vms] = {Hint::kVm};
+    command->add_flag("-a,--all", options->all, "Also VMs that are drained, from the archive");
+    add_words(*command, session, "--state", options->states, state_words(), "Only VMs in these states");
+    command->callback([&session, options] { session.run = [&session, options] { return run(session, *options); }; });
+}
+
+}  // namespace ringside::ctl

@@ -1,0 +1,50 @@
+// The API's enumerations and messages as the words and fields that every command prints the same way.
+#pragma once
+
+#include <ringside/v1/event.pb.h>
+#include <ringside/v1/series.pb.h>
+#include <ringside/v1/vm.pb.h>
+
+#include <string>
+#include <vector>
+
+#include "tools/ringsidectl/options.h"
+#include "tools/ringsidectl/output.h"
+
+namespace ringside::ctl {
+
+namespace v1 = ringside::v1;
+
+// Words as in the option lists and in every output; "unknown" for a number that this version does not know.
+std::string state_name(v1::VmState state);
+std::string exit_cause_name(v1::ExitCause cause);  // "" while it lives
+std::string kind_name(v1::MetricKind kind);
+std::string column_name(v1::Column column);
+std::string event_name(v1::EventKind kind);
+
+// All words, for options; and the way back, whose argument must be one of them.
+const std::vector<std::string>& state_words();
+const std::vector<std::string>& column_words();
+const std::vector<std::string>& event_words();
+v1::VmState state_of(const std::string& word);
+v1::Column column_of(const std::string& word);
+v1::EventKind event_of(const std::string& word);
+
+Labels labels_of(const v1::Series& series);
+
+// The VM table of ls, show and drain.
+std::vector<Column> vm_columns();
+std::vector<Value> vm_row(const v1::Vm& vm);
+
+// Sets vm_id, component and epoch of a request that has them as GetVmRequest has.
+template <typename Request>
+void set_vm(Request& request, const VmChoice& choice) {
+    request.set_vm_id(choice.vm_id);
+    if (choice.component) request.set_component(*choice.component);
+    request.set_epoch(choice.epoch);
+}
+
+// An optional field of a message as a Value: unknown when it is absent.
+#define RSIDE_OPTIONAL(message, field) ((message).has_##field() ? Value((message).field()) : Value())
+
+}  // namespace ringside::ctl

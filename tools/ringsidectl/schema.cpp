@@ -1,0 +1,242 @@
+// ringsidectl schema check, size, show: schemas without an agent.
+#include <array>
+#include <cstdio>
+#include <memory>
+#include <vector>
+
+#include "libwriter/toml/schema_names.h"
+#include "libwriter/toml/schema_toml.h"
+#include "libwriter/toml/standard_schemas.h"
+#include "tools/ringsidectl/options.h"
+#include "tools/ringsidectl/report.h"
+#include "tools/ringsidectl/schema_cost.h"
+
+namespace ringside::ctl {
+namespace {
+
+constexpr std::uint64_t kNsPerS = 1'000'000'000;
+
+std::string hash_text(std::uint64_t hash) {
+    std::array<char, 17> text{};
+    std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(hash));
+    return text.data();
+}
+
+Section schema_section(const SchemaCost& cost, std::uint64_t vms) {
+    return {.name = "schema",
+            .columns = {{"name"},
+                        {"version", Unit::kNumber},
+                        {"hash"},
+                        {"series_capacity", Unit::kNumber},
+                        {"vms", Unit::kNumber},
+                        {"total_bytes", Unit::kBytes},
+                        {"segment_bytes", Unit::kBytes},
+                        {"fixed_bytes", Unit::kBytes},
+                        {"label_arena_bytes", Unit::kBytes},
+                        {"hot_bytes", Unit::kBytes}},
+            .rows = {{cost.name, std::uint64_t{cost.version}, hash_text(cost.hash), std::uint64_t{cost.series_capacity},
+                      vms, cost.segment_bytes * vms, cost.segment_bytes, cost.fixed_bytes, cost.label_arena_bytes,
+                      cost.hot_bytes}},
+            .single = true};
+}
+
+Section tiers_section(const SchemaCost& cost) {
+    Section section{.name = "tiers",
+                    .title = "Tiers",
+                    .columns = {{"resolution_ns", Unit::kDuration},
+                                {"slots", Unit::kNumber},
+                                {"history_ns", Unit::kDuration},
+                                {"bytes", Unit::kBytes}}};
+    for (const TierCost& tier : cost.tiers) {
+        const std::uint64_t resolution_ns = tier.resolution_s * kNsPerS;
+        section.rows.push_back({resolution_ns, std::uint64_t{tier.slots}, resolution_ns * tier.slots, tier.bytes});
+    }
+    return section;
+}
+
+Section metric_costs_section(const SchemaCost& cost) {
+    Section section{.name = "metrics",
+                    .title = "Metrics",
+                    .columns = {{"metric"},
+                                {"kind"},
+                                {"max_series", Unit::kNumber},
+                                {"series_bytes", Unit::kBytes, "PER_SERIES"},
+                                {"bytes", Unit::kBytes}}};
+    for (const MetricCost& metric : cost.metrics) {
+        section.rows.push_back({metric.name, std::string(kind_name(metric.kind)), std::uint64_t{metric.max_series},
+                                metric.series_bytes, metric.bytes});
+    }
+    return section;
+}
+
+int run_size(const Session& session, const std::string& name, std::uint64_t vms) {
+    const auto cost = schema_cost(name);
+    if (!cost) return fail(cost.error());
+    if (vms > 0 && cost->segment_bytes > UINT64_MAX / vms) {
+        return fail(kExitUsage, "--vms " + std::to_string(vms) + " is more than 64 bits of bytes can hold");
+    }
+    Output output = session.output();
+    output.print({.kind = "schema_size",
+                  .sections = {schema_section(*cost, vms), tiers_section(*cost), metric_costs_section(*cost)}});
+    return finish(output);
+}
+
+Texts column_names(std::uint32_t columns) {
+    if (columns == 0) columns = RSIDE_COLUMNS_ALL;
+    Texts names;
+    for (std::size_t i = 0; i < kColumnNames.size(); ++i) {
+        if (columns & (1u << i)) names.emplace_back(kColumnNames[i]);
+    }
+    return names;
+}
+
+Section metrics_section(const rside_schema& schema) {
+    Section section{.name = "metrics",
+                    .title = "Metrics",
+                    .columns = {{"metric"},
+                                {"kind"},
+                                {"unit"},
+                                {"label_names", Unit::kText, "LABELS"},
+                                {"max_series", Unit::kNumber},
+                                {"shared"},
+                                {"histogram_scale", Unit::kNumber, "SCALE"},
+                                {"histogram_lowest", Unit::kNumber, "LOWEST"},
+                                {"histogram_highest", Unit::kNumber, "HIGHEST"},
+                                {"help"}}};
+    for (std::uint32_t m = 0; m < schema.metric_count; ++m) {
+        const rside_metric& metric = schema.metrics[m];
+        const bool histogram = metric.kind == RSIDE_HISTOGRAM;
+        Texts labels(metric.labels, metric.labels + metric.label_count);
+        section.rows.push_back(
+            {std::string(metric.name), std::string(kind_name(metric.kind)), std::string(metric.unit ? metric.unit : ""),
+             std::move(labels), std::uint64_t{metric.max_series}, (metric.flags & RSIDE_METRIC_SHARED) != 0,
+             histogram ? Value(std::int64_t{metric.histogram_scale}) : Value(),
+             histogram ? Value(metric.histogram_lowest) : Value(),
+             histogram ? Value(metric.histogram_highest) : Value(), std::string(metric.help ? metric.help : "")});
+    }
+    return section;
+}
+
+Section show_tiers_section(const rside_schema& schema) {
+    Section section{.name = "tiers",
+                    .title = "Tiers",
+                    .columns = {{"resolution_ns", Unit::kDuration},
+                                {"slots", Unit::kNumber},
+                                {"history_ns", Unit::kDuration},
+                                {"columns"}}};
+    for (std::uint32_t t = 0; t < schema.tier_count; ++t) {
+        const rside_tier& tier = schema.tiers[t];
+        section.rows.push_back({tier.resolution_s * kNsPerS, std::uint64_t{tier.slots},
+                                tier.resolution_s * kNsPerS * tier.slots, column_names(tier.columns)});
+    }
+    return section;
+}
+
+int run_show(const Session& session, const std::string& name, bool toml) {
+    const auto schema = load_schema(name);
+    if (!schema) return fail(schema.error());
+    Output output = session.output();
+    if (toml) {
+        const std::string text = schema_to_toml(**schema);
+        std::fwrite(text.data(), 1, text.size(), stdout);
+        return finish(output);
+    }
+    const SchemaCost cost = cost_of(**schema);
+    output.print(
+        {.kind = "schema",
+         .sections = {{.name = "schema",
+                       .columns = {{"name"},
+                                   {"version", Unit::kNumber},
+                                   {"hash"},
+                                   {"series_capacity", Unit::kNumber},
+                                   {"segment_bytes", Unit::kBytes},
+                                   {"label_arena_bytes", Unit::kBytes}},
+                       .rows = {{cost.name, std::uint64_t{cost.version}, hash_text(cost.hash),
+                                 std::uint64_t{cost.series_capacity}, cost.segment_bytes, cost.label_arena_bytes}},
+                       .single = true},
+                      show_tiers_section(**schema),
+                      metrics_section(**schema)},
+         .csv = 2});
+    return finish(output);
+}
+
+// One line a schema: every one is checked, whatever the others say.
+int run_check(const Session& session, const std::vector<std::string>& names) {
+    Section section{.name = "schemas",
+                    .columns = {{"file", Unit::kText, "SCHEMA"},
+                                {"valid"},
+                                {"hash"},
+                                {"segment_bytes", Unit::kBytes},
+                                {"series_capacity", Unit::kNumber, "SERIES"},
+                                {"error"}}};
+    ExitCode worst = kExitOk;
+    for (const std::string& name : names) {
+        const auto cost = schema_cost(name);
+        if (cost) {
+            section.rows.push_back({name, true, hash_text(cost->hash), cost->segment_bytes,
+                                    std::uint64_t{cost->series_capacity}, Value()});
+            continue;
+        }
+        section.rows.push_back({name, false, Value(), Value(), Value(), cost.error().message()});
+        // A broken rule outweighs a file that is not there: it is what was asked.
+        const ExitCode code = exit_code_of(cost.error().code);
+        if (worst == kExitOk || code == kExitInvalid) worst = code;
+        if (session.format == Format::kTable) note(cost.error().message());
+    }
+    if (session.format == Format::kTable) {
+        section.columns.pop_back();  // it stands on stderr
+        for (auto& row : section.rows) row.pop_back();
+    }
+    Output output = session.output();
+    output.print({.kind = "schema_check", .sections = {std::move(section)}});
+    return finish(output, worst);
+}
+
+CLI::Option* hint_schema(Session& session, CLI::Option* option) {
+    option->required()->type_name("");
+    session.hints[option] = {Hint::kFile};
+    return option;
+}
+
+std::string standard_names() {
+    std::string names;
+    for (const schemas::Standard& standard : schemas::all()) {
+        names += (names.empty() ? "" : ", ") + std::string(standard.name);
+    }
+    return names;
+}
+
+}  // namespace
+
+void add_schema(CLI::App& root, Session& session) {
+    CLI::App* schema = root.add_subcommand("schema", "Check schemas, and say what they cost");
+    schema->require_subcommand(1);
+    const std::string what = "A standard schema (" + standard_names() + ") or a TOML file";
+
+    CLI::App* check = schema->add_subcommand("check", "Check schemas against every rule");
+    auto names = std::make_shared<std::vector<std::string>>();
+    hint_schema(session, check->add_option("SCHEMA", *names, what));
+    check->footer("Exit code 7 when one breaks a rule.");
+    check->callback([&session, names] { session.run = [&session, names] { return run_check(session, *names); }; });
+
+    CLI::App* size = schema->add_subcommand("size", "Say how many bytes a segment takes, to the byte, and for what");
+    auto size_of = std::make_shared<std::string>();
+    auto vms = std::make_shared<std::uint64_t>(1);
+    hint_schema(session, size->add_option("SCHEMA", *size_of, what));
+    size->add_option("--vms", *vms, "For this many VMs")->type_name("N")->capture_default_str();
+    size->footer("CSV has the line of the schema; tiers and metrics are in the table and in JSON.");
+    size->callback([&session, size_of, vms] {
+        session.run = [&session, size_of, vms] { return run_size(session, *size_of, *vms); };
+    });
+
+    CLI::App* show = schema->add_subcommand("show", "Show a schema's tiers and metrics");
+    auto shown = std::make_shared<std::string>();
+    auto toml = std::make_shared<bool>(false);
+    hint_schema(session, show->add_option("SCHEMA", *shown, what));
+    show->add_flag("--toml", *toml, "Print it as TOML, to be copied and changed");
+    show->callback([&session, shown, toml] {
+        session.run = [&session, shown, toml] { return run_show(session, *shown, *toml); };
+    });
+}
+
+}  // namespace ringside::ctl

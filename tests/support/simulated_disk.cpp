@@ -78,7 +78,9 @@ void SimulatedDisk::cut_power(std::mt19937_64& random) {
         if (node->bytes == node->durable) continue;
         // Each 64 bytes came down, or did not: zeros, if the length did.
         std::string bytes = node->durable;
-        bytes.resize(random() % (node->bytes.size() + 1), '\0');
+        // What was synced stays where a file has only grown since.
+        std::size_t least = node->bytes.starts_with(node->durable) ? node->durable.size() : 0;
+        bytes.resize(least + random() % (node->bytes.size() - least + 1), '\0');
         for (std::size_t at = 0; at < bytes.size(); at += 64) {
             if (random() % 2 == 0) continue;
             std::size_t size = std::min<std::size_t>({64, bytes.size() - at, node->bytes.size() - at});

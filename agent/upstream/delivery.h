@@ -1,0 +1,74 @@
+// One batch to its end: sent, repeated while the trouble may pass, halved when the receiver refuses a
+// part of it. Knows nothing of VMs and cursors.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "agent/upstream/clock.h"
+#include "agent/upstream/http_sender.h"
+#include "agent/upstream/options.h"
+#include "agent/upstream/retry.h"
+#include "agent/upstream/stats.h"
+#include "agent/upstream/wire_sample.h"
+
+namespace ringside::agent {
+
+// A refused batch is halved down to its bad series in at most this many requests: 2 x log2(2,000) = 22
+// for one bad series, so room for more than twenty, far apart, of one batch; the rest is refused as it
+// stands. Bounds what a receiver that is overloaded by bad batches gets on top.
+inline constexpr std::uint32_t kHalvingRequestsMax = 512;
+// When so many parts have been refused and not one accepted, the reason is not a bad series among
+// good ones (too old altogether, say), and the search ends.
+inline constexpr std::uint32_t kHalvingFruitlessMax = 32;
+// Lines about single bad series, per batch.
+inline constexpr std::uint32_t kRefusalsLoggedMax = 4;
+
+class Delivery {
+  public:
+    using Log = std::function<void(bool warning, const std::string& text)>;
+
+    // All of them must outlive it. `on_wait` is called before each wait for the receiver. `seed`
+    // spreads the waits of different hosts.
+    Delivery(const UpstreamOptions& options, HttpSender& sender, Pacer& pacer, StatsBoard& stats, Log log,
+             std::function<void()> on_wait, std::uint64_t seed);
+
+    struct Outcome {
+        // Indices of samples that were finally refused: counted, logged, not to be sent again. All
+        // others were accepted, unless `stopped`.
+        std::vector<std::size_t> refused;
+        bool stopped = false;  // the pacer was stopped first: nothing is known of the rest
+    };
+
+    // Sends `samples` (not empty, one per series) until each is accepted or finally refused, or the
+    // pacer stops. Blocks, without limit while the receiver cannot be reached. One thread.
+    Outcome deliver(std::span<const WireSample> samples);
+
+  private:
+    // The search for the bad series of one batch.
+    struct Halving {
+        const WireSample* begin = nullptr;  // of the batch
+        std::uint32_t requests = 0;
+        std::uint32_t accepted = 0;
+        std::uint32_t logged = 0;
+    };
+    HttpReply send(std::span<const WireSample> samples);
+    std::uint64_t wait_ns(const HttpReply& reply);
+    void deliver_part(std::span<const WireSample> samples, Halving& halving, Outcome& outcome);
+    void refuse(std::span<const WireSample> samples, const HttpReply& reply, Halving& halving, Outcome& outcome);
+
+    const UpstreamOptions& options_;
+    HttpSender& sender_;
+    Pacer& pacer_;
+    StatsBoard& stats_;
+    Log log_;
+    std::function<void()> on_wait_;
+    Backoff backoff_;
+    bool unreachable_ = false;  // said in the log, once until it has passed
+};
+
+}  // namespace ringside::agent

@@ -1,0 +1,76 @@
+// A remote write 1.0 receiver in this process, stricter than any real one: it keeps what it accepts as Prometheus
+// does, answers 400 to a whole request for one bad sample, and writes down every breach of the protocol.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "prometheus/remote_write.pb.h"
+
+namespace ringside::agent {
+
+class MockReceiver {
+  public:
+    struct Request {
+        std::multimap<std::string, std::string> headers;
+        std::string body;  // as sent
+        prometheus::WriteRequest message;
+        int status = 0;  // that it was answered with
+    };
+    struct Answer {
+        int status = 204;  // 0: judge it as Prometheus would
+        std::string body;
+        std::multimap<std::string, std::string> headers;
+        bool hang = false;  // no answer before release() or the end
+    };
+    struct Sample {
+        std::int64_t timestamp_ms;
+        std::uint64_t value_bits;
+        bool operator==(const Sample&) const = default;
+    };
+
+    MockReceiver();
+    ~MockReceiver();
+
+    std::string url() const;
+    int port() const;
+
+    // Decides each request by its number, from 0. Without one, or when it says 0, Prometheus' rules decide. A request
+    // that is answered otherwise than by 2xx is not kept.
+    void decide(std::function<Answer(std::size_t number, const prometheus::WriteRequest& message)> decide);
+    // Ends all hanging answers, and hangs no more.
+    void release();
+
+    std::vector<Request> requests() const;
+    // Blocks until so many have come. False after 30 s.
+    bool wait_for_requests(std::size_t count) const;
+    // By label text as Prometheus writes it (name{a="b"}), in the order of arrival.
+    std::map<std::string, std::vector<Sample>> stored() const;
+    // Samples that were sent again bit by bit and accepted silently.
+    std::size_t repeated() const;
+    // Breaches of the protocol, in words. Empty is what a test wants.
+    std::vector<std::string> breaches() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+// Finds and keeps a port on which nothing listens: connections are refused.
+class ClosedPort {
+  public:
+    ClosedPort();
+    ~ClosedPort();
+    std::string url() const;
+
+  private:
+    int fd_;
+    int port_;
+};
+
+}  // namespace ringside::agent

@@ -27,7 +27,8 @@ int refuse(rside_error* error, int code, const Source& source, const char* why) 
     if (*source.path) {
         text << source.path;
     } else {
-        text << "descriptor " << (source.fd < 0 ? "-" : "") << static_cast<uint64_t>(source.fd < 0 ? -int64_t{source.fd} : source.fd);
+        text << "descriptor " << (source.fd < 0 ? "-" : "")
+             << static_cast<uint64_t>(source.fd < 0 ? -int64_t{source.fd} : source.fd);
     }
     return -code;
 }
@@ -113,7 +114,8 @@ int check_segment(const Mapping& mapping, const Source& source, const rside_sche
         return refuse(error, EUCLEAN, source, "the schema does not match the size of the file, provision it again");
     }
     if (schema && header->schema_hash != rside_schema_hash(schema)) {
-        return refuse(error, ESTALE, source, "the segment was laid out with another schema, provision it with this one");
+        return refuse(error, ESTALE, source,
+                      "the segment was laid out with another schema, provision it with this one");
     }
     return 0;
 }
@@ -167,8 +169,8 @@ extern "C" int rside_segment_attach(const char* path, const rside_schema* schema
                                     uint32_t flags, rside_segment** out, rside_error* error) {
     if (length(path) == 0 || length(path) >= PATH_MAX) {
         bool none = length(path) == 0;
-        ErrorText(error, none ? -ENOENT : -ENAMETOOLONG) << (none ? "cannot attach: no path given"
-                                                                  : "cannot attach: the path is too long");
+        ErrorText(error, none ? -ENOENT : -ENAMETOOLONG)
+            << (none ? "cannot attach: no path given" : "cannot attach: the path is too long");
         return none ? -ENOENT : -ENAMETOOLONG;
     }
     int fd = -1;
@@ -178,7 +180,8 @@ extern "C" int rside_segment_attach(const char* path, const rside_schema* schema
         if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) break;
     }
     if (fd < 0) {
-        return refuse_errno(error, errno, {fd, path}, errno == EAGAIN ? "the agent is probing it, try again" : "open failed");
+        return refuse_errno(error, errno, {fd, path},
+                            errno == EAGAIN ? "the agent is probing it, try again" : "open failed");
     }
     int code = attach({fd, path}, schema, clock, flags, out, error);
     close(fd);  // the mapping keeps the lock and the kernel's count of writers

@@ -124,9 +124,10 @@ int check_file_system(int fd, const char* directory, rside_error* error) {
     if (fstatfs(fd, &info) < 0) return fail(error, errno, "cannot look at the file system of", directory);
     auto type = static_cast<unsigned long>(info.f_type);
     if (type == TMPFS_MAGIC || type == HUGETLBFS_MAGIC || type == RAMFS_MAGIC) return 0;
-    ErrorText(error, -EMEDIUMTYPE) << directory
-                                   << " is not on a tmpfs: a mapping of a disk file would stall the VM on write-back, use "
-                                      "a directory below /dev/shm or a tmpfs of its own";
+    ErrorText(error, -EMEDIUMTYPE)
+        << directory
+        << " is not on a tmpfs: a mapping of a disk file would stall the VM on write-back, use "
+           "a directory below /dev/shm or a tmpfs of its own";
     return -EMEDIUMTYPE;
 }
 
@@ -152,16 +153,16 @@ void write_text(rside_header* header, const rside_schema& schema, const char* ep
     TextPage page(header->text);
     page << RSIDE_TEXT_MAGIC << " v" << uint64_t{RSIDE_FORMAT_VERSION} << "\nvm_id: " << header->vm_id
          << "\ncomponent: " << (header->component[0] ? header->component : "-") << "\nepoch: " << epoch
-         << "\nschema: " << schema.name << " v" << uint64_t{schema.version}
-         << "\nbytes: " << header->segment_bytes << "\nseries: " << uint64_t{header->series_capacity} << "\ntiers:";
+         << "\nschema: " << schema.name << " v" << uint64_t{schema.version} << "\nbytes: " << header->segment_bytes
+         << "\nseries: " << uint64_t{header->series_capacity} << "\ntiers:";
     for (uint32_t t = 0; t < schema.tier_count; ++t) {
         page << " " << uint64_t{schema.tiers[t].resolution_s} << "s x " << uint64_t{schema.tiers[t].slots};
     }
     page << "\nread it with: ringsidectl segment dump FILE\n";
 }
 
-void write_header(uint8_t* base, const rside_options& options, const Scratch& scratch,
-                  const rside_geometry& geometry, const uint8_t epoch[16]) {
+void write_header(uint8_t* base, const rside_options& options, const Scratch& scratch, const rside_geometry& geometry,
+                  const uint8_t epoch[16]) {
     auto* header = reinterpret_cast<rside_header*>(base);
     __builtin_memcpy(base + RSIDE_HEADER_BYTES, scratch.data(), scratch.bytes());
     header->magic = RSIDE_MAGIC;
@@ -227,7 +228,8 @@ class Draft {
         final_.hex(epoch, sizeof epoch);
         if (length(options.component)) final_ << "." << options.component;
         final_ << ".seg";
-        if (final_.too_long() || temporary_.too_long()) return fail(error, ENAMETOOLONG, "path too long below", directory);
+        if (final_.too_long() || temporary_.too_long())
+            return fail(error, ENAMETOOLONG, "path too long below", directory);
         if (int code = open_file(options, maker, directory, error)) return code;
         if (int code = reserve(geometry.segment_bytes, directory, error)) return code;
         write_header(base_, options, scratch, geometry, epoch);
@@ -279,7 +281,7 @@ class Draft {
         fd_ = open(temporary_.text(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd_ < 0) {
             int code = errno;
-            const char* hint = code == ENOENT    ? " (it does not exist: the agent creates it, or pass another directory)"
+            const char* hint = code == ENOENT ? " (it does not exist: the agent creates it, or pass another directory)"
                                : code == EACCES  ? " (not writable for this user: see the segment directory's group)"
                                : code == ENOTDIR ? " (not a directory)"
                                                  : "";

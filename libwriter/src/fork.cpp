@@ -22,7 +22,8 @@ void in_parent() { spin_unlock(&guard_lock); }
 void in_child() {
     for (rside_segment* segment = guarded; segment; segment = segment->next) {
         // MAP_FIXED over the hole that DONTFORK left. When even that fails the child keeps the hole.
-        (void)mmap(segment->base, segment->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+        (void)mmap(segment->base, segment->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+                   0);
         // Another thread of the parent may have held it; that thread is not here to let it go.
         spin_unlock(&segment->register_lock);
     }

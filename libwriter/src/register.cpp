@@ -42,9 +42,9 @@ class Directory {
         for (size_t i = 0; i < count; ++i) {
             size_t size = length(values[i]);
             if (!values[i] || size > RSIDE_MAX_LABEL_VALUE_BYTES || !is_utf8(values[i], size)) {
-                ErrorText(error, -EINVAL) << "metric " << name << ": label value " << uint64_t{i}
-                                          << " must be UTF-8 of at most " << uint64_t{RSIDE_MAX_LABEL_VALUE_BYTES}
-                                          << " bytes";
+                ErrorText(error, -EINVAL)
+                    << "metric " << name << ": label value " << uint64_t{i} << " must be UTF-8 of at most "
+                    << uint64_t{RSIDE_MAX_LABEL_VALUE_BYTES} << " bytes";
                 return -EINVAL;
             }
         }
@@ -127,7 +127,8 @@ rside_series* register_locked(rside_segment* segment, const char* metric_name, u
     bool exists = false;
     rside_series_record* record = directory.find(metric, values, count, &exists);
     if (!record) {
-        ErrorText(error, -ENOSPC) << "metric " << metric_name << ": all " << uint64_t{segment->metrics[metric].max_series}
+        ErrorText(error, -ENOSPC) << "metric " << metric_name << ": all "
+                                  << uint64_t{segment->metrics[metric].max_series}
                                   << " series are registered, raise max_series in the schema";
         return nullptr;
     }
@@ -167,10 +168,10 @@ rside_series* register_series(rside_segment* segment, const char* metric, uint8_
 
 using namespace ringside::writer;
 
-#define RSIDE_DEFINE_REGISTER(type, kind, shared)                                                                  \
-    extern "C" type* type##_register(rside_segment* segment, const char* metric, const char* const* values,        \
-                                     size_t count, rside_error* error) {                                           \
-        return reinterpret_cast<type*>(register_series(segment, metric, kind, shared, values, count, error));      \
+#define RSIDE_DEFINE_REGISTER(type, kind, shared)                                                             \
+    extern "C" type* type##_register(rside_segment* segment, const char* metric, const char* const* values,   \
+                                     size_t count, rside_error* error) {                                      \
+        return reinterpret_cast<type*>(register_series(segment, metric, kind, shared, values, count, error)); \
     }
 
 RSIDE_DEFINE_REGISTER(rside_counter, RSIDE_COUNTER, false)

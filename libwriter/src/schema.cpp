@@ -63,9 +63,8 @@ bool is_reserved_label(const char* label) {
 
 int check_labels(const rside_metric& metric, rside_error* error) {
     if (metric.label_count > RSIDE_MAX_LABELS || (metric.label_count && !metric.labels)) {
-        ErrorText(error, -EINVAL) << "metric " << metric.name << ": a metric has at most "
-                                  << uint64_t{RSIDE_MAX_LABELS} << " labels, this one has "
-                                  << uint64_t{metric.label_count};
+        ErrorText(error, -EINVAL) << "metric " << metric.name << ": a metric has at most " << uint64_t{RSIDE_MAX_LABELS}
+                                  << " labels, this one has " << uint64_t{metric.label_count};
         return -EINVAL;
     }
     for (uint32_t i = 0; i < metric.label_count; ++i) {
@@ -116,7 +115,8 @@ int check_histogram(const rside_metric& metric, rside_error* error) {
 int check_metric(const rside_schema& schema, uint32_t index, rside_error* error) {
     const rside_metric& metric = schema.metrics[index];
     if (!is_identifier(metric.name, RSIDE_MAX_NAME_BYTES - 1)) {
-        ErrorText(error, -EINVAL) << "metric name '" << metric.name << "' must match [a-zA-Z_][a-zA-Z0-9_]* and have at most "
+        ErrorText(error, -EINVAL) << "metric name '" << metric.name
+                                  << "' must match [a-zA-Z_][a-zA-Z0-9_]* and have at most "
                                   << uint64_t{RSIDE_MAX_NAME_BYTES - 1} << " bytes";
         return -EINVAL;
     }
@@ -124,7 +124,8 @@ int check_metric(const rside_schema& schema, uint32_t index, rside_error* error)
         ErrorText(error, -EINVAL) << "metric " << metric.name << ": unknown kind " << uint64_t{metric.kind};
         return -EINVAL;
     }
-    if ((metric.flags & ~RSIDE_METRIC_SHARED) || ((metric.flags & RSIDE_METRIC_SHARED) && metric.kind != RSIDE_COUNTER)) {
+    if ((metric.flags & ~RSIDE_METRIC_SHARED) ||
+        ((metric.flags & RSIDE_METRIC_SHARED) && metric.kind != RSIDE_COUNTER)) {
         ErrorText(error, -EINVAL) << "metric " << metric.name
                                   << ": only u64 counters can be shared, give each thread a series of its own";
         return -EINVAL;
@@ -305,9 +306,8 @@ extern "C" int rside_schema_check(const rside_schema* schema, rside_error* error
     }
     if (int code = check_tiers(*schema, error)) return code;
     if (!schema->metrics || schema->metric_count == 0 || schema->metric_count > RSIDE_MAX_METRICS) {
-        ErrorText(error, -EINVAL) << "schema " << schema->name << ": a schema has 1 to "
-                                  << uint64_t{RSIDE_MAX_METRICS} << " metrics, this one has "
-                                  << uint64_t{schema->metric_count};
+        ErrorText(error, -EINVAL) << "schema " << schema->name << ": a schema has 1 to " << uint64_t{RSIDE_MAX_METRICS}
+                                  << " metrics, this one has " << uint64_t{schema->metric_count};
         return -EINVAL;
     }
     if (schema->label_arena_bytes > RSIDE_MAX_ARENA_BYTES) {
@@ -322,8 +322,8 @@ extern "C" int rside_schema_check(const rside_schema* schema, rside_error* error
     }
     if (series > RSIDE_MAX_SERIES || string_bytes(*schema) > RSIDE_MAX_STRINGS_BYTES) {
         ErrorText(error, -E2BIG) << "schema " << schema->name << ": " << series << " series, the limit is "
-                                 << uint64_t{RSIDE_MAX_SERIES} << " series and "
-                                 << uint64_t{RSIDE_MAX_STRINGS_BYTES} << " bytes of names and help";
+                                 << uint64_t{RSIDE_MAX_SERIES} << " series and " << uint64_t{RSIDE_MAX_STRINGS_BYTES}
+                                 << " bytes of names and help";
         return -E2BIG;
     }
     return 0;
@@ -343,9 +343,7 @@ extern "C" uint64_t rside_schema_hash(const rside_schema* schema) {
     return hash.hash();
 }
 
-extern "C" int32_t rside_histogram_index(double value, int scale) {
-    return rside_histogram_index_(value, scale);
-}
+extern "C" int32_t rside_histogram_index(double value, int scale) { return rside_histogram_index_(value, scale); }
 
 extern "C" double rside_histogram_bound(int32_t index, int scale) {
     // index x 2^-scale = exponent + fraction/256, both exact. Scales below 0 have whole exponents only.

@@ -29,8 +29,7 @@ rside_segment* segment_open(uint8_t* base, uint64_t bytes, enum rside_clock cloc
     uint64_t handles_at =
         rside_round_up(scratch_at + view.head->metric_count * sizeof(rside_metric_geometry), RSIDE_CACHE_LINE);
     uint64_t histograms_at = handles_at + series * sizeof(rside_series);
-    uint64_t private_bytes =
-        rside_round_up(histograms_at + histograms * sizeof(rside_histogram_hot), RSIDE_PAGE_BYTES);
+    uint64_t private_bytes = rside_round_up(histograms_at + histograms * sizeof(rside_histogram_hot), RSIDE_PAGE_BYTES);
     void* memory = mmap(nullptr, private_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) return nullptr;
 
@@ -67,8 +66,8 @@ rside_segment* segment_open(uint8_t* base, uint64_t bytes, enum rside_clock cloc
             handle.segment = segment;
             handle.cell = cell_of(*segment, geometry, handle.index);
             if (record.kind != RSIDE_HISTOGRAM) continue;
-            histogram->buckets = reinterpret_cast<uint64_t*>(base + geometry_of[m].hot_buckets +
-                                                             i * geometry_of[m].hot_buckets_step);
+            histogram->buckets =
+                reinterpret_cast<uint64_t*>(base + geometry_of[m].hot_buckets + i * geometry_of[m].hot_buckets_step);
             histogram->zero_bound = rside_histogram_bound(record.bucket_first - 1, record.histogram_scale);
             histogram->first = record.bucket_first;
             histogram->count = record.bucket_count;

@@ -28,8 +28,8 @@ class Slot {
         const rside_segment* segment = series->segment;
         uint32_t words = metric.at.slot_words[tier];
         if (words == 0 || window == 0) return;  // the tier keeps nothing of the kind; window 0 has no stamp
-        uint64_t ring = metric.at.ring[tier] +
-                        uint64_t{series->index - metric.at.first_series} * metric.at.ring_step[tier];
+        uint64_t ring =
+            metric.at.ring[tier] + uint64_t{series->index - metric.at.first_series} * metric.at.ring_step[tier];
         at_ = reinterpret_cast<uint32_t*>(segment->base + ring) + (window % segment->tiers[tier].slots) * words;
         columns_ = rside_columns_of(metric.kind, segment->tiers[tier].columns);
         stamp_ = static_cast<uint32_t>(window);
@@ -75,8 +75,7 @@ void drop_future(const rside_series* series, const Metric& metric, uint64_t begi
     for (uint32_t t = 0; t < segment->tier_count; ++t) {
         uint32_t words = metric.at.slot_words[t];
         if (words == 0) continue;
-        uint64_t ring =
-            metric.at.ring[t] + uint64_t{series->index - metric.at.first_series} * metric.at.ring_step[t];
+        uint64_t ring = metric.at.ring[t] + uint64_t{series->index - metric.at.first_series} * metric.at.ring_step[t];
         auto* at = reinterpret_cast<uint32_t*>(segment->base + ring);
         uint64_t window = begin / segment->tiers[t].resolution_ns;
         for (uint32_t i = 0; i < segment->tiers[t].slots; ++i, at += words) {
@@ -157,8 +156,7 @@ void turn_counter(const rside_series* series, const Metric& metric, uint64_t now
         turning(cell, raw);
     }
     uint64_t value = rside_load_u64_(&cell->u.counter.value);
-    close_cumulative(series, metric, open, step.begin,
-                     [value](Slot& slot) { slot.put(RSIDE_COLUMN_VALUE, value); });
+    close_cumulative(series, metric, open, step.begin, [value](Slot& slot) { slot.put(RSIDE_COLUMN_VALUE, value); });
     // P7: the slots are visible before the window that they precede.
     __atomic_store_n(&cell->open, step.begin, __ATOMIC_RELEASE);
     // P6: the new window is visible before any value added to it.
@@ -206,8 +204,8 @@ rside_accumulator held(double value, uint64_t ns) {
 
 rside_accumulator* bank_of(const rside_series* series, const Metric& metric, uint64_t bank) {
     const rside_segment* segment = series->segment;
-    uint64_t at = metric.at.accumulators +
-                  uint64_t{series->index - metric.at.first_series} * metric.at.accumulators_step;
+    uint64_t at =
+        metric.at.accumulators + uint64_t{series->index - metric.at.first_series} * metric.at.accumulators_step;
     return reinterpret_cast<rside_accumulator*>(segment->base + at) + bank * (segment->tier_count - 1);
 }
 

@@ -54,11 +54,11 @@ RSIDE_STATIC_ASSERT(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is li
  * cannot overflow, and an absurd schema is refused before anything is sized from it. */
 #define RSIDE_MAX_TIERS 8u
 #define RSIDE_MAX_METRICS 4096u
-#define RSIDE_MAX_LABELS 16u            /* label names of one metric */
-#define RSIDE_MAX_SERIES 65536u         /* of one segment */
-#define RSIDE_MAX_SLOTS 1048576u        /* of one ring */
-#define RSIDE_MAX_RESOLUTION_S 604800u  /* a week */
-#define RSIDE_MAX_BUCKETS 2048u         /* of one histogram, without the zero bucket */
+#define RSIDE_MAX_LABELS 16u           /* label names of one metric */
+#define RSIDE_MAX_SERIES 65536u        /* of one segment */
+#define RSIDE_MAX_SLOTS 1048576u       /* of one ring */
+#define RSIDE_MAX_RESOLUTION_S 604800u /* a week */
+#define RSIDE_MAX_BUCKETS 2048u        /* of one histogram, without the zero bucket */
 #define RSIDE_MAX_ARENA_BYTES 16777216u
 #define RSIDE_MAX_STRINGS_BYTES 4194304u
 #define RSIDE_MAX_SEGMENT_BYTES UINT64_C(4294967296)
@@ -188,7 +188,7 @@ typedef struct rside_metric_record {
     uint8_t flags;
     int8_t histogram_scale; /* buckets per factor of two: 2^scale */
     uint8_t reserved0;
-    int32_t bucket_first; /* index of the first bucket; bucket i holds (base^(i-1), base^i], */
+    int32_t bucket_first;  /* index of the first bucket; bucket i holds (base^(i-1), base^i], */
     uint32_t bucket_count; /* base = 2^(2^-scale), as in Prometheus native histograms */
     uint32_t reserved1[3];
 } rside_metric_record;
@@ -221,8 +221,8 @@ typedef struct rside_cell {
             uint64_t spare;
         } gauge;
         struct {
-            uint64_t held_ns;  /* accounted in the open window so far */
-            double sum;        /* value x seconds of it */
+            uint64_t held_ns; /* accounted in the open window so far */
+            double sum;       /* value x seconds of it */
             double min, max;
             double last;
             uint64_t since_ns; /* the window is accounted up to here */
@@ -241,8 +241,7 @@ typedef struct rside_accumulator {
     double sum, min, max, last;
 } rside_accumulator;
 
-#define RSIDE_PIN(type, field, at) \
-    RSIDE_STATIC_ASSERT(offsetof(type, field) == (at), #type "." #field " moved")
+#define RSIDE_PIN(type, field, at) RSIDE_STATIC_ASSERT(offsetof(type, field) == (at), #type "." #field " moved")
 RSIDE_PIN(rside_header, text, 0);
 RSIDE_PIN(rside_header, magic, 512);
 RSIDE_PIN(rside_header, format_version, 520);
@@ -369,10 +368,9 @@ static inline uint64_t rside_hash(const void *bytes, size_t size) {
 /* CRC-32C (polynomial 0x1EDC6F41 reflected, RFC 3720 section 12.1), to be continued from `crc`; start with 0. */
 static inline uint32_t rside_crc32c(uint32_t crc, const void *bytes, size_t size) {
     /* A nibble at a time: 16 words of table, fast enough for set-up. */
-    static const uint32_t nibble[16] = {
-        0x00000000u, 0x105ec76fu, 0x20bd8edeu, 0x30e349b1u, 0x417b1dbcu, 0x5125dad3u,
-        0x61c69362u, 0x7198540du, 0x82f63b78u, 0x92a8fc17u, 0xa24bb5a6u, 0xb21572c9u,
-        0xc38d26c4u, 0xd3d3e1abu, 0xe330a81au, 0xf36e6f75u};
+    static const uint32_t nibble[16] = {0x00000000u, 0x105ec76fu, 0x20bd8edeu, 0x30e349b1u, 0x417b1dbcu, 0x5125dad3u,
+                                        0x61c69362u, 0x7198540du, 0x82f63b78u, 0x92a8fc17u, 0xa24bb5a6u, 0xb21572c9u,
+                                        0xc38d26c4u, 0xd3d3e1abu, 0xe330a81au, 0xf36e6f75u};
     const unsigned char *at = (const unsigned char *)bytes;
     crc = ~crc;
     for (size_t i = 0; i < size; ++i) {
@@ -383,15 +381,11 @@ static inline uint32_t rside_crc32c(uint32_t crc, const void *bytes, size_t size
     return ~crc;
 }
 
-static inline uint64_t rside_round_up(uint64_t bytes, uint64_t unit) {
-    return (bytes + unit - 1) / unit * unit;
-}
+static inline uint64_t rside_round_up(uint64_t bytes, uint64_t unit) { return (bytes + unit - 1) / unit * unit; }
 
 static inline int rside_is_gauge(uint8_t kind) { return kind == RSIDE_GAUGE || kind == RSIDE_LEVEL; }
 
-static inline int rside_is_counter(uint8_t kind) {
-    return kind == RSIDE_COUNTER || kind == RSIDE_COUNTER_F64;
-}
+static inline int rside_is_counter(uint8_t kind) { return kind == RSIDE_COUNTER || kind == RSIDE_COUNTER_F64; }
 
 /* The columns that a series of `kind` keeps in a tier with `columns`. */
 static inline uint32_t rside_columns_of(uint8_t kind, uint32_t columns) {
@@ -419,9 +413,9 @@ static inline uint32_t rside_slot_words(uint8_t kind, uint32_t columns, uint32_t
 typedef struct rside_metric_geometry {
     uint32_t first_series;
     uint32_t slot_words[RSIDE_MAX_TIERS];
-    uint64_t accumulators;       /* gauges: 2 banks of (tier_count - 1) accumulators a series */
+    uint64_t accumulators; /* gauges: 2 banks of (tier_count - 1) accumulators a series */
     uint64_t accumulators_step;
-    uint64_t hot_buckets;        /* histograms: zero bucket and buckets as u64 */
+    uint64_t hot_buckets; /* histograms: zero bucket and buckets as u64 */
     uint64_t hot_buckets_step;
     uint64_t ring[RSIDE_MAX_TIERS];
     uint64_t ring_step[RSIDE_MAX_TIERS];
@@ -444,8 +438,7 @@ static inline uint64_t rside_schema_block_bytes(const rside_schema_block *schema
 /* Computes every offset from a schema that obeys the limits above (the caller has checked it).
  * `metrics_out` may be null, else it takes metric_count entries. Returns 0, or -1 when the series or
  * the bytes are over the limits; the outputs are then half written and mean nothing. */
-static inline int rside_geometry_compute(const rside_schema_block *schema,
-                                         const rside_tier_record *tiers,
+static inline int rside_geometry_compute(const rside_schema_block *schema, const rside_tier_record *tiers,
                                          const rside_metric_record *metrics, rside_geometry *out,
                                          rside_metric_geometry *metrics_out) {
     uint64_t series = 0;
@@ -457,19 +450,17 @@ static inline int rside_geometry_compute(const rside_schema_block *schema,
     out->series_capacity = (uint32_t)series;
     out->schema_offset = RSIDE_HEADER_BYTES;
     out->schema_bytes = rside_schema_block_bytes(schema);
-    out->directory_offset =
-        rside_round_up(out->schema_offset + out->schema_bytes, RSIDE_CACHE_LINE);
+    out->directory_offset = rside_round_up(out->schema_offset + out->schema_bytes, RSIDE_CACHE_LINE);
     out->arena_offset = out->directory_offset + series * sizeof(rside_series_record);
-    out->cells_offset =
-        rside_round_up(out->arena_offset + schema->label_arena_bytes, RSIDE_CACHE_LINE);
+    out->cells_offset = rside_round_up(out->arena_offset + schema->label_arena_bytes, RSIDE_CACHE_LINE);
     out->accumulators_offset = out->cells_offset + series * sizeof(rside_cell);
 
     uint64_t at = out->accumulators_offset;
     for (uint32_t m = 0; m < schema->metric_count; ++m) {
-        uint64_t step = rside_is_gauge(metrics[m].kind)
-                            ? rside_round_up(2u * (schema->tier_count - 1) * sizeof(rside_accumulator),
-                                             RSIDE_CACHE_LINE)
-                            : 0;
+        uint64_t step =
+            rside_is_gauge(metrics[m].kind)
+                ? rside_round_up(2u * (schema->tier_count - 1) * sizeof(rside_accumulator), RSIDE_CACHE_LINE)
+                : 0;
         if (metrics_out) {
             metrics_out[m].accumulators = at;
             metrics_out[m].accumulators_step = step;
@@ -490,10 +481,8 @@ static inline int rside_geometry_compute(const rside_schema_block *schema,
     out->rings_offset = at;
     for (uint32_t t = 0; t < schema->tier_count; ++t) {
         for (uint32_t m = 0; m < schema->metric_count; ++m) {
-            uint32_t words =
-                rside_slot_words(metrics[m].kind, tiers[t].columns, metrics[m].bucket_count);
-            uint64_t step =
-                rside_round_up((uint64_t)words * 4u * tiers[t].slots, RSIDE_CACHE_LINE);
+            uint32_t words = rside_slot_words(metrics[m].kind, tiers[t].columns, metrics[m].bucket_count);
+            uint64_t step = rside_round_up((uint64_t)words * 4u * tiers[t].slots, RSIDE_CACHE_LINE);
             if (metrics_out) {
                 metrics_out[m].slot_words[t] = words;
                 metrics_out[m].ring[t] = at;

@@ -44,8 +44,10 @@ enum rside_clock {
 };
 
 /* What set-up may do besides open, fstat, mmap and close. A VMM under a tight seccomp filter passes 0 to attach. */
-#define RSIDE_FORK_GUARD 1u /* madvise(MADV_DONTFORK), and a fork handler that lays empty pages over the hole in the child */
-#define RSIDE_LOCK 2u       /* OFD write lock, which the mapping keeps: a second proof of life beside the kernel's writer count */
+#define RSIDE_FORK_GUARD \
+    1u /* madvise(MADV_DONTFORK), and a fork handler that lays empty pages over the hole in the child */
+#define RSIDE_LOCK \
+    2u /* OFD write lock, which the mapping keeps: a second proof of life beside the kernel's writer count */
 #define RSIDE_DEFAULT_FLAGS (RSIDE_FORK_GUARD | RSIDE_LOCK)
 
 typedef struct rside_options {
@@ -54,10 +56,10 @@ typedef struct rside_options {
     const char *directory; /* null: RSIDE_DEFAULT_DIRECTORY; must lie on a tmpfs or hugetlbfs */
     const rside_schema *schema;
     enum rside_clock clock;
-    uint32_t flags;        /* RSIDE_FORK_GUARD, RSIDE_LOCK */
-    uid_t owner;           /* provision: owner of the file; (uid_t)-1 keeps the caller */
-    gid_t group;           /* provision: group of the file; (gid_t)-1 keeps what the directory gives */
-    mode_t mode;           /* 0: 0640 */
+    uint32_t flags; /* RSIDE_FORK_GUARD, RSIDE_LOCK */
+    uid_t owner;    /* provision: owner of the file; (uid_t)-1 keeps the caller */
+    gid_t group;    /* provision: group of the file; (gid_t)-1 keeps what the directory gives */
+    mode_t mode;    /* 0: 0640 */
 } rside_options;
 
 /* Fills in the defaults: coarse clock, RSIDE_DEFAULT_FLAGS, owner and group kept. */
@@ -86,8 +88,7 @@ RSIDE_API int rside_segment_create(const rside_options *options, rside_segment *
 /* Lays out a segment for a VMM that will attach later, and unmaps it: for launchers. Run it inside the VM's own cgroup:
  * the pages are charged for good to the caller's. `path` takes the file's path, NUL included (path_bytes at
  * least strlen(directory) + 140). Errors as above, and -ENAMETOOLONG for a short `path`. */
-RSIDE_API int rside_segment_provision(const rside_options *options, char *path, size_t path_bytes,
-                                      rside_error *error);
+RSIDE_API int rside_segment_provision(const rside_options *options, char *path, size_t path_bytes, rside_error *error);
 
 /* Attaches to a provisioned segment by path, or by a descriptor opened for reading and writing (which the caller keeps
  * and may close afterwards). `schema` must be the one the segment was laid out with, or null to take what is there.
@@ -100,10 +101,10 @@ RSIDE_API int rside_segment_provision(const rside_options *options, char *path, 
  *   -EBUSY   a writer is or was attached: an epoch has one writer, provision a new segment
  *   -EAGAIN  the agent was probing the file at each of 8 tries
  *   and what open, fstat and mmap return. */
-RSIDE_API int rside_segment_attach(const char *path, const rside_schema *schema, enum rside_clock clock,
-                                   uint32_t flags, rside_segment **out, rside_error *error);
-RSIDE_API int rside_segment_attach_fd(int fd, const rside_schema *schema, enum rside_clock clock,
-                                      uint32_t flags, rside_segment **out, rside_error *error);
+RSIDE_API int rside_segment_attach(const char *path, const rside_schema *schema, enum rside_clock clock, uint32_t flags,
+                                   rside_segment **out, rside_error *error);
+RSIDE_API int rside_segment_attach_fd(int fd, const rside_schema *schema, enum rside_clock clock, uint32_t flags,
+                                      rside_segment **out, rside_error *error);
 
 /* Marks the segment as closed with `code` (0: as planned) and `text` (may be null, cut at 127 bytes), unmaps it
  * and frees every handle. The agent then drains it. Null does nothing. */
@@ -121,24 +122,22 @@ RSIDE_API uint64_t rside_segment_bytes(const rside_segment *segment);
  * is then unchanged but for its count of refused series.
  * Any thread. No system call and no allocation, so it works behind a seccomp filter; threads that register at the same time wait
  * for each other. */
-RSIDE_API rside_counter *rside_counter_register(rside_segment *segment, const char *metric,
-                                                const char *const *values, size_t count, rside_error *error);
+RSIDE_API rside_counter *rside_counter_register(rside_segment *segment, const char *metric, const char *const *values,
+                                                size_t count, rside_error *error);
 RSIDE_API rside_shared_counter *rside_shared_counter_register(rside_segment *segment, const char *metric,
                                                               const char *const *values, size_t count,
                                                               rside_error *error);
 RSIDE_API rside_counter_f64 *rside_counter_f64_register(rside_segment *segment, const char *metric,
-                                                        const char *const *values, size_t count,
-                                                        rside_error *error);
-RSIDE_API rside_gauge *rside_gauge_register(rside_segment *segment, const char *metric,
-                                            const char *const *values, size_t count, rside_error *error);
-RSIDE_API rside_level *rside_level_register(rside_segment *segment, const char *metric,
-                                            const char *const *values, size_t count, rside_error *error);
+                                                        const char *const *values, size_t count, rside_error *error);
+RSIDE_API rside_gauge *rside_gauge_register(rside_segment *segment, const char *metric, const char *const *values,
+                                            size_t count, rside_error *error);
+RSIDE_API rside_level *rside_level_register(rside_segment *segment, const char *metric, const char *const *values,
+                                            size_t count, rside_error *error);
 RSIDE_API rside_histogram *rside_histogram_register(rside_segment *segment, const char *metric,
-                                                    const char *const *values, size_t count,
-                                                    rside_error *error);
+                                                    const char *const *values, size_t count, rside_error *error);
 /* An info series is the constant 1 and needs no handle: 0 or a negative errno. */
-RSIDE_API int rside_info_register(rside_segment *segment, const char *metric, const char *const *values,
-                                  size_t count, rside_error *error);
+RSIDE_API int rside_info_register(rside_segment *segment, const char *metric, const char *const *values, size_t count,
+                                  rside_error *error);
 
 #include <ringside/detail/hot.h>
 

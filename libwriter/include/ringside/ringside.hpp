@@ -93,8 +93,7 @@ class Segment {
 
     Segment() = default;
     ~Segment() { close(); }
-    Segment(Segment&& other) noexcept
-        : segment_(std::exchange(other.segment_, nullptr)), error_(other.error_) {}
+    Segment(Segment&& other) noexcept : segment_(std::exchange(other.segment_, nullptr)), error_(other.error_) {}
     Segment& operator=(Segment&& other) noexcept {
         if (this == &other) return *this;
         close();
@@ -135,8 +134,7 @@ class Segment {
         return Counter(rside_counter_register(segment_, metric, values.begin(), values.size(), &error_));
     }
     SharedCounter shared_counter(const char* metric, Values values = {}) {
-        return SharedCounter(
-            rside_shared_counter_register(segment_, metric, values.begin(), values.size(), &error_));
+        return SharedCounter(rside_shared_counter_register(segment_, metric, values.begin(), values.size(), &error_));
     }
     CounterF64 counter_f64(const char* metric, Values values = {}) {
         return CounterF64(rside_counter_f64_register(segment_, metric, values.begin(), values.size(), &error_));

@@ -34,7 +34,7 @@ typedef struct rside_metric {
     const char *help;          /* one line; null or "" for none */
     const char *const *labels; /* label names; may be null when label_count is 0 */
     uint32_t label_count;
-    uint32_t max_series;       /* series that may be registered, at least 1 */
+    uint32_t max_series; /* series that may be registered, at least 1 */
     /* Histograms only: 2^scale buckets per factor of two, scale -4 .. 8; bounds of what is told apart.
      * Values up to the lower bound of lowest's bucket count as zero, values above highest's bucket are counted
      * as overflow (in the total count and in no bucket). 0 < lowest <= highest, both finite. */

@@ -8,8 +8,8 @@
 
 /* The first bytes of rside_segment: what every record needs. */
 typedef struct rside_hot {
-    uint64_t *tick_ns;    /* in the segment's header; null in coarse-clock mode */
-    uint64_t window_ns;   /* length of a window of the first tier */
+    uint64_t *tick_ns;  /* in the segment's header; null in coarse-clock mode */
+    uint64_t window_ns; /* length of a window of the first tier */
     rside_header *header;
 } rside_hot;
 
@@ -32,12 +32,24 @@ typedef struct rside_series {
     uint32_t metric;
 } rside_series;
 
-struct rside_counter { rside_series series; };
-struct rside_shared_counter { rside_series series; };
-struct rside_counter_f64 { rside_series series; };
-struct rside_gauge { rside_series series; };
-struct rside_level { rside_series series; };
-struct rside_histogram { rside_series series; };
+struct rside_counter {
+    rside_series series;
+};
+struct rside_shared_counter {
+    rside_series series;
+};
+struct rside_counter_f64 {
+    rside_series series;
+};
+struct rside_gauge {
+    rside_series series;
+};
+struct rside_level {
+    rside_series series;
+};
+struct rside_histogram {
+    rside_series series;
+};
 
 /* The slow path: `now_ns` lies outside the open window of the cell. Closes the windows that are over, or absorbs a
  * step back of the clock. Writes memory only. Returns the time that the record counts with: `now_ns`, or 0 where that

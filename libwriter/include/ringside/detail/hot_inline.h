@@ -15,17 +15,13 @@ RSIDE_STATIC_ASSERT(__atomic_always_lock_free(sizeof(uint64_t), 0) && __atomic_a
 
 /* Relaxed: one writer a word, and the orders that readers need come from the fences below. */
 static inline uint64_t rside_load_u64_(const uint64_t *at) { return __atomic_load_n(at, __ATOMIC_RELAXED); }
-static inline void rside_store_u64_(uint64_t *at, uint64_t value) {
-    __atomic_store_n(at, value, __ATOMIC_RELAXED);
-}
+static inline void rside_store_u64_(uint64_t *at, uint64_t value) { __atomic_store_n(at, value, __ATOMIC_RELAXED); }
 static inline double rside_load_f64_(const double *at) {
     double value;
     __atomic_load(at, &value, __ATOMIC_RELAXED);
     return value;
 }
-static inline void rside_store_f64_(double *at, double value) {
-    __atomic_store(at, &value, __ATOMIC_RELAXED);
-}
+static inline void rside_store_f64_(double *at, double value) { __atomic_store(at, &value, __ATOMIC_RELAXED); }
 static inline double rside_bits_f64_(uint64_t bits) {
     double value;
     __builtin_memcpy(&value, &bits, sizeof value);

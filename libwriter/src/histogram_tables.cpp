@@ -1,4 +1,4 @@
-// Generated once by tests/unit/libwriter/histogram_tables.py, which the tests run again to compare.
+// Written by tests/unit/libwriter/histogram_tables.py; a test compares.
 // Bounds of base-2 exponential buckets at scale 8: rside_histogram_bounds[i] is the 52-bit mantissa of 2^(i/256), rounded to the
 // nearest double; entry 256 is the next power of two. rside_histogram_start[s] is the smallest i with
 // bounds[i] >= s x 2^44, the first bound that can hold a mantissa whose top eight bits are s.

@@ -7,7 +7,7 @@
 #ifndef RINGSIDE_DETAIL_HOT_INLINE_H
 #define RINGSIDE_DETAIL_HOT_INLINE_H
 
-RSIDE_STATIC_ASSERT(__atomic_always_lock_free(sizeof(uint64_t), 0) && __atomic_always_lock_free(sizeof(uint32_t), 0),
+RSIDE_STATIC_ASSERT(__GCC_ATOMIC_INT_LOCK_FREE == 2 && __GCC_ATOMIC_LLONG_LOCK_FREE == 2,
                     "words that processes share must not need a lock");
 
 #define RSIDE_LIKELY_(x) __builtin_expect(!!(x), 1)

@@ -1,0 +1,231 @@
+#include "agent/upstream/pusher.h"
+
+#include <algorithm>
+#include <unordered_set>
+#include <utility>
+
+#include "agent/upstream/remote_write_encoder.h"
+
+namespace ringside::agent {
+
+Pusher::Pusher(const UpstreamOptions& options, VmTracker& tracker, CursorStore& store, Delivery& delivery, Pacer& pacer,
+               StatsBoard& stats, const UpstreamEvents& events)
+    : options_(options),
+      tracker_(tracker),
+      store_(store),
+      delivery_(delivery),
+      pacer_(pacer),
+      stats_(stats),
+      events_(events) {}
+
+Pusher::Round Pusher::round() {
+    const std::uint64_t now_ns = pacer_.now_ns();
+    tracker_.refresh(now_ns);
+    VmTracker::Lanes lanes = tracker_.lanes(now_ns);
+    for (std::size_t next = 0; next < lanes.fresh.size() && !pacer_.stopped();) {
+        next = push_group(lanes.fresh, next, now_ns);
+    }
+    if (!lanes.backlog.empty() && !pacer_.stopped()) push_group(lanes.backlog, 0, now_ns);
+    save();
+    Round round;
+    const std::uint64_t after_ns = pacer_.now_ns();
+    tracker_.update_backlog(after_ns);
+    round.next_due_ns = tracker_.next_due_ns(after_ns);
+    round.more = round.next_due_ns <= after_ns;
+    round.pending = round.more || tracker_.any_due(after_ns);
+    return round;
+}
+
+// Reads VMs of the lane from `first` on until they fill a batch, and pushes their runs side by side.
+// The index after the last one taken.
+std::size_t Pusher::push_group(const std::vector<TrackedVm*>& lane, std::size_t first, std::uint64_t now_ns) {
+    std::vector<Run> runs;
+    std::size_t samples = 0, next = first;
+    while (next < lane.size() && samples < options_.batch_samples_max) {
+        TrackedVm& vm = *lane[next++];
+        vm.served = ++pushes_;
+        Run run;
+        if (!read_run(vm, now_ns, run)) continue;
+        std::size_t widest = 0;
+        for (const RollupStep& step : run.rollup.steps) {
+            widest = std::max(widest, step.points.size());
+        }
+        samples += widest;
+        runs.push_back(std::move(run));
+    }
+    if (push_steps(runs)) {
+        for (Run& run : runs) finish(run);
+    }
+    return next;
+}
+
+bool Pusher::read_run(TrackedVm& vm, std::uint64_t now_ns, Run& run) {
+    const DueWindows due = tracker_.due(vm, now_ns);
+    const std::uint64_t series = std::max<std::uint64_t>(vm.vm.series_count, 1);
+    const std::uint64_t most = std::clamp<std::uint64_t>(kRunPointsMax / series, 1, kRunWindowsMax);
+    run.vm = &vm;
+    run.until_ns = due.until_ns;
+    run.final = due.final;
+    if (due.windows > most) {
+        run.until_ns -= (due.windows - most) * vm.plan->resolution_ns();
+        run.final = false;
+    }
+    ReadRequest request;
+    request.tier = vm.plan->tier();
+    request.begin_ns = vm.cursor.acked_ns;
+    request.end_ns = run.final ? UINT64_MAX : run.until_ns;
+    request.open_window = run.final;
+    Result<std::vector<SeriesWindows>> windows = read_windows(vm, request);
+    if (!windows.ok()) {
+        ++vm.busy_tries;
+        vm.not_before_ns = now_ns + kBusyPauseNs;
+        return false;
+    }
+    vm.busy_tries = 0;
+
+    RollupRange range;
+    range.after_ns = vm.cursor.acked_ns;
+    range.until_ns = run.until_ns;
+    range.zeros_after_ns = vm.cursor.zeros_ns;
+    range.final = run.final;
+    range.floor_ms = vm.cursor.floor_ms;
+    range.last_ms = vm.cursor.last_ms;
+    LabelSet labels = agent_labels(vm.vm, {options_.instance, options_.job});
+    labels.insert(labels.end(), options_.labels.begin(), options_.labels.end());
+    std::sort(labels.begin(), labels.end());
+    run.rollup = roll_up(*vm.plan, vm.vm, labels, *windows, range);
+    left_out("duplicate", run.rollup.duplicates);
+    left_out("name_taken", vm.plan->names_taken().size());
+    if (run.rollup.overlapping > 0) {
+        stats_.update([&](UpstreamStats& stats) { stats.windows_dropped["overlap"] += run.rollup.overlapping; });
+    }
+    return true;
+}
+
+// An error means: busy, worth another try soon. What can never be read is left out.
+Result<std::vector<SeriesWindows>> Pusher::read_windows(TrackedVm& vm, const ReadRequest& range) {
+    const bool last_try = vm.busy_tries + 1 >= kBusyTriesMax;
+    std::vector<SeriesWindows> windows;
+    std::uint64_t failed = 0;
+    Result<std::vector<SeriesInfo>> series = vm.source->series();
+    if (!series.ok()) return series.error();
+    windows.reserve(series->size());
+    for (SeriesInfo& info : *series) {
+        SeriesWindows entry{std::move(info), {}};
+        const std::uint32_t metric = entry.series.metric;
+        if (metric >= vm.plan->metrics().size()) continue;
+        ReadRequest request = range;
+        request.columns = vm.plan->metrics()[metric].columns;
+        if (request.columns != 0) {
+            Result<SeriesData> data = vm.source->read(entry.series.index, request);
+            if (data.ok()) {
+                entry.data = std::move(*data);
+            } else if (data.error().code == Code::kUnavailable && !last_try) {
+                return data.error();
+            } else {
+                ++failed;
+                continue;
+            }
+        }
+        windows.push_back(std::move(entry));
+    }
+    left_out("read_failed", failed);
+    return windows;
+}
+
+// Step by step, so that a request never holds two samples of one series (U2). False when stopped.
+bool Pusher::push_steps(std::vector<Run>& runs) {
+    for (;;) {
+        std::vector<WireSample> samples;
+        std::vector<Share> shares;
+        for (Run& run : runs) {
+            if (run.next_step == run.rollup.steps.size()) continue;
+            const RollupStep& step = run.rollup.steps[run.next_step];
+            for (const RollupPoint& point : step.points) {
+                const RollupSeries& series = run.rollup.series[point.series];
+                const Family& family = run.vm->plan->families()[series.family];
+                samples.push_back({&series.labels, &family, point.timestamp_ms, point.value});
+            }
+            shares.push_back({&run, step.points.size(), 0});
+        }
+        if (samples.empty()) return true;
+        if (!push_samples(samples, shares)) return false;
+    }
+}
+
+bool Pusher::push_samples(const std::vector<WireSample>& samples, std::vector<Share>& shares) {
+    auto share = shares.begin();
+    for (std::size_t begin = 0; begin < samples.size();) {
+        const std::size_t end = batch_end(samples, begin);
+        Delivery::Outcome outcome = delivery_.deliver({&samples[begin], end - begin});
+        if (outcome.stopped) return false;
+        const std::unordered_set<std::size_t> refused(outcome.refused.begin(), outcome.refused.end());
+        for (std::size_t i = 0; i < end - begin; ++i) {
+            share->accepted += refused.contains(i) ? 0 : 1;
+            if (--share->samples_left == 0) acknowledge(*share++);
+        }
+        save();
+        begin = end;
+    }
+    return true;
+}
+
+std::size_t Pusher::batch_end(const std::vector<WireSample>& samples, std::size_t begin) const {
+    const std::size_t most = std::min(samples.size() - begin, options_.batch_samples_max);
+    std::unordered_set<const Family*> families;
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < most; ++i) {
+        const WireSample& sample = samples[begin + i];
+        bytes += wire_bytes(sample);
+        if (families.insert(sample.family).second) bytes += wire_bytes(*sample.family);
+        if (bytes > options_.batch_bytes_max && i > 0) return begin + i;
+    }
+    return begin + most;
+}
+
+void Pusher::acknowledge(Share& share) {
+    Run& run = *share.run;
+    const RollupStep& step = run.rollup.steps[run.next_step++];
+    Cursor& cursor = run.vm->cursor;
+    cursor.last_ms = std::max(cursor.last_ms, step.timestamp_ms);
+    cursor.zeros_ns = std::max(cursor.zeros_ns, step.end_ns);
+    if (step.kind != StepKind::kZeros) cursor.acked_ns = std::max(cursor.acked_ns, step.end_ns);
+    tracker_.moved(*run.vm);
+    if (step.kind != StepKind::kWindow) return;
+    stats_.update([](UpstreamStats& stats) { ++stats.windows_sent; });
+    if (events_.pushed) events_.pushed(run.vm->key, step.end_ns, share.accepted);
+}
+
+// All steps are acknowledged. Windows without a sample have no step, and count as pushed.
+void Pusher::finish(Run& run) {
+    if (run.final) {
+        tracker_.finished(*run.vm);
+        return;
+    }
+    Cursor& cursor = run.vm->cursor;
+    if (cursor.acked_ns >= run.until_ns) return;
+    cursor.acked_ns = run.until_ns;
+    cursor.zeros_ns = std::max(cursor.zeros_ns, run.until_ns);
+    tracker_.moved(*run.vm);
+}
+
+void Pusher::save() {
+    Result<void> saved = store_.save();
+    if (saved.ok()) {
+        store_fails_ = false;
+        return;
+    }
+    stats_.update([](UpstreamStats& stats) { ++stats.cursor_write_failures; });
+    if (!std::exchange(store_fails_, true) && events_.log) {
+        events_.log(true, saved.error().message() +
+                              "; pushing goes on, and what is pushed until this works will be pushed "
+                              "again should the agent restart");
+    }
+}
+
+void Pusher::left_out(const char* reason, std::uint64_t series) {
+    if (series == 0) return;
+    stats_.update([&](UpstreamStats& stats) { stats.series_left_out[reason] += series; });
+}
+
+}  // namespace ringside::agent

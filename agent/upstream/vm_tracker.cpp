@@ -1,0 +1,332 @@
+#include "agent/upstream/vm_tracker.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ringside::agent {
+namespace {
+
+constexpr std::uint64_t kGarbageEveryNs = std::uint64_t{60} * 1'000'000'000;
+constexpr std::size_t kPlansMax = 1024;
+
+std::uint64_t ns_of(std::chrono::nanoseconds duration) { return static_cast<std::uint64_t>(duration.count()); }
+
+std::uint64_t minus(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
+
+std::uint64_t aligned(std::uint64_t ns, std::uint64_t step) { return ns / step * step; }
+
+// What the lives of one VM have in common, and thereby their series.
+std::string life_key(const Cursor& cursor) { return cursor.vm_id + '\0' + cursor.component; }
+
+}  // namespace
+
+VmTracker::VmTracker(const UpstreamOptions& options, SourceProvider& provider, CursorStore& store, StatsBoard& stats,
+                     const UpstreamEvents& events)
+    : options_(options), provider_(provider), store_(store), stats_(stats), events_(events) {
+    for (const auto& [key, cursor] : store_.all()) {
+        if (cursor.done) mark_done(key);
+        std::int64_t& newest = newest_ms_.try_emplace(life_key(cursor), INT64_MIN).first->second;
+        newest = std::max(newest, cursor.last_ms);
+    }
+}
+
+void VmTracker::refresh(std::uint64_t now_ns) {
+    listed_.clear();
+    for (UpstreamSource& source : provider_.sources()) take_in(source, now_ns);
+    std::erase_if(vms_, [this](const auto& vm) { return !listed_.contains(vm.first); });
+    order_lives(now_ns);
+    update_backlog(now_ns);
+    if (now_ns >= next_garbage_ns_ || next_garbage_ns_ > now_ns + kGarbageEveryNs) {
+        collect_garbage(now_ns);
+        next_garbage_ns_ = now_ns + kGarbageEveryNs;
+    }
+}
+
+void VmTracker::take_in(UpstreamSource& source, std::uint64_t now_ns) {
+    const bool again = !listed_.insert(source.key).second;
+    if (is_done(source.key)) {
+        if (announced_.insert(source.key).second && events_.epoch_done) {
+            events_.epoch_done(source.key);
+        }
+        return;
+    }
+    VmInfo info = source.source->vm();
+    if (info.state == VmState::kProvisioned || (again && info.state != VmState::kDrained)) return;
+    auto [at, first_sight] = vms_.try_emplace(source.key);
+    TrackedVm& vm = at->second;
+    if (vm.source != source.source) {
+        std::shared_ptr<const SchemaInfo> schema = source.source->schema();
+        if (!schema || schema->tiers.empty()) {
+            vms_.erase(at);
+            return;
+        }
+        vm.plan = plan_of(std::move(schema));
+        vm.source = std::move(source.source);
+        vm.not_before_ns = vm.busy_tries = 0;
+    }
+    vm.vm = std::move(info);
+    if (first_sight) {
+        vm.key = source.key;
+        if (const Cursor* stored = store_.find(vm.key)) vm.cursor = *stored;
+        vm.cursor.vm_id = vm.vm.vm_id;
+        vm.cursor.component = vm.vm.component;
+        vm.cursor.epoch = vm.vm.epoch;
+        vm.cursor.created_ns = vm.vm.created_ns;
+    }
+    position(vm, now_ns, first_sight);
+    if (given_up(vm, now_ns)) finished(vm);
+}
+
+// Brings the cursor to where pushing can go on: at a window's end, not in the future, and not before
+// what is still held and still wanted.
+void VmTracker::position(TrackedVm& vm, std::uint64_t now_ns, bool first_sight) {
+    const std::uint64_t step = vm.plan->resolution_ns();
+    if (vm.cursor.acked_ns > now_ns + step) position_future(vm, now_ns, first_sight);
+    // A provisioned segment may have waited long for its writer.
+    const std::uint64_t begun_ns = std::max(vm.vm.created_ns, vm.vm.attached_ns);
+    if (vm.cursor.acked_ns == 0 && begun_ns <= now_ns && vm.vm.rebases == 0) {
+        vm.cursor.acked_ns = aligned(begun_ns, step);
+    }
+    const std::uint64_t end_ns = vm.vm.ended_ns != 0 ? vm.vm.ended_ns : now_ns;
+    skip_to(vm, aligned(minus(now_ns, ns_of(options_.backlog_max)), step), "too_old");
+    skip_to(vm, aligned(minus(end_ns, vm.plan->slots() * step), step), "lapped");
+}
+
+// The clock was ahead and has been set back, and the segment has started again at the present. While
+// the agent watched, all until now has been pushed; what a cursor from disk missed is not known, and
+// the safe side is to push all that is held.
+void VmTracker::position_future(TrackedVm& vm, std::uint64_t now_ns, bool first_sight) {
+    const std::uint64_t step = vm.plan->resolution_ns();
+    const std::uint64_t closed_ns = aligned(minus(now_ns, ns_of(options_.grace)), step);
+    vm.cursor.acked_ns = first_sight ? 0 : closed_ns;
+    vm.cursor.zeros_ns = closed_ns;
+    stats_.update([](UpstreamStats& stats) { ++stats.cursor_resets; });
+}
+
+void VmTracker::skip_to(TrackedVm& vm, std::uint64_t oldest_ns, const char* reason) {
+    if (vm.vm.ended_ns != 0) {
+        oldest_ns = std::min(oldest_ns, aligned(vm.vm.ended_ns, vm.plan->resolution_ns()));
+    }
+    if (vm.cursor.acked_ns >= oldest_ns) return;
+    // From 0 there is no telling how many windows there were.
+    if (vm.cursor.acked_ns != 0) {
+        drop_windows(reason, (oldest_ns - vm.cursor.acked_ns) / vm.plan->resolution_ns());
+    }
+    vm.cursor.acked_ns = oldest_ns;
+    // What was counted before must not look like an increase of the first window that is pushed.
+    vm.cursor.zeros_ns = std::max(vm.cursor.zeros_ns, oldest_ns);
+}
+
+// Whether an ended VM has nothing left that may be sent.
+bool VmTracker::given_up(TrackedVm& vm, std::uint64_t now_ns) {
+    if (vm.vm.state != VmState::kDrained) return false;
+    const bool too_old = vm.vm.ended_ns < minus(now_ns, ns_of(options_.backlog_max));
+    if (!too_old && !vm.cursor.superseded) return false;
+    const std::uint64_t step = vm.plan->resolution_ns();
+    const std::uint64_t left = (minus(vm.vm.ended_ns, vm.cursor.acked_ns) + step - 1) / step;
+    if (left > 0) drop_windows(vm.cursor.superseded ? "overlap" : "too_old", left);
+    return true;
+}
+
+DueWindows VmTracker::due(const TrackedVm& vm, std::uint64_t now_ns) const {
+    DueWindows due;
+    due.until_ns = vm.cursor.acked_ns;
+    if (vm.cursor.superseded) return due;
+    const std::uint64_t step = vm.plan->resolution_ns();
+    due.final = vm.vm.state == VmState::kDrained;
+    // What has ended cannot change any more: no grace.
+    std::uint64_t closed_ns = minus(now_ns, due.final ? 0 : ns_of(options_.grace));
+    if (vm.vm.ended_ns != 0) closed_ns = std::min(closed_ns, vm.vm.ended_ns);
+    closed_ns = aligned(closed_ns, step);
+    if (closed_ns <= vm.cursor.acked_ns) return due;
+    due.until_ns = closed_ns;
+    due.windows = (closed_ns - vm.cursor.acked_ns + step - 1) / step;
+    return due;
+}
+
+VmTracker::Lanes VmTracker::lanes(std::uint64_t now_ns) {
+    Lanes lanes;
+    for (auto& [key, vm] : vms_) {
+        if (vm.blocked || vm.not_before_ns > now_ns) continue;
+        DueWindows windows = due(vm, now_ns);
+        if (!windows.any()) continue;
+        if (vm.cursor.last_ms == INT64_MIN) set_floor(vm, now_ns);
+        (windows.windows <= 1 ? lanes.fresh : lanes.backlog).push_back(&vm);
+    }
+    std::stable_sort(lanes.backlog.begin(), lanes.backlog.end(),
+                     [](const TrackedVm* a, const TrackedVm* b) { return a->served < b->served; });
+    return lanes;
+}
+
+std::uint64_t VmTracker::next_due_ns(std::uint64_t now_ns) const {
+    std::uint64_t next_ns = UINT64_MAX;
+    for (const auto& [key, vm] : vms_) {
+        if (vm.blocked || vm.cursor.superseded) continue;
+        if (due(vm, now_ns).any()) {
+            next_ns = std::min(next_ns, std::max(now_ns, vm.not_before_ns));
+        } else if (vm.vm.ended_ns == 0) {
+            const std::uint64_t step = vm.plan->resolution_ns();
+            const std::uint64_t end_ns = aligned(vm.cursor.acked_ns, step) + step;
+            next_ns = std::min(next_ns, std::max(now_ns, end_ns + ns_of(options_.grace)));
+        }
+    }
+    return next_ns;
+}
+
+bool VmTracker::any_due(std::uint64_t now_ns) const {
+    return std::any_of(vms_.begin(), vms_.end(),
+                       [&](const auto& entry) { return !entry.second.blocked && due(entry.second, now_ns).any(); });
+}
+
+void VmTracker::update_backlog(std::uint64_t now_ns) {
+    std::uint64_t windows = 0, oldest_ns = 0;
+    for (const auto& [key, vm] : vms_) {
+        DueWindows vm_due = due(vm, now_ns);
+        if (vm_due.windows == 0) continue;
+        windows += vm_due.windows;
+        const std::uint64_t step = vm.plan->resolution_ns();
+        const std::uint64_t end_ns = aligned(vm.cursor.acked_ns, step) + step;
+        oldest_ns = oldest_ns == 0 ? end_ns : std::min(oldest_ns, end_ns);
+    }
+    stats_.update([&](UpstreamStats& stats) {
+        stats.vms = vms_.size();
+        stats.backlog_windows = windows;
+        stats.oldest_unacknowledged_ns = oldest_ns;
+    });
+}
+
+void VmTracker::order_lives(std::uint64_t now_ns) {
+    std::unordered_map<std::string, Chain> chains;
+    for (auto& [key, vm] : vms_) {
+        vm.blocked = false;
+        chains[life_key(vm.cursor)].push_back(&vm);
+    }
+    for (auto& [key, chain] : chains) {
+        if (chain.size() > 1) order_chain(chain, now_ns);
+    }
+}
+
+// U5. The first life that is not over goes on; later ones wait for its end, but not for ever: where it
+// has nothing to push and no end in sight while the next life has had two windows, the next takes over.
+void VmTracker::order_chain(Chain& chain, std::uint64_t now_ns) {
+    std::sort(chain.begin(), chain.end(), [](const TrackedVm* a, const TrackedVm* b) {
+        return std::pair(a->vm.created_ns, a->vm.epoch) < std::pair(b->vm.created_ns, b->vm.epoch);
+    });
+    TrackedVm* current = nullptr;
+    bool blocked = false;
+    for (TrackedVm* vm : chain) {
+        if (vm->cursor.superseded) continue;
+        if (current != nullptr && !blocked) {
+            const std::uint64_t step = vm->plan->resolution_ns();
+            const std::uint64_t second_ns = aligned(vm->vm.created_ns, step) + 2 * step;
+            blocked = due(*current, now_ns).any() || second_ns + ns_of(options_.grace) > now_ns;
+            if (!blocked) take_over(*current);
+        }
+        vm->blocked = blocked;
+        if (!blocked) current = vm;
+    }
+}
+
+void VmTracker::take_over(TrackedVm& earlier) {
+    earlier.cursor.superseded = true;
+    moved(earlier);
+    if (events_.log) {
+        events_.log(true, "VM " + earlier.vm.vm_id + " runs twice: a later start has taken over the series of epoch " +
+                              epoch_text(earlier.vm.epoch) +
+                              ", whose further windows are not pushed; end the earlier one");
+    }
+}
+
+void VmTracker::set_floor(TrackedVm& vm, std::uint64_t now_ns) const {
+    auto newest = newest_ms_.find(life_key(vm.cursor));
+    if (newest == newest_ms_.end()) return;
+    // A life under a clock that was ahead must not silence the later ones until that time comes.
+    const std::uint64_t latest_ns = now_ns + vm.plan->resolution_ns();
+    if (newest->second <= static_cast<std::int64_t>(latest_ns / 1'000'000)) {
+        vm.cursor.floor_ms = newest->second;
+    }
+}
+
+void VmTracker::moved(TrackedVm& vm) {
+    store_.put(vm.cursor);
+    std::int64_t& newest = newest_ms_.try_emplace(life_key(vm.cursor), INT64_MIN).first->second;
+    newest = std::max(newest, vm.cursor.last_ms);
+}
+
+void VmTracker::finished(TrackedVm& vm) {
+    vm.cursor.done = true;
+    // A VM that never was pushed needs no record: it will be as old at the next start.
+    if (vm.cursor.last_ms != INT64_MIN || store_.find(vm.key) != nullptr) moved(vm);
+    mark_done(vm.key);
+    const std::string key = vm.key;
+    vms_.erase(key);
+    if (announced_.insert(key).second && events_.epoch_done) events_.epoch_done(key);
+}
+
+bool VmTracker::is_done(const std::string& key) const {
+    std::lock_guard lock(done_mutex_);
+    return done_.contains(key);
+}
+
+void VmTracker::mark_done(const std::string& key) {
+    std::lock_guard lock(done_mutex_);
+    done_.insert(key);
+}
+
+void VmTracker::collect_garbage(std::uint64_t now_ns) {
+    std::vector<std::string> over;
+    std::uint64_t gone = 0;
+    for (const auto& [key, cursor] : store_.all()) {
+        if (listed_.contains(key)) {
+            missing_since_ns_.erase(key);
+            continue;
+        }
+        const std::uint64_t since_ns = missing_since_ns_.try_emplace(key, now_ns).first->second;
+        if (minus(now_ns, since_ns) < kGoneAfterNs) continue;
+        // A done one may be listed again while it could still be pushed: its cursor says not to.
+        const std::uint64_t wanted_until_ns = cursor.acked_ns + ns_of(options_.backlog_max);
+        if (cursor.done && wanted_until_ns >= now_ns) continue;
+        gone += cursor.done ? 0 : 1;
+        over.push_back(key);
+    }
+    for (const std::string& key : over) {
+        store_.forget(key);
+        missing_since_ns_.erase(key);
+        announced_.erase(key);
+        std::lock_guard lock(done_mutex_);
+        done_.erase(key);
+    }
+    if (gone == 0) return;
+    stats_.update([&](UpstreamStats& stats) { stats.vms_gone += gone; });
+    if (events_.log) {
+        events_.log(true, std::to_string(gone) +
+                              " VMs are gone whose last windows were never pushed; were segments or "
+                              "archive files removed by hand?");
+    }
+}
+
+std::shared_ptr<const RollupPlan> VmTracker::plan_of(std::shared_ptr<const SchemaInfo> schema) {
+    auto& same_hash = plans_[schema->hash];
+    for (const auto& plan : same_hash) {
+        if (plan->schema() == *schema) return plan;
+    }
+    if (plans_.size() > kPlansMax) {  // Those in use live on with their VMs.
+        plans_.clear();
+        return plan_of(std::move(schema));
+    }
+    auto plan = std::make_shared<const RollupPlan>(std::move(schema));
+    same_hash.push_back(plan);
+    for (const std::string& name : plan->names_taken()) {
+        if (!events_.log) break;
+        events_.log(true, "schema " + plan->schema().name + ": '" + name +
+                              "' is the name of another metric's rollup and is not pushed; rename the "
+                              "later metric");
+    }
+    return plan;
+}
+
+void VmTracker::drop_windows(const char* reason, std::uint64_t count) {
+    stats_.update([&](UpstreamStats& stats) { stats.windows_dropped[reason] += count; });
+}
+
+}  // namespace ringside::agent

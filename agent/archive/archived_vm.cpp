@@ -2,66 +2,12 @@
 
 #include <fcntl.h>
 
-#include <algorithm>
 #include <utility>
 
+#include "agent/archive/run_reader.h"
 #include "agent/base/crc32c.h"
 
 namespace ringside::agent {
-
-namespace {
-
-struct ColumnBit {
-    RunColumn column;
-    std::uint32_t bit;
-};
-constexpr ColumnBit kColumnBits[] = {
-    {RunColumn::kCount, kColumnCount},     {RunColumn::kSum, kColumnSum},   {RunColumn::kMin, kColumnMin},
-    {RunColumn::kMax, kColumnMax},         {RunColumn::kLast, kColumnLast}, {RunColumn::kValue, kColumnValue},
-    {RunColumn::kBuckets, kColumnBuckets},
-};
-
-bool wanted(RunColumn column, std::uint32_t columns) {
-    for (const ColumnBit& one : kColumnBits) {
-        if (one.column == column) return (columns & one.bit) != 0;
-    }
-    return true;  // times and flags
-}
-
-template <typename T>
-void keep(std::vector<T>* column, const std::vector<std::size_t>& points, std::size_t stride = 1) {
-    if (column->empty()) return;
-    auto to = column->begin();
-    for (std::size_t point : points) {
-        auto from = column->begin() + static_cast<std::ptrdiff_t>(point * stride);
-        to = std::copy_n(from, stride, to);  // never behind `from`: points rise
-    }
-    column->erase(to, column->end());
-}
-
-// The windows that the request asks for, of a run that holds all.
-void select_points(const ReadRequest& request, SeriesData* data) {
-    std::vector<std::size_t> points;
-    for (std::size_t i = 0; i < data->size(); ++i) {
-        std::uint64_t end_ns = data->end_ns[i];
-        if (end_ns <= request.begin_ns || end_ns > request.end_ns) continue;
-        if (!request.open_window && (data->flags[i] & kPointOpen) != 0) continue;
-        points.push_back(i);
-    }
-    if (points.size() == data->size()) return;
-    std::size_t stride = data->buckets.size() / data->size();
-    keep(&data->end_ns, points);
-    keep(&data->flags, points);
-    keep(&data->count, points);
-    keep(&data->sum, points);
-    keep(&data->min, points);
-    keep(&data->max, points);
-    keep(&data->last, points);
-    keep(&data->value, points);
-    keep(&data->buckets, points, stride);
-}
-
-}  // namespace
 
 Result<std::shared_ptr<const SchemaInfo>> SchemaPool::get(const std::string& bytes) {
     std::lock_guard lock(mutex_);
@@ -182,30 +128,6 @@ Result<DirectoryEntry> ArchivedVm::find_entry(const File& file, std::uint32_t se
     return with_path(error(Code::kInvalid, "it has no series " + std::to_string(series_index)));
 }
 
-Result<SeriesData> ArchivedVm::read_run(const File& file, const DirectoryEntry& entry, std::uint32_t tier,
-                                        std::uint32_t columns) const {
-    const DirectoryEntry::Tier& run = entry.tiers[tier];
-    std::string bytes(std::min<std::uint64_t>(run.bytes, kRunHeadBytesMax), '\0');
-    if (auto got = file.read_at(run.offset, bytes.data(), bytes.size()); !got.ok()) {
-        return got.error();
-    }
-    Result<RunHead> head = decode_run_head(bytes, run.bytes);
-    if (!head.ok()) return with_path(head.error());
-    if (head->series_index != entry.series_index || head->tier != tier || head->points != run.points) {
-        return with_path(error(Code::kCorrupt, "a run is not the one that the directory names"));
-    }
-    SeriesData data;
-    for (const RunHead::Column& column : head->columns) {
-        if (!wanted(column.column, columns)) continue;
-        bytes.assign(column.bytes, '\0');
-        auto got = file.read_at(run.offset + column.offset, bytes.data(), bytes.size());
-        if (!got.ok()) return got.error();
-        Result<void> decoded = decode_column(*head, column, bytes, &data);
-        if (!decoded.ok()) return with_path(decoded.error());
-    }
-    return data;
-}
-
 Result<SeriesData> ArchivedVm::read(std::uint32_t series_index, const ReadRequest& request) const {
     if (request.tier >= footer_.tier_count) {
         return with_path(error(Code::kInvalid, "it has " + std::to_string(footer_.tier_count) +
@@ -222,8 +144,8 @@ Result<SeriesData> ArchivedVm::read(std::uint32_t series_index, const ReadReques
             return with_path(error(
                 Code::kCorrupt, "series " + std::to_string(series_index) + " was unreadable in the segment already"));
     }
-    Result<SeriesData> data = read_run(*file, *entry, request.tier, request.columns);
-    if (data.ok()) select_points(request, &*data);
+    Result<SeriesData> data = read_run(*file, *entry, request);
+    if (!data.ok()) return with_path(data.error());
     return data;
 }
 
@@ -251,13 +173,13 @@ Result<void> ArchivedVm::verify() const {
         }
         for (std::uint32_t tier = 0; tier < footer_.tier_count; ++tier) {
             const DirectoryEntry::Tier& run = entry->tiers[tier];
-            if (run.state != RunState::kStored) continue;
+            if (run.state == RunState::kAbsent) continue;
             if (run.offset != at) {
                 return with_path(error(Code::kCorrupt, "there are bytes between two runs"));
             }
             at += run.bytes;
-            Result<SeriesData> data = read_run(*file, *entry, tier, kColumnsAll);
-            if (!data.ok()) return data.error();
+            Result<SeriesData> data = read_run(*file, *entry, {.tier = tier});
+            if (!data.ok()) return with_path(data.error());
         }
     }
     if (at != footer_.vm.offset) {

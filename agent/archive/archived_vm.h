@@ -55,8 +55,6 @@ class ArchivedVm : public SeriesSource {
     Result<std::string> section(const File& file, const ArchiveFooter::Section& section, const char* what) const;
     Result<DirectoryEntry> entry_at(const File& file, std::uint32_t position) const;
     Result<DirectoryEntry> find_entry(const File& file, std::uint32_t series_index) const;
-    Result<SeriesData> read_run(const File& file, const DirectoryEntry& entry, std::uint32_t tier,
-                                std::uint32_t columns) const;
     Error with_path(const Error& error) const;
 
     FileSystem* fs_;

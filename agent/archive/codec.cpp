@@ -362,10 +362,10 @@ Result<DirectoryEntry> decode_entry(std::string_view bytes, std::size_t tier_cou
             return corrupt("a directory entry has an unknown state");
         }
         tier.state = static_cast<RunState>(state);
-        bool stored = tier.state == RunState::kStored;
+        bool absent = tier.state == RunState::kAbsent;
         bool inside =
             tier.offset >= kArchiveHeaderBytes && tier.offset <= runs_end && tier.bytes <= runs_end - tier.offset;
-        if (stored ? !inside : tier.bytes != 0) {
+        if (absent ? tier.bytes != 0 : !inside) {
             return corrupt("a directory entry points outside the runs");
         }
         entry.tiers.push_back(tier);

@@ -68,27 +68,34 @@ std::string encode_entry(const DirectoryEntry& entry);
 // `runs_end`: the offset at which the last run may end.
 Result<DirectoryEntry> decode_entry(std::string_view bytes, std::size_t tier_count, std::uint64_t runs_end);
 
-// A whole run. Columns of `data` that are not empty must have size() entries, buckets `stride` times as many.
-std::string encode_run(std::uint32_t series_index, std::uint32_t tier, const SeriesData& data);
+// How many of `data`'s windows a chunk takes.
+std::size_t chunk_points(const SeriesData& data);
+// The chunk of `count` windows of `data` from `first` on; at least one. Columns of `data` that are not empty have size()
+// entries, buckets a multiple of that.
+std::string encode_chunk(std::uint32_t series_index, std::uint32_t tier, const SeriesData& data, std::size_t first,
+                         std::size_t count);
 
-struct RunHead {
+struct ChunkHead {
     struct Column {
-        RunColumn column = RunColumn::kEnd;
+        ChunkColumn column = ChunkColumn::kEnd;
         Encoding encoding = Encoding::kPlain;
         std::uint32_t crc = 0;
-        std::uint64_t offset = 0;  // within the run
+        std::uint64_t offset = 0;  // within the chunk
         std::uint64_t bytes = 0;
     };
     std::uint32_t series_index = 0;
     std::uint32_t tier = 0;
     std::uint32_t points = 0;
     std::uint32_t stride = 0;
+    std::uint64_t first_end_ns = 0, last_end_ns = 0;
+    std::uint64_t bytes = 0;  // of the whole chunk
     std::vector<Column> columns;
 };
-// `bytes`: the run's first min(run_bytes, kRunHeadBytesMax) bytes. The columns fill the run exactly.
-Result<RunHead> decode_run_head(std::string_view bytes, std::uint64_t run_bytes);
-// Puts one column into `data`. A wrong checksum or length is kCorrupt, an unknown encoding kUnavailable.
-Result<void> decode_column(const RunHead& head, const RunHead::Column& column, std::string_view bytes,
+// `bytes`: the first kChunkHeadBytesMax bytes, or the run's rest where that is less. `rest`: how long the chunk may be.
+Result<ChunkHead> decode_chunk_head(std::string_view bytes, std::uint64_t rest);
+// Puts one column of a chunk into `data`, which holds that chunk alone. A wrong checksum or length is kCorrupt, an unknown
+// encoding kUnavailable.
+Result<void> decode_column(const ChunkHead& head, const ChunkHead::Column& column, std::string_view bytes,
                            SeriesData* data);
 
 }  // namespace ringside::agent

@@ -3,12 +3,14 @@
 //
 //     header | runs, one per series and tier | VM | schema | series | directory | footer
 //
+// A run is one or more chunks, each a stretch of windows column by column.
+//
 // Invariants:
-//  A1  Every byte of the file is under one CRC-32C: that of the header, of a run's head, of a run's column, of a
-//      section, of a directory entry or of the footer.
+//  A1  Every byte of the file is under one CRC-32C: that of the header, of a chunk's head, of a chunk's column, of
+//      a section, of a directory entry or of the footer.
 //  A2  The footer names the file's length, so a file that was cut or grew is known by its last bytes.
 //  A3  Directory entries stand by rising series index and have one length, so one series is found by halving and read
-//      without the rest. An entry and a run both say whose they are.
+//      without the rest. An entry and a chunk both say whose they are.
 //  A4  A file never changes after it got its name.
 #pragma once
 
@@ -30,16 +32,21 @@ inline constexpr std::size_t kArchiveHeaderBytes = 64;
 inline constexpr std::size_t kArchiveFooterBytes = 128;
 inline constexpr std::uint64_t kFooterMagic = 0x0a444e4552415352;  // "RSAREND\n" in file order
 
-// A run: the windows of one series in one tier.
-inline constexpr std::uint32_t kRunMagic = 0x304e5552;  // "RUN0"
-inline constexpr std::size_t kRunHeadBytes = 24;        // then the columns' records, then u32 CRC and u32 0
-inline constexpr std::size_t kRunColumnBytes = 16;
-inline constexpr std::size_t kRunTailBytes = 8;
-inline constexpr std::size_t kRunColumnsMax = 9;
-inline constexpr std::size_t kRunHeadBytesMax = kRunHeadBytes + kRunColumnsMax * kRunColumnBytes + kRunTailBytes;
+// A chunk: a stretch of the windows of one series in one tier. Time rises from chunk to chunk, and each head says from when
+// to when, so that a reader of one hour passes over the rest of the day.
+inline constexpr std::uint32_t kChunkMagic = 0x304b4843;  // "CHK0"
+inline constexpr std::size_t kChunkHeadBytes = 40;        // then the columns' records, then u32 CRC and u32 0
+inline constexpr std::size_t kChunkColumnBytes = 16;
+inline constexpr std::size_t kChunkTailBytes = 8;
+inline constexpr std::size_t kChunkColumnsMax = 9;
+inline constexpr std::size_t kChunkHeadBytesMax =
+    kChunkHeadBytes + kChunkColumnsMax * kChunkColumnBytes + kChunkTailBytes;
+// What a writer puts in one chunk at most, before packing, unless one window alone takes more: readers hold one chunk of a
+// long run at a time.
+inline constexpr std::size_t kChunkBytesTarget = 1 << 20;
 
-// Columns of a run, in the order in which they stand in the file. The first two are always there.
-enum class RunColumn : std::uint8_t {
+// Columns of a chunk, in the order in which they stand in the file. The first two are always there.
+enum class ChunkColumn : std::uint8_t {
     kEnd = 0,      // u64 ns
     kFlags = 1,    // u8
     kCount = 2,    // u64
@@ -67,7 +74,7 @@ inline constexpr std::size_t entry_bytes(std::size_t tier_count) {
 
 enum class RunState : std::uint32_t {
     kStored = 0,
-    kUnreadable = 1,  // the segment's bytes contradicted themselves when the VM was drained
+    kUnreadable = 1,  // the segment's bytes contradicted themselves when the VM was drained; chunks may be missing
     kAbsent = 2,      // no window: nothing was recorded, or the tier keeps nothing of this kind
 };
 

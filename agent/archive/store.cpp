@@ -19,15 +19,18 @@ Result<void> check_key(const std::string& key) {
                  "a VM named \"" + key.substr(0, 80) + "\" cannot be archived: the name does not make a file's name");
 }
 
-// Whether the archive has all that the segment of `vm` has. kExists when they are not of one life at all.
-Result<bool> holds(const VmInfo& archived, std::uint64_t archived_schema, const VmInfo& vm, std::uint64_t schema) {
-    if (archived.created_ns != vm.created_ns || archived_schema != schema) {
+// Whether the archive has all that the segment of `vm` has. kExists when they are not of one life at all: the epoch in the
+// key is random, so this is a file that somebody copied. Times of creation may differ, for a reader clamps them to its
+// clock.
+Result<bool> holds(const ArchivedVm& archived, const VmInfo& vm, const SchemaInfo& schema) {
+    const VmInfo& old = archived.info();
+    if (archived.schema()->hash != schema.hash || old.uid != vm.uid || old.segment_bytes != vm.segment_bytes) {
         return error(Code::kExists,
                      "the archive has another VM under the key " + vm_key(vm) + "; its segment is kept, look at both");
     }
     // Less, when the VM was taken for dead too early and went on to write.
-    return archived.last_write_ns >= vm.last_write_ns && archived.series_count >= vm.series_count &&
-           archived.closed_ns >= vm.closed_ns;
+    return old.last_write_ns >= vm.last_write_ns && old.series_count >= vm.series_count &&
+           old.closed_ns >= vm.closed_ns;
 }
 
 }  // namespace
@@ -148,7 +151,7 @@ Result<std::shared_ptr<const ArchivedVm>> ArchiveStore::add(const SeriesSource& 
     if (auto opened = open_folder(); !opened.ok()) return opened.error();
     Result<Vm> there = look(key);
     if (there.ok()) {
-        Result<bool> same = holds((*there)->info(), (*there)->schema()->hash, vm, source.schema()->hash);
+        Result<bool> same = holds(**there, vm, *source.schema());
         if (!same.ok()) return same.error();
         if (*same) return there;
     } else if (there.error().code == Code::kUnavailable) {

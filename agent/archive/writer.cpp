@@ -81,24 +81,57 @@ class ArchiveWriter {
     }
 
     Result<DirectoryEntry::Tier> write_run(const SeriesInfo& series, std::uint32_t tier) {
-        ReadRequest request;
-        request.tier = tier;
-        Result<SeriesData> data = source_.read(series.index, request);
-        // Times that do not rise would make the file one that no reader takes.
-        bool unreadable = data.ok() ? !rises(data->end_ns) : data.error().code == Code::kCorrupt;
-        if (unreadable) {
+        Run run{series, tier, {file_.size(), 0, 0, RunState::kStored}, 0};
+        Result<void> written = write_range(&run, 0, UINT64_MAX);
+        // What was written of it before stays, so that the bytes of the file have no gap.
+        if (!written.ok() && written.error().code == Code::kCorrupt) {
+            run.entry.state = RunState::kUnreadable;
             ++written_.unreadable_runs;
-            return DirectoryEntry::Tier{0, 0, 0, RunState::kUnreadable};
+        } else if (!written.ok()) {
+            return written.error();
         }
-        if (!data.ok()) return data.error();
-        if (data->size() == 0) return DirectoryEntry::Tier{0, 0, 0, RunState::kAbsent};
-        if (auto fits = check_shape(series, *data); !fits.ok()) return fits.error();
-        std::string bytes = encode_run(series.index, tier, *data);
-        DirectoryEntry::Tier run{file_.size(), bytes.size(), static_cast<std::uint32_t>(data->size()),
-                                 RunState::kStored};
-        if (auto put = file_.append(bytes); !put.ok()) return put.error();
-        written_.points += data->size();
-        return run;
+        run.entry.bytes = file_.size() - run.entry.offset;
+        written_.points += run.entry.points;
+        if (run.entry.bytes == 0 && run.entry.state == RunState::kStored) {
+            return DirectoryEntry::Tier{0, 0, 0, RunState::kAbsent};
+        }
+        return run.entry;
+    }
+
+    struct Run {
+        const SeriesInfo& series;
+        std::uint32_t tier;
+        DirectoryEntry::Tier entry;
+        std::uint64_t last_end_ns;
+    };
+
+    // The windows with begin_ns < T <= end_ns. At most 64 deep.
+    Result<void> write_range(Run* run, std::uint64_t begin_ns, std::uint64_t end_ns) {
+        Result<SeriesData> data =
+            source_.read(run->series.index, {.tier = run->tier, .begin_ns = begin_ns, .end_ns = end_ns});
+        if (data.ok()) return write_chunks(run, *data);
+        if (data.error().code != Code::kExhausted || end_ns - begin_ns < 2) return data.error();
+        std::uint64_t middle_ns = begin_ns + (end_ns - begin_ns) / 2;
+        if (auto first = write_range(run, begin_ns, middle_ns); !first.ok()) return first;
+        return write_range(run, middle_ns, end_ns);
+    }
+
+    Result<void> write_chunks(Run* run, const SeriesData& data) {
+        if (auto fits = check_shape(run->series, data); !fits.ok()) return fits;
+        if (data.size() == 0) return {};
+        // Times that do not rise would make the file one that no reader takes.
+        if (!rises(data.end_ns) || data.end_ns.front() <= run->last_end_ns) {
+            return error(Code::kCorrupt, "the windows of a series do not rise in time");
+        }
+        run->last_end_ns = data.end_ns.back();
+        std::size_t step = chunk_points(data);
+        for (std::size_t first = 0; first < data.size(); first += step) {
+            std::size_t count = std::min(step, data.size() - first);
+            auto put = file_.append(encode_chunk(run->series.index, run->tier, data, first, count));
+            if (!put.ok()) return put;
+        }
+        run->entry.points += static_cast<std::uint32_t>(data.size());
+        return {};
     }
 
     DurableFile file_;

@@ -27,12 +27,12 @@ void ByteWriter::text(std::string_view value) {
     raw(value);
 }
 
-void ByteWriter::u64s(const std::vector<std::uint64_t>& values) {
+void ByteWriter::u64s(std::span<const std::uint64_t> values) {
     if (values.empty()) return;
     bytes_.append(reinterpret_cast<const char*>(values.data()), values.size() * 8);
 }
 
-void ByteWriter::f64s(const std::vector<double>& values) {
+void ByteWriter::f64s(std::span<const double> values) {
     if (values.empty()) return;
     bytes_.append(reinterpret_cast<const char*>(values.data()), values.size() * 8);
 }

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,8 +31,8 @@ class ByteWriter {
     void text(std::string_view value);
     void zeros(std::size_t count) { bytes_.append(count, '\0'); }
 
-    void u64s(const std::vector<std::uint64_t>& values);
-    void f64s(const std::vector<double>& values);
+    void u64s(std::span<const std::uint64_t> values);
+    void f64s(std::span<const double> values);
 
     std::size_t size() const { return bytes_.size(); }
     const std::string& bytes() const { return bytes_; }

@@ -188,6 +188,110 @@ TEST_F(ArchivedVmTest, ABusySourceMakesNoFile) {
     EXPECT_TRUE(list_directory(FileSystem::real(), folder_.path())->empty());
 }
 
+// One histogram whose windows take 16 KiB each: about 64 to a chunk.
+MemorySource vm_with_a_long_run(std::uint32_t windows) {
+    MemorySource source = random_vm(18, 0);
+    source.layout->tiers = {{1, windows, kColumnsAll}};
+    MetricInfo wide;
+    wide.name = "wide";
+    wide.kind = Kind::kHistogram;
+    wide.max_series = 1;
+    wide.bucket_count = 2000;
+    source.layout->metrics = {wide};
+    source.list = {{0, 0, {}, 1}};
+    source.info.series_count = 1;
+    SeriesData& run = source.runs[{0, 0}];
+    for (std::uint64_t w = 1; w <= windows; ++w) {
+        run.end_ns.push_back(kNow + w * 1'000'000'000);
+        run.flags.push_back(w == windows ? kPointPartial : 0);
+        run.count.push_back(w * 7);
+        run.sum.push_back(static_cast<double>(w) / 3);
+        for (std::uint64_t b = 0; b <= 2000; ++b) run.buckets.push_back(w * b);
+    }
+    return source;
+}
+
+TEST_F(ArchivedVmTest, ALongRunIsReadBackChunkByChunk) {
+    MemorySource source = vm_with_a_long_run(300);
+    auto vm = archived(source);
+    ASSERT_NE(vm, nullptr);
+    EXPECT_EQ(difference(source, *vm), "");
+    EXPECT_TRUE(vm->verify().ok());
+    // Ranges that begin and end inside chunks, at their borders, and outside.
+    for (std::uint64_t begin = 0; begin <= 301; begin += 23) {
+        for (std::uint64_t end = begin; end <= 302; end += 31) {
+            ReadRequest request{0, kNow + begin * 1'000'000'000, kNow + end * 1'000'000'000, kColumnsAll, true};
+            EXPECT_EQ(difference(*vm->read(0, request), *source.read(0, request)), "") << begin << " " << end;
+        }
+    }
+}
+
+TEST_F(ArchivedVmTest, AShortRangeOfALongRunReadsOneChunk) {
+    MemorySource source = vm_with_a_long_run(300);
+    ASSERT_NE(archived(source), nullptr);
+    FaultyFiles files;
+    auto vm = ArchivedVm::open(files, path_, pool_);
+    ASSERT_TRUE(vm.ok());
+    files.reset();
+    ReadRequest whole{0, 0, UINT64_MAX, kColumnBuckets, true};
+    ASSERT_TRUE((*vm)->read(0, whole).ok());
+    std::uint64_t whole_calls = files.calls();
+    files.reset();
+    ReadRequest narrow{0, kNow + 150'000'000'000, kNow + 152'000'000'000, kColumnBuckets, true};
+    ASSERT_TRUE((*vm)->read(0, narrow).ok());
+    // Three columns (times, flags, buckets) of four chunks less.
+    EXPECT_EQ(whole_calls - files.calls(), 3u * 4u);
+}
+
+TEST_F(ArchivedVmTest, ChunksOutOfOrderAreCorrupt) {
+    ASSERT_NE(archived(vm_with_a_long_run(300)), nullptr);
+    std::string bytes = *read_file(FileSystem::real(), path_, 1 << 30);
+    std::size_t chunk = bytes.find("CHK0", 68) - kArchiveHeaderBytes;
+    ASSERT_EQ(bytes.substr(kArchiveHeaderBytes, 4), "CHK0");
+    ASSERT_EQ(bytes.substr(kArchiveHeaderBytes + chunk, 4), "CHK0");
+    std::string first = bytes.substr(kArchiveHeaderBytes, chunk);
+    std::string second = bytes.substr(kArchiveHeaderBytes + chunk, chunk);
+    bytes.replace(kArchiveHeaderBytes, 2 * chunk, second + first);
+    ASSERT_TRUE(write_file_durably(FileSystem::real(), path_, bytes).ok());
+    auto vm = ArchivedVm::open(FileSystem::real(), path_, pool_);
+    ASSERT_TRUE(vm.ok());
+    EXPECT_EQ(code_of((*vm)->read(0, {})), Code::kCorrupt);
+    EXPECT_EQ(code_of((*vm)->verify()), Code::kCorrupt);
+}
+
+// Gives at most so many windows at once, as a live segment does when they take too many bytes.
+struct StingySource : MemorySource {
+    std::size_t windows_max = 7;
+    std::uint64_t corrupt_from_ns = UINT64_MAX;
+    Result<SeriesData> read(std::uint32_t series_index, const ReadRequest& request) const override {
+        Result<SeriesData> data = MemorySource::read(series_index, request);
+        if (data.ok() && data->size() > windows_max) return error(Code::kExhausted, "ask for a shorter range");
+        if (data.ok() && data->size() > 0 && data->end_ns.back() >= corrupt_from_ns)
+            return error(Code::kCorrupt, "torn");
+        return data;
+    }
+};
+
+TEST_F(ArchivedVmTest, ASourceThatGivesOnlyShortRangesIsArchivedWhole) {
+    StingySource source;
+    static_cast<MemorySource&>(source) = random_vm(19, 12, 60);
+    auto vm = archived(source);
+    ASSERT_NE(vm, nullptr);
+    MemorySource plain = source;
+    EXPECT_EQ(difference(plain, *vm), "");
+}
+
+TEST_F(ArchivedVmTest, ASourceThatBreaksInTheMiddleOfARunCostsThatRun) {
+    StingySource source;
+    static_cast<MemorySource&>(source) = vm_with_a_long_run(50);
+    source.corrupt_from_ns = kNow + 30'000'000'000;
+    auto vm = archived(source);
+    ASSERT_NE(vm, nullptr);
+    EXPECT_EQ(code_of(vm->read(0, {})), Code::kCorrupt);
+    EXPECT_TRUE(vm->verify().ok());
+    EXPECT_GT(vm->file_bytes(), 20u * 16'000u) << "what was readable is in the file";
+}
+
 struct CrookedSource : MemorySource {
     Result<SeriesData> read(std::uint32_t, const ReadRequest&) const override {
         return SeriesData{{10, 20}, {0, 0}, {}, {}, {}, {}, {}, {1}, {}};

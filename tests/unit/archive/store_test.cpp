@@ -135,7 +135,7 @@ TEST_F(ArchiveStoreTest, AnotherVmUnderTheSameKeyIsRefused) {
     MemorySource source = vm_that_ended(1, 1);
     ASSERT_TRUE(store.add(source, source.info, kNow).ok());
     MemorySource other = source;
-    other.info.created_ns += 1;
+    other.info.segment_bytes += 1;
     EXPECT_EQ(code_of(store.add(other, other.info, kNow)), Code::kExists);
     EXPECT_EQ(difference(source, *store.find(key(source))), "");
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <vector>
 
 namespace ringside::agent {
 namespace {
@@ -44,7 +45,7 @@ TEST(Bytes, KeepThePayloadOfANan) {
     auto bits = UINT64_C(0x7ff8000000000002);  // another NaN than the usual one
     ByteWriter writer;
     writer.f64(std::bit_cast<double>(bits));
-    writer.f64s({std::bit_cast<double>(bits)});
+    writer.f64s(std::vector<double>{std::bit_cast<double>(bits)});
     ByteReader reader(writer.bytes());
     EXPECT_EQ(std::bit_cast<std::uint64_t>(reader.f64()), bits);
     EXPECT_EQ(std::bit_cast<std::uint64_t>(reader.f64s(1)[0]), bits);
@@ -52,9 +53,9 @@ TEST(Bytes, KeepThePayloadOfANan) {
 
 TEST(Bytes, RunsComeBackAsWritten) {
     ByteWriter writer;
-    writer.u64s({1, UINT64_MAX, 0});
+    writer.u64s(std::vector<std::uint64_t>{1, UINT64_MAX, 0});
     writer.u64s({});
-    writer.f64s({std::numeric_limits<double>::infinity(), -1.5});
+    writer.f64s(std::vector<double>{std::numeric_limits<double>::infinity(), -1.5});
     ByteReader reader(writer.bytes());
     EXPECT_EQ(reader.u64s(3), (std::vector<std::uint64_t>{1, UINT64_MAX, 0}));
     EXPECT_TRUE(reader.u64s(0).empty());

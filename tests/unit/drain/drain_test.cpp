@@ -243,7 +243,7 @@ TEST_F(DrainTest, ANewFileUnderTheSegmentsNameStays) {
 TEST_F(DrainTest, AnotherVmInTheArchiveKeepsTheSegment) {
     std::string key = make(1);
     MemorySource other = host_.source(key);
-    other.info.created_ns += 1;
+    other.info.segment_bytes += 1;
     ASSERT_TRUE(store_.add(other, other.info, kNow).ok());
     Drain drain(options_, store_, host_);
     drain.submit(key);

@@ -37,6 +37,12 @@ TEST(ExitCause, IsARebootWhenTheBootDiffers) {
     EXPECT_EQ(exit_cause(VmInfo{}, kEarlier, kThis), ExitCause::kHostRebooted) << "provisioned, never attached";
 }
 
+TEST(ExitCause, IsARebootWhenTheSegmentSawOne) {
+    VmInfo vm = attached();
+    vm.exit_cause = ExitCause::kHostRebooted;
+    EXPECT_EQ(exit_cause(vm, kNotKnown, kNotKnown), ExitCause::kHostRebooted);
+}
+
 TEST(ExitCause, IsNotARebootWhenABootIsNotKnown) {
     EXPECT_EQ(exit_cause(attached(), kNotKnown, kThis), ExitCause::kKilled);
     EXPECT_EQ(exit_cause(attached(), kEarlier, kNotKnown), ExitCause::kKilled);

@@ -1,0 +1,233 @@
+// A writer killed at any instant leaves every closed window right, and at most its open one flagged.
+//
+// A child records a fixed sequence at full speed, in which time moves so fast that most of the work is closing windows.
+// It dies at a random instant, or is stopped after each single instruction, and the sequence alone says what each word of
+// its segment must then be. A word outside the segment says how many steps were finished, so that nothing may be missing,
+// either.
+//
+// RINGSIDE_KILLS sets how many kills there are, RINGSIDE_SEED the sequence and the instants.
+
+#include <gmock/gmock.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+
+#include "autopsy.h"
+#include "tests/support/temporary_folder.h"
+
+namespace ringside {
+namespace {
+
+std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
+    const char* given = std::getenv(variable);
+    return given ? std::strtoull(given, nullptr, 0) : otherwise;
+}
+
+std::uint64_t longer_in_soak(std::uint64_t usually) { return std::getenv("RINGSIDE_SOAK") ? usually * 20 : usually; }
+
+std::uint64_t chosen_seed() { return number_from("RINGSIDE_SEED", std::random_device{}()); }
+
+// Lays out one segment after the other for children that die.
+class Launcher {
+  public:
+    Launcher() : folder_("/dev/shm"), spec_(tiny_rings()) {
+        void* page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (page == MAP_FAILED) std::abort();
+        finished_ = static_cast<volatile std::uint64_t*>(page);
+    }
+    ~Launcher() { munmap(const_cast<std::uint64_t*>(finished_), 4096); }
+    Launcher(const Launcher&) = delete;
+    Launcher& operator=(const Launcher&) = delete;
+
+    void provision() {
+        if (!path_.empty()) unlink(path_.c_str());
+        rside_options options;
+        rside_options_init(&options);
+        options.vm_id = "vm-1";
+        options.directory = folder_.path().c_str();
+        options.schema = spec_.get();
+        path_.assign(256, '\0');
+        rside_error error = {};
+        ASSERT_EQ(rside_segment_provision(&options, path_.data(), path_.size(), &error), 0) << error.text;
+        path_.resize(path_.find('\0'));
+        *finished_ = 0;
+    }
+    const std::string& path() const { return path_; }
+    // Steps that the child finished; shared with it.
+    volatile std::uint64_t* finished() const { return finished_; }
+
+  private:
+    agent::TemporaryFolder folder_;
+    SchemaSpec spec_;
+    std::string path_;
+    volatile std::uint64_t* finished_;
+};
+
+// `before_records` runs between set-up and the first record.
+[[noreturn]] void write_until_killed(const Launcher& launcher, const Sequence& sequence, void (*before_records)()) {
+    volatile std::uint64_t* finished = launcher.finished();
+    rside_segment* segment = nullptr;
+    if (rside_segment_attach(launcher.path().c_str(), nullptr, RSIDE_CLOCK_TICK, 0, &segment, nullptr) < 0) _exit(1);
+    rside_tick(segment, sequence.time(0));
+    rside_counter* counter = rside_counter_register(segment, "counter", nullptr, 0, nullptr);
+    rside_counter_f64* f64 = rside_counter_f64_register(segment, "f64", nullptr, 0, nullptr);
+    rside_shared_counter* shared = rside_shared_counter_register(segment, "shared", nullptr, 0, nullptr);
+    rside_gauge* gauge = rside_gauge_register(segment, "gauge", nullptr, 0, nullptr);
+    rside_level* level = rside_level_register(segment, "level", nullptr, 0, nullptr);
+    rside_histogram* histogram = rside_histogram_register(segment, "histogram", nullptr, 0, nullptr);
+    if (!counter || !f64 || !shared || !gauge || !level || !histogram) _exit(2);
+    before_records();
+    for (std::size_t i = 0; i < sequence.steps(); ++i) {
+        auto value = static_cast<double>(Sequence::value(i));
+        rside_tick(segment, sequence.time(i));
+        rside_counter_add(counter, 1);
+        rside_counter_f64_add(f64, 1);
+        rside_shared_counter_add(shared, 1);
+        rside_gauge_record(gauge, value);
+        rside_level_set(level, value);
+        rside_histogram_record(histogram, value);
+        *finished = i + 1;
+    }
+    for (;;) pause();
+}
+
+TEST(WriterKill, LeavesClosedWindowsRightAndAtMostTheOpenOneFlagged) {
+    const std::uint64_t seed = chosen_seed(), kills = number_from("RINGSIDE_KILLS", longer_in_soak(1000));
+    SCOPED_TRACE("RINGSIDE_SEED=" + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    const Sequence sequence(seed, 300000);  // more than a child gets to before it is killed
+    Launcher launcher;
+    Tally tally;
+    std::uint64_t steps = 0;
+    for (std::uint64_t i = 0; i < kills; ++i) {
+        ASSERT_NO_FATAL_FAILURE(launcher.provision());
+        pid_t child = fork();
+        ASSERT_GE(child, 0);
+        if (child == 0) write_until_killed(launcher, sequence, [] {});
+        // One in ten may die before its first record, the others in full swing.
+        bool early = random() % 10 == 0;
+        while (!early && *launcher.finished() == 0) ASSERT_EQ(waitpid(child, nullptr, WNOHANG), 0) << "the child ended";
+        usleep(static_cast<useconds_t>(random() % 500));
+        kill(child, SIGKILL);
+        ASSERT_EQ(waitpid(child, nullptr, 0), child);
+
+        std::string error;
+        plain::Segment segment = plain::decode_file(launcher.path(), &error);
+        ASSERT_EQ(error, "") << "kill " << i;
+        std::uint64_t finished = *launcher.finished();
+        if (segment.state == 0)
+            ASSERT_EQ(finished, 0u);
+        else
+            ASSERT_EQ(autopsy(sequence, segment, finished, &tally), "") << "kill " << i;
+        steps += finished;
+    }
+    std::printf(
+        "%llu kills after %llu steps on average: %d series inside an update, %d inside a turn, %d just past the commit "
+        "of "
+        "one, %d slots half written\n",
+        static_cast<unsigned long long>(kills),
+        static_cast<unsigned long long>(steps / std::max(kills, std::uint64_t{1})), tally.odd, tally.turning,
+        tally.stale, tally.void_slots);
+    // A test that never hits what it is for proves nothing.
+    auto share = static_cast<int>(kills);
+    EXPECT_GT(tally.odd, share / 25);
+    EXPECT_GT(tally.turning, share / 10);
+    EXPECT_GT(tally.void_slots, share / 50);
+}
+
+// The same without chance: the segment as it would be left by a kill after every single instruction.
+TEST(WriterKill, LeavesTheSameAfterEachInstruction) {
+    const std::uint64_t seed = chosen_seed(), steps = longer_in_soak(60);
+    SCOPED_TRACE("RINGSIDE_SEED=" + std::to_string(seed));
+    const Sequence sequence(seed, steps + 1);
+    Launcher launcher;
+    ASSERT_NO_FATAL_FAILURE(launcher.provision());
+    pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+        write_until_killed(launcher, sequence, [] { raise(SIGSTOP); });
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSTOPPED(status)) << "this test needs ptrace";
+    Tally tally;
+    std::uint64_t instructions = 0, states = 0;
+    std::vector<std::uint8_t> before;
+    std::uint64_t finished_before = 0;
+    std::string wrong;
+    while (*launcher.finished() < steps && wrong.empty()) {
+        if (ptrace(PTRACE_SINGLESTEP, child, nullptr, nullptr) != 0 || waitpid(child, &status, 0) != child) break;
+        if (!WIFSTOPPED(status)) break;
+        ++instructions;
+        std::vector<std::uint8_t> now = plain::read_bytes(launcher.path());
+        std::uint64_t finished = *launcher.finished();
+        if (now == before && finished == finished_before) continue;
+        ++states;
+        plain::Segment segment = plain::decode(now, &wrong);
+        if (wrong.empty()) wrong = autopsy(sequence, segment, finished, &tally);
+        before = std::move(now);
+        finished_before = finished;
+    }
+    kill(child, SIGKILL);
+    ASSERT_EQ(waitpid(child, nullptr, 0), child);
+    std::printf(
+        "%llu steps in %llu instructions: %llu states, %d inside an update, %d inside a turn, %d just past the commit "
+        "of "
+        "one, %d slots half written\n",
+        static_cast<unsigned long long>(finished_before), static_cast<unsigned long long>(instructions),
+        static_cast<unsigned long long>(states), tally.odd, tally.turning, tally.stale, tally.void_slots);
+    EXPECT_EQ(wrong, "") << "after instruction " << instructions;
+    EXPECT_EQ(finished_before, steps);
+    EXPECT_GT(tally.turning, 100);
+    EXPECT_GT(tally.stale, 20);
+    EXPECT_GT(tally.void_slots, 50);
+}
+
+// A creator that dies leaves a whole segment or something that does not bear the name of one.
+TEST(WriterKill, NeverLeavesHalfASegmentUnderItsFinalName) {
+    const std::uint64_t seed = chosen_seed(), kills = number_from("RINGSIDE_KILLS", longer_in_soak(300));
+    SCOPED_TRACE("RINGSIDE_SEED=" + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    SchemaSpec spec = tiny_rings();
+    std::uint64_t whole = 0, drafts = 0;
+    for (std::uint64_t i = 0; i < kills; ++i) {
+        agent::TemporaryFolder folder("/dev/shm");
+        pid_t child = fork();
+        ASSERT_GE(child, 0);
+        if (child == 0) {
+            rside_options options;
+            rside_options_init(&options);
+            options.vm_id = "vm-1";
+            options.directory = folder.path().c_str();
+            options.schema = spec.get();
+            for (rside_segment* segment = nullptr;;) rside_segment_create(&options, &segment, nullptr);
+        }
+        usleep(static_cast<useconds_t>(random() % 1500));
+        kill(child, SIGKILL);
+        ASSERT_EQ(waitpid(child, nullptr, 0), child);
+        for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+            std::string name = entry.path().filename();
+            if (name.front() == '.') {
+                ++drafts;
+                continue;
+            }
+            std::string error;
+            plain::Segment segment = plain::decode_file(entry.path(), &error);
+            ASSERT_EQ(error, "") << name;
+            ASSERT_EQ(segment.state, 1u) << name;
+            ++whole;
+        }
+    }
+    std::printf("%llu kills left %llu whole segments and %llu drafts\n", static_cast<unsigned long long>(kills),
+                static_cast<unsigned long long>(whole), static_cast<unsigned long long>(drafts));
+    EXPECT_GT(whole, kills / 4);
+    EXPECT_GT(drafts, kills / 20);
+}
+
+}  // namespace
+}  // namespace ringside

@@ -29,6 +29,7 @@ Pusher::Round Pusher::round() {
     save();
     Round round;
     const std::uint64_t after_ns = pacer_.now_ns();
+    tracker_.order_lives(after_ns);
     tracker_.update_backlog(after_ns);
     round.next_due_ns = tracker_.next_due_ns(after_ns);
     round.more = round.next_due_ns <= after_ns;

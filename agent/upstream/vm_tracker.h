@@ -55,6 +55,10 @@ class VmTracker {
     // Lists the sources, takes in new ones, forgets what is over.
     void refresh(std::uint64_t now_ns);
 
+    // Finds the VMs that have to wait for an earlier life of theirs. Part of a refresh; on its own after
+    // lives have ended.
+    void order_lives(std::uint64_t now_ns);
+
     DueWindows due(const TrackedVm& vm, std::uint64_t now_ns) const;
     // VMs with something due that may be pushed now: those that are up to date but for the newest
     // windows, and those that lag, longest unserved first. Valid until the next refresh.
@@ -83,7 +87,6 @@ class VmTracker {
     void position_future(TrackedVm& vm, std::uint64_t now_ns, bool first_sight);
     bool given_up(TrackedVm& vm, std::uint64_t now_ns);
     void skip_to(TrackedVm& vm, std::uint64_t oldest_ns, const char* reason);
-    void order_lives(std::uint64_t now_ns);
     void order_chain(Chain& chain, std::uint64_t now_ns);
     void take_over(TrackedVm& earlier);
     void set_floor(TrackedVm& vm, std::uint64_t now_ns) const;

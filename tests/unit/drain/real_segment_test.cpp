@@ -1,0 +1,187 @@
+// The drain on segments that the writer library wrote: what the archive answers is what the settled segment answered.
+#include <gtest/gtest.h>
+#include <ringside/ringside.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <string>
+
+#include "agent/drain/drain.h"
+#include "agent/segment/open.h"
+#include "tests/support/memory_source.h"
+#include "tests/support/results.h"
+#include "tests/support/schema_spec.h"
+#include "tests/support/temporary_folder.h"
+
+namespace ringside::agent {
+namespace {
+
+constexpr std::uint64_t kNsPerS = 1'000'000'000;
+
+// One segment, as the agent's wiring does it: open, probe, settle, unlink the same file.
+class OneSegment : public DrainHost {
+  public:
+    OneSegment(std::string path, std::shared_ptr<LiveSegment> segment)
+        : path_(std::move(path)), segment_(std::move(segment)) {}
+
+    Result<FinalisedVm> finalise(const std::string&) override {
+        if (segment_->probe().life != Life::kDead) return error(Code::kUnavailable, "the writer lives");
+        if (auto settled = segment_->settle(); !settled.ok()) return settled.error();
+        return FinalisedVm{segment_, {segment_->file().device, segment_->file().inode}, segment_->boot_id()};
+    }
+    Result<void> hand_over(const std::string&, const std::shared_ptr<const ArchivedVm>&) override { return {}; }
+    Result<void> unlink_segment(const std::string&, const SegmentFile& file) override {
+        struct stat status {};
+        if (lstat(path_.c_str(), &status) != 0 || file != SegmentFile{status.st_dev, status.st_ino}) return {};
+        return remove_file(FileSystem::real(), path_);
+    }
+    void drain_failed(const std::string&, DrainStep step, const Error& error, bool) override {
+        failure = std::string(drain_step_name(step)) + ": " + error.message();
+    }
+    void drained(const std::string&, const ArchivedVm&) override {}
+
+    std::string failure;
+
+  private:
+    std::string path_;
+    std::shared_ptr<LiveSegment> segment_;
+};
+
+// A settled segment with what the drain knows of its VM.
+class Drained : public SeriesSource {
+  public:
+    Drained(std::shared_ptr<LiveSegment> segment, ExitCause cause) : segment_(std::move(segment)), cause_(cause) {}
+    VmInfo vm() const override {
+        VmInfo vm = segment_->vm();
+        vm.state = VmState::kDrained;
+        vm.exit_cause = cause_;
+        return vm;
+    }
+    std::shared_ptr<const SchemaInfo> schema() const override { return segment_->schema(); }
+    Result<std::vector<SeriesInfo>> series() const override { return segment_->series(); }
+    Result<SeriesData> read(std::uint32_t series_index, const ReadRequest& request) const override {
+        return segment_->read(series_index, request);
+    }
+
+  private:
+    std::shared_ptr<LiveSegment> segment_;
+    ExitCause cause_;
+};
+
+class DrainRealSegment : public testing::Test {
+  protected:
+    TemporaryFolder folder_{"/dev/shm"};
+    ArchiveStore store_{FileSystem::real(), {folder_ / "archive", std::uint64_t{1} << 30, 15 * 86400}};
+    std::shared_ptr<LayoutCache> layouts_ = make_layout_cache();
+    std::string path_;
+
+    // Runs `end` in a child process after it has recorded a minute and a half of everything; it decides how it ends.
+    void record_in_child(void (*end)(rside_segment*)) {
+        pid_t child = fork();
+        if (child == 0) {
+            end(record());
+            _exit(9);
+        }
+        int status = 0;
+        ASSERT_EQ(waitpid(child, &status, 0), child);
+        ASSERT_FALSE(WIFEXITED(status) && WEXITSTATUS(status) == 9);
+        auto names = list_directory(FileSystem::real(), folder_.path());
+        ASSERT_TRUE(names.ok() && names->size() == 1);
+        path_ = folder_ / names->front();
+    }
+
+    rside_segment* record() {
+        SchemaSpec spec("drain_test");
+        spec.tier(1, 30).tier(10, 12).tier(60, 5);
+        spec.metric("requests_total", RSIDE_COUNTER, 3, {"path"}).metric("energy_joules_total", RSIDE_COUNTER_F64);
+        spec.metric("latency_seconds", RSIDE_GAUGE).metric("memory_bytes", RSIDE_LEVEL);
+        spec.histogram("io_seconds", 2, 1e-6, 10.0).metric("build_info", RSIDE_INFO, 1, {"version"});
+        rside_options options;
+        rside_options_init(&options);
+        std::string directory = folder_.path();
+        options.vm_id = "vm-real";
+        options.directory = directory.c_str();
+        options.schema = spec.get();
+        options.clock = RSIDE_CLOCK_TICK;
+        rside_segment* segment = nullptr;
+        rside_error problem;
+        if (rside_segment_create(&options, &segment, &problem) < 0) _exit(9);
+        std::uint64_t start_ns = realtime_now_ns() - 100 * kNsPerS;
+        rside_tick(segment, start_ns);
+        const char* root[] = {"/"};
+        const char* deep[] = {"/deep/er"};
+        const char* version[] = {"1.2.3"};
+        rside_counter* requests = rside_counter_register(segment, "requests_total", root, 1, &problem);
+        rside_counter* others = rside_counter_register(segment, "requests_total", deep, 1, &problem);
+        rside_counter_f64* energy = rside_counter_f64_register(segment, "energy_joules_total", nullptr, 0, &problem);
+        rside_gauge* latency = rside_gauge_register(segment, "latency_seconds", nullptr, 0, &problem);
+        rside_level* memory = rside_level_register(segment, "memory_bytes", nullptr, 0, &problem);
+        rside_histogram* io = rside_histogram_register(segment, "io_seconds", nullptr, 0, &problem);
+        rside_info_register(segment, "build_info", version, 1, &problem);
+        for (std::uint64_t i = 0; i < 95 * 4; ++i) {
+            rside_tick(segment, start_ns + i * kNsPerS / 4);
+            rside_counter_add(requests, i);
+            if (i % 60 == 0) rside_counter_add(others, 1);
+            rside_counter_f64_add(energy, 0.1 * static_cast<double>(i));
+            if (i % 9 < 4) rside_gauge_record(latency, static_cast<double>(i % 13) / 7);
+            if (i % 50 == 7) rside_level_set(memory, static_cast<double>(i) * 4096);
+            rside_histogram_record(io, 1e-5 * static_cast<double>(i + 1));
+        }
+        return segment;
+    }
+
+    void expect_archived_as_settled(ExitCause cause) {
+        Opened opened = open_segment_path(path_, *layouts_, {});
+        ASSERT_NE(opened.segment, nullptr) << opened.refusal.message();
+        std::string key = vm_key(opened.segment->vm());
+        OneSegment host(path_, opened.segment);
+        Drain drain({.host_boot_id = running_boot_id(FileSystem::real())}, store_, host);
+        auto archived = drain.drain_now(key, {realtime_now_ns(), 1});
+        ASSERT_TRUE(archived.ok()) << message_of(archived);
+        EXPECT_NE(access(path_.c_str(), F_OK), 0);
+        EXPECT_EQ(difference(Drained(opened.segment, cause), **archived), "");
+        EXPECT_EQ((*archived)->series()->size(), 7u);
+        auto series = opened.segment->series();
+        ASSERT_TRUE(series.ok());
+        for (const SeriesInfo& one : *series) {
+            EXPECT_GT((*archived)->read(one.index, {})->size(), 0u) << "series " << one.index;
+        }
+        EXPECT_EQ(store_.status().unreadable_runs, 0u);
+    }
+};
+
+TEST_F(DrainRealSegment, OfAWriterThatClosed) {
+    record_in_child([](rside_segment* segment) {
+        rside_segment_close(segment, 3, "guest shut down");
+        _exit(0);
+    });
+    expect_archived_as_settled(ExitCause::kClosed);
+    auto vm = store_.list().at(0);
+    EXPECT_EQ(vm->info().close_code, 3);
+    EXPECT_EQ(vm->info().close_text, "guest shut down");
+}
+
+TEST_F(DrainRealSegment, OfAWriterThatWasKilled) {
+    record_in_child([](rside_segment*) { std::raise(SIGKILL); });
+    expect_archived_as_settled(ExitCause::kKilled);
+    EXPECT_GT(store_.list().at(0)->info().ended_ns, 0u);
+}
+
+TEST_F(DrainRealSegment, WithALiveWriterIsRefusedAndKept) {
+    rside_segment* segment = record();
+    auto names = list_directory(FileSystem::real(), folder_.path());
+    ASSERT_TRUE(names.ok());
+    path_ = folder_ / names->front();
+    Opened opened = open_segment_path(path_, *layouts_, {});
+    ASSERT_NE(opened.segment, nullptr);
+    OneSegment host(path_, opened.segment);
+    Drain drain({}, store_, host);
+    EXPECT_EQ(code_of(drain.drain_now(vm_key(opened.segment->vm()), {1, 1})), Code::kUnavailable);
+    EXPECT_EQ(access(path_.c_str(), F_OK), 0);
+    EXPECT_EQ(host.failure, "finalise: the writer lives");
+    rside_segment_close(segment, 0, "");
+}
+
+}  // namespace
+}  // namespace ringside::agent

@@ -76,8 +76,11 @@ def states(agent):
 
 
 def all_done(agent):
-    status = agent.ctl("status")
-    return all(upstream["pending_vms"] == 0 for upstream in status["upstreams"])
+    """Whether the upstream has acknowledged all of every VM, stale markers included."""
+    return all(
+        [upstream["done"] for upstream in agent.ctl("show", vm_id)["upstreams"]] == [True]
+        for vm_id in ("closes", "killed", "orphan")
+    )
 
 
 def each(finished, kind):

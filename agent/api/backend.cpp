@@ -1,15 +1,19 @@
 #include "agent/api/backend.h"
 
-#include <algorithm>
-
 namespace ringside::agent {
 
-bool VmQuery::fits(const VmInfo& vm) const {
-    if (uid && *uid != vm.uid) return false;
-    if (component && *component != vm.component) return false;
-    if (!vm_ids.empty() && std::ranges::find(vm_ids, vm.vm_id) == vm_ids.end()) return false;
-    if (!states.empty() && std::ranges::find(states, vm.state) == states.end()) return false;
-    return epoch_prefix.empty() || epoch_text(vm.epoch).starts_with(epoch_prefix);
+std::vector<BudgetReport> budget_reports(const Budgets& budgets, const CatalogUsage& usage) {
+    const Demand& used = usage.segments;
+    const Demand& reserved = usage.reserved;
+    return {
+        {BudgetKind::kVmBytes, budgets.vm_bytes, {}, {}},
+        {BudgetKind::kVmSeries, budgets.vm_series, {}, {}},
+        {BudgetKind::kVmLabelBytes, budgets.vm_label_bytes, {}, {}},
+        {BudgetKind::kHostBytes, budgets.host_bytes, used.segment_bytes, reserved.segment_bytes},
+        {BudgetKind::kHostSeries, budgets.host_series, used.series, reserved.series},
+        {BudgetKind::kHostLabelBytes, budgets.host_label_bytes, used.label_bytes, reserved.label_bytes},
+        {BudgetKind::kHostSegments, budgets.host_segments, usage.segment_count, usage.reserved_count},
+    };
 }
 
 }  // namespace ringside::agent

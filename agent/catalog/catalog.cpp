@@ -33,7 +33,7 @@ void Catalog::changed(bool rules) {
 bool Catalog::worth_opening(const std::string& file, const FileStamp& stamp) const {
     std::lock_guard lock(mutex_);
     if (auto at = key_of_file_.find(file); at != key_of_file_.end()) {
-        return !by_key_.at(at->second).entry->stamp().same_file(stamp);
+        return !by_key_.at(at->second).stamp.same_file(stamp);
     }
     return quarantine_.worth_opening(file, stamp, rules_version_);
 }
@@ -52,7 +52,7 @@ std::optional<QuarantinedFile> Catalog::add(Candidate candidate, std::uint64_t n
     }
     quarantine_.erase(candidate.file);
     auto entry = std::make_shared<const CatalogVm>(std::move(candidate.info), std::move(candidate.source),
-                                                   candidate.file, candidate.stamp, std::move(candidate.layout));
+                                                   std::move(candidate.layout));
     key_of_file_[candidate.file] = entry->key();
     used_ += demand;
     ++segments_;
@@ -62,7 +62,7 @@ std::optional<QuarantinedFile> Catalog::add(Candidate candidate, std::uint64_t n
     }
     admissions_.set_present(entry->known().vm_id, true, now_ns, budgets_.admission_ttl_ns);
     std::string key = entry->key();
-    by_key_[std::move(key)] = {std::move(entry), demand};
+    by_key_[std::move(key)] = {std::move(entry), demand, candidate.file, candidate.stamp, true};
     changed(false);
     return std::nullopt;
 }
@@ -83,14 +83,15 @@ bool Catalog::quarantine(QuarantinedFile file, const VmInfo* vm_if_known, std::u
     return news;
 }
 
-void Catalog::set_unlinked(const std::string& file) {
+bool Catalog::set_unlinked(const std::string& file) {
     std::lock_guard lock(mutex_);
     quarantine_.erase(file);
     auto at = key_of_file_.find(file);
-    if (at == key_of_file_.end()) return;
+    if (at == key_of_file_.end()) return false;
     Slot& slot = by_key_.at(at->second);
+    slot.file.clear();
     key_of_file_.erase(at);
-    replace(slot, slot.entry->known(), nullptr, "");
+    return slot.entry->state() != VmState::kDrained;
 }
 
 std::vector<std::string> Catalog::files() const {
@@ -102,10 +103,9 @@ std::vector<std::string> Catalog::files() const {
     return files;
 }
 
-void Catalog::replace(Slot& slot, VmInfo info, std::shared_ptr<const Layout> layout, std::string file) {
+void Catalog::replace(Slot& slot, VmInfo info, std::shared_ptr<const Layout> layout) {
     if (!layout) layout = *slot.entry->layout();  // That of a segment is always there.
-    slot.entry = std::make_shared<const CatalogVm>(std::move(info), slot.entry->source(), std::move(file),
-                                                   slot.entry->stamp(), std::move(layout));
+    slot.entry = std::make_shared<const CatalogVm>(std::move(info), slot.entry->source(), std::move(layout));
     changed(false);
 }
 
@@ -115,7 +115,7 @@ void Catalog::set_running(const std::string& key, const VmInfo& info) {
     if (at == by_key_.end() || at->second.entry->state() != VmState::kProvisioned) return;
     VmInfo running = info;
     running.state = VmState::kRunning;
-    replace(at->second, std::move(running), nullptr, at->second.entry->file());
+    replace(at->second, std::move(running), nullptr);
 }
 
 void Catalog::set_layout(const std::string& key, std::shared_ptr<const Layout> layout) {
@@ -123,7 +123,7 @@ void Catalog::set_layout(const std::string& key, std::shared_ptr<const Layout> l
     auto at = by_key_.find(key);
     if (at == by_key_.end() || at->second.entry->state() == VmState::kDrained) return;
     const CatalogVm& entry = *at->second.entry;
-    replace(at->second, entry.known(), std::move(layout), entry.file());
+    replace(at->second, entry.known(), std::move(layout));
 }
 
 void Catalog::set_exited(const std::string& key, const VmInfo& info, std::uint64_t now_ns) {
@@ -132,7 +132,7 @@ void Catalog::set_exited(const std::string& key, const VmInfo& info, std::uint64
     if (at == by_key_.end() || !is_live(at->second.entry->state())) return;
     VmInfo exited = info;
     exited.state = VmState::kExited;
-    replace(at->second, std::move(exited), nullptr, at->second.entry->file());
+    replace(at->second, std::move(exited), nullptr);
     events_.publish(event_of(EventKind::kExited, at->second.entry->known(), now_ns));
 }
 
@@ -149,10 +149,12 @@ bool Catalog::end_sweep(std::uint64_t now_ns) {
     return any;
 }
 
-void Catalog::give_back(const Slot& slot) {
-    key_of_file_.erase(slot.entry->file());
+void Catalog::give_back(Slot& slot) {
+    if (!slot.has_segment) return;
+    key_of_file_.erase(slot.file);
     used_ -= slot.demand;
     --segments_;
+    slot = {std::move(slot.entry), Demand{}, "", FileStamp{}, false};
 }
 
 void Catalog::add_drained(std::shared_ptr<const SeriesSource> archived) {
@@ -161,19 +163,26 @@ void Catalog::add_drained(std::shared_ptr<const SeriesSource> archived) {
     auto entry = std::make_shared<const CatalogVm>(std::move(info), std::move(archived), layouts_);
     std::lock_guard lock(mutex_);
     std::string key = entry->key();
-    by_key_.try_emplace(std::move(key), Slot{std::move(entry), Demand{}});
+    by_key_.try_emplace(std::move(key), Slot{std::move(entry), Demand{}, "", FileStamp{}, false});
     changed(false);
 }
 
-void Catalog::set_drained(const std::string& key, std::shared_ptr<const SeriesSource> archived, std::uint64_t now_ns) {
+void Catalog::set_drained(const std::string& key, std::shared_ptr<const SeriesSource> archived) {
     VmInfo info = archived->vm();
     info.state = VmState::kDrained;
     auto entry = std::make_shared<const CatalogVm>(std::move(info), std::move(archived), layouts_);
     std::lock_guard lock(mutex_);
     auto at = by_key_.find(key);
     if (at == by_key_.end() || at->second.entry->state() == VmState::kDrained) return;
+    at->second.entry = std::move(entry);
+    changed(false);
+}
+
+void Catalog::segment_removed(const std::string& key, std::uint64_t now_ns) {
+    std::lock_guard lock(mutex_);
+    auto at = by_key_.find(key);
+    if (at == by_key_.end() || at->second.entry->state() != VmState::kDrained) return;
     give_back(at->second);
-    at->second = {std::move(entry), Demand{}};
     changed(true);
     events_.publish(event_of(EventKind::kDrained, at->second.entry->known(), now_ns));
 }
@@ -182,7 +191,7 @@ void Catalog::remove(const std::string& key) {
     std::lock_guard lock(mutex_);
     auto at = by_key_.find(key);
     if (at == by_key_.end()) return;
-    if (at->second.entry->state() != VmState::kDrained) give_back(at->second);
+    give_back(at->second);
     by_key_.erase(at);
     changed(true);
 }

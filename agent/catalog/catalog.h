@@ -3,8 +3,8 @@
 //
 // Invariants:
 //  K1  Each key (vm_id, epoch, component) is in the table at most once, with a segment or drained.
-//  K2  States only go up: provisioned, running, exited, drained. Steps are published under the lock, so that
-//      events come in the order of steps.
+//  K2  States only go up: provisioned, running, exited, drained. Events are published under the lock, so that they come
+//      in the order of the steps.
 //  K3  What is taken in fits the budgets as they were then. A lower budget refuses newcomers and evicts nobody.
 //  K4  A file is in the table or in quarantine, not in both.
 //  K5  A view never changes; a newer state of the table is another view.
@@ -86,8 +86,8 @@ class Catalog {
     // Whether this is news (see Quarantine::put). Publishes kQuarantined if so.
     bool quarantine(QuarantinedFile file, const VmInfo* vm_if_known, std::uint64_t now_ns);
     // A name is gone from the directory, or stands for another file now. A VM that had it goes on without: the
-    // descriptor of its source holds its bytes.
-    void set_unlinked(const std::string& file);
+    // descriptor of its source holds its bytes. Whether a VM that is not drained had it.
+    bool set_unlinked(const std::string& file);
     // All names that the table and the quarantine believe to be in the directory.
     std::vector<std::string> files() const;
     // The VM has a writer now.
@@ -103,8 +103,10 @@ class Catalog {
 
     // A VM found in the archive at start.
     void add_drained(std::shared_ptr<const SeriesSource> archived);
-    // From now on reads go to the archive. Publishes kDrained. The segment's bytes are free for others.
-    void set_drained(const std::string& key, std::shared_ptr<const SeriesSource> archived, std::uint64_t now_ns);
+    // From now on reads go to the archive. The segment is still there.
+    void set_drained(const std::string& key, std::shared_ptr<const SeriesSource> archived);
+    // The segment of a drained VM is removed: its bytes are free for others. Publishes kDrained.
+    void segment_removed(const std::string& key, std::uint64_t now_ns);
     // Evicted from the archive, or a segment that turned out bad and went into quarantine.
     void remove(const std::string& key);
 
@@ -133,7 +135,11 @@ class Catalog {
   private:
     struct Slot {
         CatalogVmPtr entry;
+        // Of a segment in the directory; all empty when there is none.
         Demand demand;
+        std::string file;  // "": unlinked
+        FileStamp stamp;
+        bool has_segment = false;
     };
     using Slots = std::map<std::string, Slot>;
 
@@ -153,8 +159,8 @@ class Catalog {
     std::uint64_t living_segments(const std::string& vm_id) const;
     Demand used_by(const std::string& vm_id) const;
     HostUsage host_usage_without(const std::string& vm_id) const;
-    void replace(Slot& slot, VmInfo info, std::shared_ptr<const Layout> layout, std::string file);
-    void give_back(const Slot& slot);
+    void replace(Slot& slot, VmInfo info, std::shared_ptr<const Layout> layout);
+    void give_back(Slot& slot);
     void changed(bool rules);
 
     EventBus& events_;

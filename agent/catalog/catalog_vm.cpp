@@ -2,14 +2,8 @@
 
 namespace ringside::agent {
 
-CatalogVm::CatalogVm(VmInfo info, std::shared_ptr<const SeriesSource> source, std::string file, FileStamp stamp,
-                     std::shared_ptr<const Layout> layout)
-    : key_(vm_key(info)),
-      info_(std::move(info)),
-      source_(std::move(source)),
-      file_(std::move(file)),
-      stamp_(stamp),
-      layout_(std::move(layout)) {}
+CatalogVm::CatalogVm(VmInfo info, std::shared_ptr<const SeriesSource> source, std::shared_ptr<const Layout> layout)
+    : key_(vm_key(info)), info_(std::move(info)), source_(std::move(source)), layout_(std::move(layout)) {}
 
 CatalogVm::CatalogVm(VmInfo info, std::shared_ptr<const SeriesSource> source, LayoutTable& layouts)
     : key_(vm_key(info)), info_(std::move(info)), source_(std::move(source)), layouts_(&layouts) {}

@@ -8,7 +8,6 @@
 #include "agent/base/model.h"
 #include "agent/base/result.h"
 #include "agent/catalog/layout.h"
-#include "agent/catalog/quarantine.h"
 
 namespace ringside::agent {
 
@@ -19,8 +18,7 @@ inline bool is_live(VmState state) { return state == VmState::kProvisioned || st
 class CatalogVm {
   public:
     // A VM with a segment.
-    CatalogVm(VmInfo info, std::shared_ptr<const SeriesSource> source, std::string file, FileStamp stamp,
-              std::shared_ptr<const Layout> layout);
+    CatalogVm(VmInfo info, std::shared_ptr<const SeriesSource> source, std::shared_ptr<const Layout> layout);
     // A drained one; `layouts` must outlive it.
     CatalogVm(VmInfo info, std::shared_ptr<const SeriesSource> source, LayoutTable& layouts);
 
@@ -32,8 +30,6 @@ class CatalogVm {
     VmInfo vm() const;
 
     const std::shared_ptr<const SeriesSource>& source() const { return source_; }
-    const std::string& file() const { return file_; }  // in the segment directory; "" for a drained VM
-    const FileStamp& stamp() const { return stamp_; }
 
     // The series, indexed. Of a drained VM the first call reads the archive; its errors are returned and not kept.
     Result<std::shared_ptr<const Layout>> layout() const;
@@ -42,8 +38,6 @@ class CatalogVm {
     const std::string key_;
     const VmInfo info_;
     const std::shared_ptr<const SeriesSource> source_;
-    const std::string file_;
-    const FileStamp stamp_;
     LayoutTable* const layouts_ = nullptr;
 
     mutable std::mutex mutex_;

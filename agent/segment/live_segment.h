@@ -76,6 +76,10 @@ class LiveSegment : public SeriesSource {
     // The same with the time given.
     Result<SeriesData> read_at(std::uint32_t series_index, const ReadRequest& request, std::uint64_t as_of_ns) const;
 
+    // How many series the writer says it has registered: vm().series_count alone, at the price of one small read. 0 when it
+    // cannot be read.
+    std::uint32_t registered() const;
+
     // Alive or dead; kWaiting for a segment that was provisioned and never attached. Bytes in memory are dead.
     Liveness probe() const;
 

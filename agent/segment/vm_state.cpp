@@ -99,6 +99,11 @@ VmInfo LiveSegment::vm() const {
     return vm;
 }
 
+std::uint32_t LiveSegment::registered() const {
+    std::optional<WriterPart> writer = read_writer_part(*source_);
+    return writer ? std::min(writer->series_count, header_->layout->geometry.series_capacity) : 0;
+}
+
 LiveSegment::End LiveSegment::end_of(const WriterPart& writer, const Activity& active, std::uint64_t now_ns) const {
     std::uint64_t latest_ns = latest_sane_ns(now_ns);
     auto sane = [&](std::uint64_t ns) { return ns <= latest_ns ? ns : 0; };

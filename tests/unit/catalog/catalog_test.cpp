@@ -87,11 +87,12 @@ TEST_F(CatalogTest, FollowsAVmFromItsSegmentToTheArchive) {
 
     auto archived = std::make_shared<FakeSource>(vm, schema);
     archived->add_series(0, 0, {"vda"});
-    catalog.set_drained(key, archived, now);
+    catalog.set_drained(key, archived);
+    EXPECT_EQ(catalog.usage().segment_count, 1u);
+    catalog.segment_removed(key, now);
     CatalogVmPtr drained = catalog.find(key);
     EXPECT_EQ(drained->state(), VmState::kDrained);
     EXPECT_EQ(drained->source(), archived);
-    EXPECT_EQ(drained->file(), "");
     ASSERT_TRUE(drained->layout().ok());
     EXPECT_EQ(catalog.usage().segment_count, 0u);
     EXPECT_EQ(catalog.usage().segments, Demand{});
@@ -110,11 +111,11 @@ TEST_F(CatalogTest, NeverTakesAStepBack) {
     catalog.set_running(key, vm);
     EXPECT_EQ(catalog.find(key)->state(), VmState::kExited);
     catalog.set_exited(key, vm, now);
-    catalog.set_drained(key, std::make_shared<FakeSource>(vm, schema), now);
+    catalog.set_drained(key, std::make_shared<FakeSource>(vm, schema));
     catalog.set_exited(key, vm, now);
-    catalog.set_drained(key, std::make_shared<FakeSource>(vm, schema), now);
+    catalog.set_drained(key, std::make_shared<FakeSource>(vm, schema));
     EXPECT_EQ(catalog.find(key)->state(), VmState::kDrained);
-    EXPECT_EQ(event_log(), (Log{"appeared vm-1", "exited vm-1", "drained vm-1"}));
+    EXPECT_EQ(event_log(), (Log{"appeared vm-1", "exited vm-1"}));
 }
 
 TEST_F(CatalogTest, TakesInAVmThatDiedBeforeItWasSeen) {
@@ -137,14 +138,14 @@ TEST_F(CatalogTest, KeepsAVmWhoseFileWasUnlinkedOrReplaced) {
     add(vm, 1);
     EXPECT_FALSE(catalog.worth_opening(file, {1, 1, kMiB, 1}));
     EXPECT_TRUE(catalog.worth_opening(file, {1, 2, kMiB, 1}));  // another inode under the name
-    catalog.set_unlinked(file);
+    EXPECT_TRUE(catalog.set_unlinked(file));
+    EXPECT_FALSE(catalog.set_unlinked(file));
     EXPECT_EQ(add(vm, 2), "epoch-seen");
     ASSERT_NE(catalog.find(key), nullptr);
-    EXPECT_EQ(catalog.find(key)->file(), "");
-    EXPECT_EQ(catalog.find(key)->stamp().inode, 1u);
     EXPECT_EQ(catalog.files(), std::vector<std::string>{file});  // only as a quarantined one
     catalog.set_exited(key, vm, now);
-    catalog.set_drained(key, std::make_shared<FakeSource>(vm, schema), now);
+    catalog.set_drained(key, std::make_shared<FakeSource>(vm, schema));
+    catalog.segment_removed(key, now);
     EXPECT_EQ(catalog.usage().segment_count, 0u);
     EXPECT_EQ(catalog.quarantined().size(), 1u);
 }
@@ -217,7 +218,9 @@ TEST_F(CatalogTest, RefusesAVmOverTheHostsBudgetUntilThereIsRoom) {
     const FileStamp stamp{1, 1, third.segment_bytes, 1};
     EXPECT_FALSE(catalog.worth_opening(file, stamp));
     catalog.set_exited(vm_key(first), first, now);
-    catalog.set_drained(vm_key(first), std::make_shared<FakeSource>(first, schema), now);
+    catalog.set_drained(vm_key(first), std::make_shared<FakeSource>(first, schema));
+    EXPECT_FALSE(catalog.worth_opening(file, stamp));
+    catalog.segment_removed(vm_key(first), now);
     EXPECT_TRUE(catalog.worth_opening(file, stamp));
     EXPECT_EQ(add(third), "");
     EXPECT_TRUE(catalog.quarantined().empty());
@@ -369,7 +372,8 @@ TEST_F(CatalogTest, KeepsAnAdmissionForAWhileAfterItsVmHasGone) {
     add(vm);
     EXPECT_FALSE(catalog.end_sweep(now + 3600 * kSecond));
     catalog.set_exited(vm_key(vm), vm, now);
-    catalog.set_drained(vm_key(vm), std::make_shared<FakeSource>(vm, schema), now);
+    catalog.set_drained(vm_key(vm), std::make_shared<FakeSource>(vm, schema));
+    catalog.segment_removed(vm_key(vm), now);
     EXPECT_TRUE(catalog.end_sweep(now + 3600 * kSecond));
     EXPECT_EQ(catalog.admissions().find("vm-1")->expires_ns, now + 3660 * kSecond);
     EXPECT_TRUE(catalog.end_sweep(now + 3660 * kSecond));

@@ -18,7 +18,7 @@ class SelectTest : public testing::Test {
         source->list = std::move(series);
         auto layout = layouts.intern(schema, source->list);
         ASSERT_TRUE(layout.ok()) << layout.error().message();
-        vms.push_back(std::make_shared<const CatalogVm>(source->info, source, vm_id, FileStamp{}, *layout));
+        vms.push_back(std::make_shared<const CatalogVm>(source->info, source, *layout));
     }
 
     // "vm_id:index,index vm_id:index": what a selector selects.

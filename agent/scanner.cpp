@@ -1,0 +1,328 @@
+#include "agent/scanner.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+#include <utility>
+
+#include "agent/drain/exit_cause.h"
+#include "agent/log.h"
+#include "agent/units.h"
+
+namespace ringside::agent {
+namespace {
+
+std::uint64_t nanoseconds(const timespec& time) {
+    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+VmInfo named(const SegmentName& name) {
+    VmInfo vm;
+    vm.vm_id = name.vm_id;
+    vm.component = name.component;
+    vm.epoch = name.epoch;
+    return vm;
+}
+
+std::string key_of(const SegmentName& name) { return vm_key(named(name)); }
+
+std::string summary(const VmInfo& vm) {
+    return "VM " + vm_key(vm) + " of user " + std::to_string(vm.uid) + ", " + size_text(vm.segment_bytes) + ", " +
+           std::to_string(vm.series_count) + " series";
+}
+
+std::string ending(const VmInfo& vm) {
+    std::string text = "VM " + vm_key(vm) + " exited: " + exit_cause_name(vm.exit_cause);
+    if (vm.exit_cause == ExitCause::kClosed) {
+        text += " with code " + std::to_string(vm.close_code);
+        if (!vm.close_text.empty()) text += " (" + vm.close_text + ")";
+    }
+    return text;
+}
+
+// The reason may pass by itself: the file is opened again at each sweep.
+bool may_pass(QuarantineReason reason) {
+    return reason == QuarantineReason::kUnreadable || reason == QuarantineReason::kBusy;
+}
+
+}  // namespace
+
+Scanner::Scanner(SegmentDirectory folder, Catalog& catalog, BootId host_boot, ScanLimits limits, Metrics& metrics,
+                 std::function<void(const std::string& key)> dead)
+    : catalog_(catalog),
+      host_boot_(host_boot),
+      dead_(std::move(dead)),
+      schemas_(make_layout_cache()),
+      folder_(std::make_shared<const SegmentDirectory>(std::move(folder))),
+      limits_(limits),
+      opened_(metrics.counter("ringside_scan_files_opened_total", "Files opened to see whether they are segments.")),
+      later_(metrics.counter("ringside_scan_files_busy_total",
+                             "Times that a file could not be opened and is tried again: a lease, no descriptors.")),
+      reaped_(metrics.counter("ringside_scan_leftovers_removed_total",
+                              "Files under creation that were removed: old and without a writer.")),
+      cut_(metrics.counter("ringside_scan_cut_total", "Scans that met more names in the folder than they look at.")),
+      unlinked_live_(metrics.counter("ringside_scan_unlinked_total",
+                                     "Segments whose name vanished or was taken while the VM was not drained yet.")) {}
+
+std::optional<Scanner::FileStatus> Scanner::look_at(const SegmentDirectory& folder, const std::string& file) {
+    struct stat status {};
+    if (::fstatat(folder.descriptor(), file.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0) return std::nullopt;
+    FileStatus found;
+    found.stamp = {status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size),
+                   nanoseconds(status.st_ctim)};
+    found.uid = status.st_uid;
+    found.modified_ns = std::max(nanoseconds(status.st_mtim), nanoseconds(status.st_ctim));
+    found.regular = S_ISREG(status.st_mode);
+    return found;
+}
+
+Result<bool> Scanner::discover(std::uint64_t now_ns) {
+    const auto at = folder();
+    struct stat status {};
+    if (::fstat(at->descriptor(), &status) < 0 || status.st_nlink == 0) {
+        return error(Code::kNotFound, "the segment folder " + at->path() + " was removed");
+    }
+    auto listing = at->scan();
+    if (!listing) return listing.error();
+    if (listing->cut) cut_.add();
+    forget_names(*listing);
+
+    creating_.clear();
+    std::size_t opens_left = limits().opens_per_pass;
+    for (const FolderEntry& entry : listing->entries) {
+        if (entry.kind == EntryKind::kCreating) creating_.push_back(entry.file_name);
+        if (entry.kind != EntryKind::kSegment) continue;
+        auto found = look_at(*at, entry.file_name);
+        if (!found || !catalog_.worth_opening(entry.file_name, found->stamp)) continue;
+        if (opens_left-- == 0) return true;
+        take_in(*at, entry, *found, now_ns);
+    }
+    return false;
+}
+
+// Names that the catalog believes in and that are not in the folder any more.
+void Scanner::forget_names(const FolderListing& listing) {
+    if (listing.cut) return;  // What was not listed may still be there.
+    std::set<std::string_view> there;
+    for (const FolderEntry& entry : listing.entries) there.insert(entry.file_name);
+    for (const std::string& file : catalog_.files()) {
+        if (!there.contains(file) && catalog_.set_unlinked(file)) unlinked_live_.add();
+    }
+}
+
+void Scanner::take_in(const SegmentDirectory& folder, const FolderEntry& entry, const FileStatus& status,
+                      std::uint64_t now_ns) {
+    const std::string key = key_of(entry.name);
+    if (auto known = find(key)) {
+        // Open already, and on its way into the archive or out of the folder.
+        if (known->segment->file().inode == status.stamp.inode) return;
+        // Another file under the name of a VM that is open: the VM goes on through its descriptor (C1).
+        if (catalog_.set_unlinked(entry.file_name)) unlinked_live_.add();
+    }
+    OpenOptions options;
+    options.max_segment_bytes = limits().max_segment_bytes;
+    opened_.add();
+    Opened opened = open_segment(folder, entry.file_name, *schemas_, options);
+    switch (opened.verdict) {
+        case OpenVerdict::kGone: return;
+        case OpenVerdict::kLater: later_.add(); return;
+        case OpenVerdict::kRefused: refuse(entry.file_name, status, entry.name, opened.refusal, now_ns); return;
+        case OpenVerdict::kAccepted: break;
+    }
+    LiveSegment& segment = *opened.segment;
+    const Life life = segment.probe().life;
+    if (take_in_leftover(opened, entry.file_name, life)) return;
+
+    auto series = segment.series();
+    auto layout = series ? catalog_.layouts().intern(segment.schema(), *series)
+                         : Result<std::shared_ptr<const Layout>>(series.error());
+    if (!layout) {
+        if (layout.error().code == Code::kUnavailable) return later_.add();
+        const Refusal bad{QuarantineReason::kBadDirectory, layout.error().message()};
+        return refuse(entry.file_name, status, entry.name, segment.condition().value_or(bad), now_ns);
+    }
+    Candidate candidate;
+    candidate.file = entry.file_name;
+    candidate.stamp = {segment.file().device, segment.file().inode, status.stamp.bytes, status.stamp.changed_ns};
+    candidate.info = life == Life::kDead ? settled(segment) : segment.vm();
+    if (life == Life::kWaiting) candidate.info.state = VmState::kProvisioned;
+    if (life == Life::kAlive || life == Life::kUnknown) candidate.info.state = VmState::kRunning;
+    candidate.source = opened.segment;
+    candidate.layout = *layout;
+    const VmInfo info = candidate.info;
+    if (auto refused = catalog_.add(std::move(candidate), now_ns)) {
+        log_warning("segment " + refused->file + " quarantined, " + refused->reason + ": " + refused->detail);
+        catalog_.quarantine(std::move(*refused), &info, now_ns);
+        return;
+    }
+    track(key, {opened.segment, entry.file_name});
+    log_info(summary(info) + " appeared");
+    if (info.state != VmState::kExited) return;
+    log_info(ending(info) + " before it was seen");
+    dead_(key);
+}
+
+// A segment whose VM is in the archive already: an agent ended between archiving and removing it. The drain looks at
+// the archive's copy again and removes what is left. One that has a writer is something else, and the catalog refuses
+// it.
+bool Scanner::take_in_leftover(const Opened& opened, const std::string& file, Life life) {
+    const std::string key = key_of(opened.segment->name());
+    auto entry = catalog_.find(key);
+    if (!entry || entry->state() != VmState::kDrained || life != Life::kDead) return false;
+    (void)opened.segment->settle();  // finalise() says what is wrong with it, if anything is.
+    track(key, {opened.segment, file});
+    dead_(key);
+    return true;
+}
+
+void Scanner::refuse(const std::string& file, const FileStatus& status, const SegmentName& name, const Refusal& refusal,
+                     std::uint64_t now_ns) {
+    QuarantinedFile bad;
+    bad.file = file;
+    bad.reason = reason_name(refusal.reason);
+    bad.detail = refusal.message();
+    bad.uid = status.uid;
+    bad.since_ns = now_ns;
+    bad.stamp = status.stamp;
+    bad.retry = may_pass(refusal.reason) ? Retry::kAlways : Retry::kNever;
+    VmInfo vm = named(name);
+    vm.uid = status.uid;
+    const std::string line = "segment " + file + " quarantined, " + bad.detail;
+    if (catalog_.quarantine(std::move(bad), &vm, now_ns)) log_warning(line);
+}
+
+Result<bool> Scanner::sweep(std::uint64_t now_ns) {
+    auto more = discover(now_ns);
+    if (!more) return more;
+    std::vector<std::pair<std::string, TrackedSegment>> all;
+    {
+        std::lock_guard lock(mutex_);
+        all.assign(tracked_.begin(), tracked_.end());
+    }
+    for (const auto& [key, tracked] : all) probe(key, tracked, now_ns);
+
+    const auto at = folder();
+    for (const std::string& file : creating_) reap(*at, file, now_ns);
+    return more;
+}
+
+void Scanner::probe(const std::string& key, const TrackedSegment& tracked, std::uint64_t now_ns) {
+    auto entry = catalog_.find(key);
+    if (!entry || !is_live(entry->state())) return;
+    LiveSegment& segment = *tracked.segment;
+    if (auto bad = segment.condition()) return give_up(key, *bad, now_ns);
+
+    Life life = segment.probe().life;
+    // Where the kernel does not say, the writer's own word that it has closed is enough.
+    if (life == Life::kUnknown && segment.vm().closed_ns != 0) life = Life::kDead;
+    if (life == Life::kAlive && entry->state() == VmState::kProvisioned) catalog_.set_running(key, segment.vm());
+    if (life != Life::kDead) return grow(key, segment);
+
+    grow(key, segment);
+    const VmInfo info = settled(segment);
+    if (auto bad = segment.condition()) return give_up(key, *bad, now_ns);
+    catalog_.set_exited(key, info, now_ns);
+    log_info(ending(info));
+    dead_(key);
+}
+
+// As it is in the end. A segment that cannot be settled says so by its condition().
+VmInfo Scanner::settled(LiveSegment& segment) {
+    (void)segment.settle();
+    VmInfo info = segment.vm();
+    info.state = VmState::kExited;
+    info.exit_cause = exit_cause(info, segment.boot_id(), host_boot_);
+    return info;
+}
+
+void Scanner::grow(const std::string& key, const LiveSegment& segment) {
+    auto entry = catalog_.find(key);
+    auto layout = entry->layout();
+    if (!layout || (*layout)->size() == segment.registered()) return;
+    auto series = segment.series();
+    if (!series) return;  // Busy: the next sweep tries again. Bad: condition() says so there.
+    auto grown = catalog_.layouts().intern(segment.schema(), *series);
+    if (grown && *grown != *layout) catalog_.set_layout(key, *grown);
+}
+
+void Scanner::give_up(const std::string& key, const Refusal& refusal, std::uint64_t now_ns) {
+    auto tracked = find(key);
+    if (!tracked) return;
+    catalog_.remove(key);
+    FileStatus status;
+    status.uid = tracked->segment->file().uid;
+    if (auto found = look_at(*folder(), tracked->file)) status = *found;
+    refuse(tracked->file, status, tracked->segment->name(), refusal, now_ns);
+    forget(key);
+}
+
+void Scanner::reap(const SegmentDirectory& folder, const std::string& file, std::uint64_t now_ns) {
+    auto status = look_at(folder, file);
+    if (!status || !status->regular || status->modified_ns + limits().creating_max_age_ns > now_ns) return;
+    const int fd =
+        ::openat(folder.descriptor(), file.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) return;
+    struct stat opened {};
+    const bool same = ::fstat(fd, &opened) == 0 && opened.st_ino == status->stamp.inode;
+    const bool abandoned = same && probe_writer(fd).life == Life::kDead;
+    ::close(fd);
+    if (!abandoned) return;
+    if (auto gone = unlink(file, status->stamp.device, status->stamp.inode); !gone) {
+        return log_warning(gone.error().message());
+    }
+    reaped_.add();
+    log_info("removed " + file + ": a writer was killed while it created a segment");
+}
+
+Result<void> Scanner::unlink(const std::string& file, std::uint64_t device, std::uint64_t inode) {
+    const auto at = folder();
+    auto status = look_at(*at, file);
+    if (!status || status->stamp.device != device || status->stamp.inode != inode) return {};
+    if (::unlinkat(at->descriptor(), file.c_str(), 0) < 0 && errno != ENOENT) {
+        return errno_error(errno, "cannot remove " + at->path() + "/" + file);
+    }
+    return {};
+}
+
+void Scanner::set_folder(SegmentDirectory folder) {
+    std::lock_guard lock(mutex_);
+    folder_ = std::make_shared<const SegmentDirectory>(std::move(folder));
+}
+
+std::shared_ptr<const SegmentDirectory> Scanner::folder() const {
+    std::lock_guard lock(mutex_);
+    return folder_;
+}
+
+ScanLimits Scanner::limits() const {
+    std::lock_guard lock(mutex_);
+    return limits_;
+}
+
+void Scanner::set_limits(const ScanLimits& limits) {
+    std::lock_guard lock(mutex_);
+    limits_ = limits;
+}
+
+std::optional<TrackedSegment> Scanner::find(const std::string& key) const {
+    std::lock_guard lock(mutex_);
+    auto at = tracked_.find(key);
+    if (at == tracked_.end()) return std::nullopt;
+    return at->second;
+}
+
+void Scanner::track(const std::string& key, TrackedSegment tracked) {
+    std::lock_guard lock(mutex_);
+    tracked_[key] = std::move(tracked);
+}
+
+void Scanner::forget(const std::string& key) {
+    std::lock_guard lock(mutex_);
+    tracked_.erase(key);
+}
+
+}  // namespace ringside::agent

@@ -1,0 +1,111 @@
+// Looks at the folder of segments and tells the catalog what it finds: new segments, their writers coming and going,
+// bad files, and what killed writers left half made.
+//
+// Invariants:
+//  C1  A segment is opened once; from then on its descriptor is the VM, whatever happens to its name.
+//  C2  A VM is dead only when the kernel says so (LiveSegment::probe). It is then settled before the catalog calls it
+//      exited and the drain hears of it, so that whoever reads it from then on reads what the drain will archive.
+//  C3  Nothing here is removed but files under creation that have no writer and are old.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/base/boot_id.h"
+#include "agent/base/metrics.h"
+#include "agent/catalog/catalog.h"
+#include "agent/segment/directory.h"
+#include "agent/segment/open.h"
+
+namespace ringside::agent {
+
+struct ScanLimits {
+    std::uint64_t max_segment_bytes = 256ull << 20;
+    std::uint64_t creating_max_age_ns = 300ull * 1'000'000'000;
+    // Files opened in one pass: a flood of files costs passes, not one endless pass.
+    std::size_t opens_per_pass = 4096;
+};
+
+// A segment that this agent has open. Its name may be gone or another file's by now.
+struct TrackedSegment {
+    std::shared_ptr<LiveSegment> segment;
+    std::string file;
+};
+
+class Scanner {
+  public:
+    // `dead` is told the key of each VM that has exited, from the thread that scans; it must not block. `catalog` and
+    // `metrics` must outlive the scanner.
+    Scanner(SegmentDirectory folder, Catalog& catalog, BootId host_boot, ScanLimits limits, Metrics& metrics,
+            std::function<void(const std::string& key)> dead);
+
+    // One thread at a time for these three.
+
+    // Looks for names that came or went. True when files are left for another pass. kNotFound when the folder itself
+    // is gone.
+    Result<bool> discover(std::uint64_t now_ns);
+    // discover(), then asks for every live VM whether its writer still lives and whether it has registered more
+    // series, and removes old leftovers of creation.
+    Result<bool> sweep(std::uint64_t now_ns);
+
+    // Any thread.
+
+    // The folder was gone and has been made anew.
+    void set_folder(SegmentDirectory folder);
+    void set_limits(const ScanLimits& limits);
+    std::optional<TrackedSegment> find(const std::string& key) const;
+    // The VM is drained or quarantined: let go of its descriptor.
+    void forget(const std::string& key);
+    // Puts the segment of a VM that cannot be read any more into quarantine and takes the VM out of the catalog.
+    void give_up(const std::string& key, const Refusal& refusal, std::uint64_t now_ns);
+    // Removes the name of the VM's segment, if it still is the file that was opened.
+    Result<void> unlink(const std::string& file, std::uint64_t device, std::uint64_t inode);
+
+  private:
+    struct FileStatus {
+        FileStamp stamp;
+        std::uint32_t uid = 0;
+        std::uint64_t modified_ns = 0;
+        bool regular = false;
+    };
+
+    static std::optional<FileStatus> look_at(const SegmentDirectory& folder, const std::string& file);
+    std::shared_ptr<const SegmentDirectory> folder() const;
+    ScanLimits limits() const;
+    void take_in(const SegmentDirectory& folder, const FolderEntry& entry, const FileStatus& status,
+                 std::uint64_t now_ns);
+    bool take_in_leftover(const Opened& opened, const std::string& file, Life life);
+    void refuse(const std::string& file, const FileStatus& status, const SegmentName& name, const Refusal& refusal,
+                std::uint64_t now_ns);
+    void forget_names(const FolderListing& listing);
+    void probe(const std::string& key, const TrackedSegment& tracked, std::uint64_t now_ns);
+    void grow(const std::string& key, const LiveSegment& segment);
+    void reap(const SegmentDirectory& folder, const std::string& file, std::uint64_t now_ns);
+    void track(const std::string& key, TrackedSegment tracked);
+    VmInfo settled(LiveSegment& segment);
+
+    Catalog& catalog_;
+    const BootId host_boot_;
+    const std::function<void(const std::string& key)> dead_;
+    const std::shared_ptr<LayoutCache> schemas_;
+    std::vector<std::string> creating_;  // in the newest listing; of the thread that scans
+
+    mutable std::mutex mutex_;  // guards the three below
+    std::shared_ptr<const SegmentDirectory> folder_;
+    ScanLimits limits_;
+    std::map<std::string, TrackedSegment> tracked_;
+
+    MetricCounter& opened_;
+    MetricCounter& later_;
+    MetricCounter& reaped_;
+    MetricCounter& cut_;
+    MetricCounter& unlinked_live_;
+};
+
+}  // namespace ringside::agent

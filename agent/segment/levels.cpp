@@ -21,7 +21,7 @@ rside_accumulator held(double value, std::uint64_t ns) {
         double infinity = std::numeric_limits<double>::infinity();
         return {0, 0.0, infinity, -infinity, 0.0};
     }
-    return {ns, value * (static_cast<double>(ns) * 1e-9), value, value, value};
+    return {ns, value * (static_cast<double>(ns) / 1e9), value, value, value};  // as the writer does it, to the bit
 }
 
 namespace {

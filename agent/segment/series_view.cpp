@@ -97,7 +97,7 @@ SeriesReader::Attempt SeriesReader::attempt(const ViewRequest& request, SeriesVi
                                                         : read_ring(request, &view->ring);
         if (!read || !read_accumulator(request, raw & RSIDE_OPEN_BANK, view)) return Attempt::kFailed;
     }
-    order_loads();  // R1, pairs with P1: what follows is read after `before`.
+    order_loads();  // R2, R9, pair with P2, P9: what follows is as new as `before`, at least.
     if (is_histogram(kind_) && request.buckets) {
         // A series owns whole lines, zero bucket and buckets first.
         view->hot_buckets.resize(at_.hot_buckets_step / sizeof(WordLine));
@@ -105,7 +105,7 @@ SeriesReader::Attempt SeriesReader::attempt(const ViewRequest& request, SeriesVi
         if (!source_.read(offset, view->hot_buckets.data(), at_.hot_buckets_step)) return Attempt::kFailed;
     }
     if (!read_cell(&body)) return Attempt::kFailed;
-    order_loads();  // R2, R3, R6: pair with P2, P3, P6. `after` is read after everything above.
+    order_loads();  // R1, R3, R6, R8, pair with P1, P3, P6, P8: `after` is as new as anything above, at least.
     if (!read_cell(&after)) return Attempt::kFailed;
     if (body.open != raw || after.open != raw) {
         have_ring_ = false;
@@ -169,9 +169,9 @@ bool SeriesReader::read_ring_of_turning(const ViewRequest& request, RingPart* ri
     RingPart before = *ring;
     RingPart after = *ring;
     if (!read_ring(request, &before)) return false;
-    order_loads();  // R4, pairs with P4
+    order_loads();  // R5, pairs with P5: the words are as new as the stamps in `before`.
     if (!read_ring(request, ring)) return false;
-    order_loads();  // R5, pairs with P5
+    order_loads();  // R4, pairs with P4: the stamps in `after` are as new as the words.
     if (!read_ring(request, &after)) return false;
     for (std::uint64_t i = 0; i < ring->count; ++i) {
         std::uint32_t& stamp = ring->words[i * ring->slot_words];

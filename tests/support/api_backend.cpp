@@ -202,7 +202,8 @@ Result<CatalogVmPtr> TestBackend::drain(const std::string& key) {
     auto archived = std::make_shared<MemorySource>(*source(key));
     archived->info = vm->known();
     archived->info.state = VmState::kDrained;
-    catalog.set_drained(key, archived, kTestNowNs);
+    catalog.set_drained(key, archived);
+    catalog.segment_removed(key, kTestNowNs);
     const std::lock_guard lock(mutex_);
     sources_[key] = std::move(archived);
     return catalog.find(key);

@@ -177,12 +177,7 @@ SeriesData level_windows(const SeriesView& view, const TierInfo& finest, std::ui
 
 SeriesData constant_windows(double value, WindowSpan& span) {
     std::uint64_t created = span.created_ns();
-    std::uint64_t last = span.last_window(0);
-    if (created >= span.now_ns()) return span.take();
-    std::uint64_t first = span.window_of(created);
-    if (last + 1 > span.slots()) first = std::max(first, last + 1 - span.slots());
-    first = std::max(first, span.first_wanted());
-    for (std::uint64_t window = first; window <= last; ++window) {
+    for (std::uint64_t window : constant_span(span)) {
         if (!span.wants(window, false)) continue;
         std::uint64_t begin = std::max(span.begin_of(window), created);
         std::uint64_t until = std::min(span.end_of(window), span.now_ns());

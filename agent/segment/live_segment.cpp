@@ -132,46 +132,51 @@ Result<SeriesData> LiveSegment::read_at(std::uint32_t series_index, const ReadRe
     return read_windows(known->metric, series_index, request, timeline);
 }
 
+Error LiveSegment::too_long(std::uint32_t index) const {
+    return error(Code::kExhausted, "this range of series " + std::to_string(index) + " of segment " + name().text() +
+                                       " is too long to be read at once: ask for a shorter one");
+}
+
 Result<SeriesData> LiveSegment::read_windows(std::uint32_t metric, std::uint32_t index, const ReadRequest& request,
                                              const Timeline& timeline) const {
     const SegmentLayout& layout = *header_->layout;
     const MetricInfo& info = layout.schema->metrics[metric];
     const TierInfo& tier = layout.schema->tiers[request.tier];
-    WindowStats left_out;
-    SeriesData data;
-    if (info.kind == Kind::kInfo) {
-        data = assemble_info(tier, request, timeline, &left_out);
-    } else {
+    SeriesView view;
+    if (info.kind != Kind::kInfo) {
         ViewRequest wanted = view_request(info, tier, request);
         wanted.no_writer = timeline.ended;
-        SeriesView view;
         SeriesReader reader(*source_, layout, metric, index);
         ViewOutcome outcome = reader.read(wanted, &view);
         count(counters_.retries, static_cast<std::uint64_t>(reader.retries()));
-        switch (outcome) {
-            case ViewOutcome::kWhole: break;
-            case ViewOutcome::kWithoutHot: count(counters_.open_left_out); break;
-            case ViewOutcome::kBusy:
-                count(counters_.busy);
-                return error(Code::kUnavailable, "series " + std::to_string(index) + " of segment " + name().text() +
-                                                     " kept changing while it was read: try again");
-            case ViewOutcome::kShrunk:
-                return turn_bad({QuarantineReason::kShrunk, "series " + std::to_string(index) + " lies past its end"});
-            case ViewOutcome::kCorrupt:
-                count(counters_.corrupt);
-                return error(Code::kCorrupt,
-                             "series " + std::to_string(index) + " of segment " + name().text() +
-                                 " has an open window that cannot be: the VM or its writer library is broken");
-            case ViewOutcome::kTooLarge:
-                return error(Code::kExhausted, "this range of series " + std::to_string(index) + " is longer than " +
-                                                   std::to_string(kMaxRingReadBytes >> 20) +
-                                                   " MiB: ask for a shorter one");
-        }
-        data = assemble(view, info, *layout.schema, request, timeline, &left_out);
+        if (outcome == ViewOutcome::kWithoutHot) count(counters_.open_left_out);
+        if (std::optional<Error> failed = view_error(outcome, index)) return *std::move(failed);
     }
+    if (answer_bytes(view, info, tier, request, timeline) > kMaxAnswerBytes) return too_long(index);
+    WindowStats left_out;
+    SeriesData data = info.kind == Kind::kInfo ? assemble_info(tier, request, timeline, &left_out)
+                                               : assemble(view, info, *layout.schema, request, timeline, &left_out);
     count(counters_.future_windows, left_out.future);
     count(counters_.inconsistent_windows, left_out.inconsistent);
     return data;
+}
+
+std::optional<Error> LiveSegment::view_error(ViewOutcome outcome, std::uint32_t index) const {
+    std::string which = "series " + std::to_string(index) + " of segment " + name().text();
+    switch (outcome) {
+        case ViewOutcome::kWhole:
+        case ViewOutcome::kWithoutHot: return std::nullopt;
+        case ViewOutcome::kBusy:
+            count(counters_.busy);
+            return error(Code::kUnavailable, which + " kept changing while it was read: try again");
+        case ViewOutcome::kShrunk: return turn_bad({QuarantineReason::kShrunk, which + " lies past its end"});
+        case ViewOutcome::kCorrupt:
+            count(counters_.corrupt);
+            return error(Code::kCorrupt,
+                         which + " has an open window that cannot be: the VM or its writer library is broken");
+        case ViewOutcome::kTooLarge: return too_long(index);
+    }
+    return error(Code::kInternal, which + " was read with an outcome that is none");
 }
 
 Liveness LiveSegment::probe() const {

@@ -48,6 +48,7 @@ struct ReadStats {
 struct SegmentHeader;
 struct WriterPart;
 struct Timeline;
+enum class ViewOutcome : std::uint8_t;
 class SeriesDirectory;
 
 class LiveSegment : public SeriesSource {
@@ -71,7 +72,8 @@ class LiveSegment : public SeriesSource {
     VmInfo vm() const override;
     std::shared_ptr<const SchemaInfo> schema() const override;
     Result<std::vector<SeriesInfo>> series() const override;
-    // Windows up to the reader's clock, or to the end of a dead VM. kExhausted when the range would copy more than 32 MiB.
+    // Windows up to the reader's clock, or to the end of a dead VM. kExhausted when the range would copy
+    // more than 16 MiB of a ring or the answer take more than 64 MiB.
     Result<SeriesData> read(std::uint32_t series_index, const ReadRequest& request) const override;
     // The same with the time given.
     Result<SeriesData> read_at(std::uint32_t series_index, const ReadRequest& request, std::uint64_t as_of_ns) const;
@@ -120,6 +122,8 @@ class LiveSegment : public SeriesSource {
     std::uint64_t latest_sane_ns(std::uint64_t now_ns) const;
     Result<void> refresh_directory() const;
     Error turn_bad(Refusal refusal) const;
+    std::optional<Error> view_error(ViewOutcome outcome, std::uint32_t index) const;
+    Error too_long(std::uint32_t index) const;
     Result<SeriesData> read_windows(std::uint32_t metric, std::uint32_t index, const ReadRequest& request,
                                     const Timeline& timeline) const;
 

@@ -21,7 +21,7 @@ namespace ringside::agent {
 
 inline constexpr int kReadTries = 16;
 // What one read may copy of a ring. A ring of the largest schema is as long as a segment may be: 4 GiB.
-inline constexpr std::uint64_t kMaxRingReadBytes = std::uint64_t{32} << 20;
+inline constexpr std::uint64_t kMaxRingReadBytes = std::uint64_t{16} << 20;
 
 // Slots of the windows first .. first + count - 1, oldest first. A slot whose stamp is not its window's number says nothing
 // of that window.

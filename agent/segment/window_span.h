@@ -60,6 +60,7 @@ class WindowSpan {
         std::uint64_t first = open_window + 1;
         if (last + 1 > slots_) first = std::max(first, last + 1 - slots_);
         first = std::max(first, std::min(first_wanted(), last + 1));
+        last = std::min(last, last_wanted());
         return std::views::iota(first, std::max(first, last + 1));
     }
 
@@ -69,6 +70,9 @@ class WindowSpan {
 
     // Windows before this one end too early for the request.
     std::uint64_t first_wanted() const { return request_.begin_ns / resolution_ns_; }
+
+    // Windows after this one end too late for it; the last window of a dead VM may end before its time.
+    std::uint64_t last_wanted() const { return request_.end_ns / resolution_ns_; }
 
     // Whether the window appears in the answer. `closed_by_writer`: the writer has turned past it.
     bool wants(std::uint64_t window, bool closed_by_writer);

@@ -183,6 +183,19 @@ ViewRequest view_request(const MetricInfo& metric, const TierInfo& tier, const R
     return view;
 }
 
+std::uint64_t answer_bytes(const SeriesView& view, const MetricInfo& metric, const TierInfo& tier,
+                           const ReadRequest& request, const Timeline& timeline) {
+    WindowStats unused;
+    WindowSpan span(tier, request, timeline, 0, &unused);
+    std::uint64_t windows =
+        metric.kind == Kind::kInfo
+            ? static_cast<std::uint64_t>(constant_span(span).size())
+            : view.ring.count + 1 + static_cast<std::uint64_t>(span.idle_windows(span.window_of(view.open_ns)).size());
+    std::uint64_t point_bytes = sizeof(std::uint64_t) + 1 + 5 * sizeof(double);  // end, flags, columns of a gauge
+    if (view_request(metric, tier, request).buckets) point_bytes += (metric.bucket_count + std::uint64_t{1}) * 8;
+    return windows * point_bytes;  // below 2^22 x 2^15
+}
+
 SeriesData assemble(const SeriesView& view, const MetricInfo& metric, const SchemaInfo& schema,
                     const ReadRequest& request, const Timeline& timeline, WindowStats* stats) {
     const TierInfo& tier = schema.tiers[request.tier];

@@ -36,6 +36,12 @@ struct WindowStats {
 // Which ring slots assemble() needs for `request`.
 ViewRequest view_request(const MetricInfo& metric, const TierInfo& tier, const ReadRequest& request);
 
+// An upper bound of the memory that the answer takes. A ring in a segment of megabytes can ask for gigabytes: the silence after
+// its newest window has as many points as it has slots, and an info series has no ring at all.
+std::uint64_t answer_bytes(const SeriesView& view, const MetricInfo& metric, const TierInfo& tier,
+                           const ReadRequest& request, const Timeline& timeline);
+inline constexpr std::uint64_t kMaxAnswerBytes = std::uint64_t{64} << 20;
+
 // The windows of `view`, which was read with view_request(). Points of the requested columns that the tier keeps.
 SeriesData assemble(const SeriesView& view, const MetricInfo& metric, const SchemaInfo& schema,
                     const ReadRequest& request, const Timeline& timeline, WindowStats* stats);

@@ -177,7 +177,7 @@ SegmentBuilder& SegmentBuilder::lay_out() {
 }
 
 void SegmentBuilder::seal() {
-    poke<std::uint64_t>(536, fnv1a(bytes.data() + at.schema, at.schema_bytes));
+    poke<std::uint64_t>(536, keep_hash != 0 ? keep_hash : fnv1a(bytes.data() + at.schema, at.schema_bytes));
     std::uint32_t checksum = crc32c(0, bytes.data(), 1020);
     poke<std::uint32_t>(1020, crc32c(checksum, bytes.data() + at.schema, at.schema_bytes));
 }

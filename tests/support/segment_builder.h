@@ -25,10 +25,10 @@ struct MetricSpec {
     std::string name;
     std::uint8_t kind = kCounter;
     std::uint32_t max_series = 2;
-    std::vector<std::string> labels;
+    std::vector<std::string> labels = {};
     std::uint8_t flags = 0;
-    std::string unit;
-    std::string help;
+    std::string unit = {};
+    std::string help = {};
     std::int8_t scale = 0;
     std::int32_t bucket_first = 0;
     std::uint32_t bucket_count = 0;
@@ -52,6 +52,7 @@ class SegmentBuilder {
     std::uint32_t arena_bytes = 512;
     std::vector<TierSpec> tiers{{1, 10, 127}, {5, 6, 127}};
     std::vector<MetricSpec> metrics;
+    std::uint64_t keep_hash = 0;  // what seal() writes in place of the hash, unless 0
 
     // Where things are, after lay_out().
     struct MetricAt {

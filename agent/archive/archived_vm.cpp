@@ -178,8 +178,7 @@ Result<void> ArchivedVm::verify() const {
                 return with_path(error(Code::kCorrupt, "there are bytes between two runs"));
             }
             at += run.bytes;
-            Result<SeriesData> data = read_run(*file, *entry, {.tier = tier});
-            if (!data.ok()) return with_path(data.error());
+            if (auto sound = verify_run(*file, *entry, tier); !sound.ok()) return with_path(sound.error());
         }
     }
     if (at != footer_.vm.offset) {

@@ -27,7 +27,8 @@ class SchemaPool {
 
 // Keeps what the file says of the VM, and of the samples nothing: each read opens the file, checks what it reads and
 // closes it again, so that ten thousand archived VMs cost no descriptor and little memory. All methods are safe for
-// concurrent use. A file that was evicted since gives kNotFound; bytes that contradict themselves give kCorrupt.
+// concurrent use. A file that was evicted since gives kNotFound; bytes that contradict themselves give kCorrupt; a read
+// of more than 64 MiB (kReadBytesMax) gives kExhausted.
 class ArchivedVm : public SeriesSource {
   public:
     // Reads and checks header, footer, VM and schema, not the samples. `fs` and `pool` must outlive the object.

@@ -1,6 +1,7 @@
 #include "agent/archive/run_reader.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -79,11 +80,16 @@ Result<SeriesData> read_chunk(const File& file, std::uint64_t offset, const Chun
     return data;
 }
 
-}  // namespace
+std::uint64_t wanted_bytes(const ChunkHead& head, std::uint32_t columns) {
+    std::uint64_t bytes = 0;
+    for (const ChunkHead::Column& column : head.columns) bytes += wanted(column.column, columns) ? column.bytes : 0;
+    return bytes;
+}
 
-Result<SeriesData> read_run(const File& file, const DirectoryEntry& entry, const ReadRequest& request) {
-    const DirectoryEntry::Tier& run = entry.tiers[request.tier];
-    SeriesData data;
+// Calls `visit` with the offset and the head of each chunk, after checking that it is the next one of this run.
+template <typename Visit>
+Result<void> each_chunk(const File& file, const DirectoryEntry& entry, std::uint32_t tier, Visit visit) {
+    const DirectoryEntry::Tier& run = entry.tiers[tier];
     std::optional<ChunkHead> first;
     std::uint64_t points = 0;
     std::uint64_t last_end_ns = 0;
@@ -91,21 +97,48 @@ Result<SeriesData> read_run(const File& file, const DirectoryEntry& entry, const
         Result<ChunkHead> head = read_head(file, run.offset + done, run.bytes - done);
         if (!head.ok()) return head.error();
         if (!first) first = *head;
-        if (head->series_index != entry.series_index || head->tier != request.tier || !same_shape(*first, *head)) {
+        if (head->series_index != entry.series_index || head->tier != tier || !same_shape(*first, *head)) {
             return corrupt("a chunk is not one of the run that the directory names");
         }
         if (points > 0 && head->first_end_ns <= last_end_ns) return corrupt("the chunks of a run do not rise in time");
         last_end_ns = head->last_end_ns;
         points += head->points;
-        if (head->last_end_ns > request.begin_ns && head->first_end_ns <= request.end_ns) {
-            Result<SeriesData> chunk = read_chunk(file, run.offset + done, *head, request.columns);
-            if (!chunk.ok()) return chunk.error();
-            append_wanted(*chunk, request, &data);
-        }
+        if (Result<void> visited = visit(run.offset + done, *head); !visited.ok()) return visited;
         done += head->bytes;
     }
     if (points != run.points) return corrupt("a run has not as many windows as the directory says");
+    return {};
+}
+
+}  // namespace
+
+Result<SeriesData> read_run(const File& file, const DirectoryEntry& entry, const ReadRequest& request) {
+    SeriesData data;
+    std::uint64_t bytes = 0;
+    auto read = [&](std::uint64_t offset, const ChunkHead& head) -> Result<void> {
+        if (head.last_end_ns <= request.begin_ns || head.first_end_ns > request.end_ns) return {};
+        bytes += wanted_bytes(head, request.columns);
+        if (bytes > kReadBytesMax) {
+            return error(Code::kExhausted, "this range of series " + std::to_string(entry.series_index) +
+                                               " is longer than " + std::to_string(kReadBytesMax >> 20) +
+                                               " MiB: ask for a shorter one");
+        }
+        Result<SeriesData> chunk = read_chunk(file, offset, head, request.columns);
+        if (!chunk.ok()) return chunk.error();
+        append_wanted(*chunk, request, &data);
+        return {};
+    };
+    Result<void> done = each_chunk(file, entry, request.tier, read);
+    if (!done.ok()) return done.error();
     return data;
+}
+
+Result<void> verify_run(const File& file, const DirectoryEntry& entry, std::uint32_t tier) {
+    return each_chunk(file, entry, tier, [&](std::uint64_t offset, const ChunkHead& head) -> Result<void> {
+        Result<SeriesData> chunk = read_chunk(file, offset, head, kColumnsAll);
+        if (!chunk.ok()) return chunk.error();
+        return {};
+    });
 }
 
 }  // namespace ringside::agent

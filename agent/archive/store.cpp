@@ -116,7 +116,7 @@ void ArchiveStore::insert(const Vm& vm) {
     status_.bytes += vm->file_bytes();
 }
 
-Result<ArchiveStore::Vm> ArchiveStore::look(const std::string& key) {
+Result<ArchiveStore::Vm> ArchiveStore::look(const std::string& key, Sync sync) {
     Result<Vm> vm = ArchivedVm::open(fs_, path_of(key), schemas_);
     if (vm.ok() && vm_key((*vm)->info()) != key) {
         vm = error(Code::kCorrupt, "it holds another VM than its name says");
@@ -130,7 +130,9 @@ Result<ArchiveStore::Vm> ArchiveStore::look(const std::string& key) {
     }
     if (!vm.ok()) return vm;
     // A crash may have come between the rename and the sync of the folder.
-    if (auto synced = sync_directory(fs_, options_.directory); !synced.ok()) return synced.error();
+    if (sync == Sync::kYes) {
+        if (auto synced = sync_directory(fs_, options_.directory); !synced.ok()) return synced.error();
+    }
     unreadable_.erase(key + kArchiveSuffix);
     insert(*vm);
     return vm;
@@ -140,7 +142,7 @@ Result<std::shared_ptr<const ArchivedVm>> ArchiveStore::verified(const std::stri
     if (auto plain = check_key(key); !plain.ok()) return plain.error();
     std::lock_guard lock(change_mutex_);
     if (auto opened = open_folder(); !opened.ok()) return opened.error();
-    return look(key);
+    return look(key, Sync::kYes);
 }
 
 Result<std::shared_ptr<const ArchivedVm>> ArchiveStore::add(const SeriesSource& source, const VmInfo& vm,
@@ -149,7 +151,7 @@ Result<std::shared_ptr<const ArchivedVm>> ArchiveStore::add(const SeriesSource& 
     if (auto plain = check_key(key); !plain.ok()) return plain.error();
     std::lock_guard lock(change_mutex_);
     if (auto opened = open_folder(); !opened.ok()) return opened.error();
-    Result<Vm> there = look(key);
+    Result<Vm> there = look(key, Sync::kYes);
     if (there.ok()) {
         Result<bool> same = holds(**there, vm, *source.schema());
         if (!same.ok()) return same.error();
@@ -165,7 +167,7 @@ Result<std::shared_ptr<const ArchivedVm>> ArchiveStore::add(const SeriesSource& 
         return written.error();
     }
     // The segment is removed on the word of this file, so what is there is read once before it counts.
-    there = look(key);
+    there = look(key, Sync::kNo);
     if (!there.ok()) {
         count([](ArchiveStatus& status) { ++status.write_errors; });
         if (there.error().code != Code::kNotFound) return there;

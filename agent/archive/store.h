@@ -94,7 +94,8 @@ class ArchiveStore {
     // Catches up with what failed before, then keeps the archive within its bounds: what ended more than max_age_s before `now_ns` goes, unless `needed` says
     // that an upstream has not finished with the key; then, while more than max_bytes are there, quarantined files go,
     // then the oldest that nobody needs, then the oldest that somebody does. What could not be removed stays in the
-    // index and is tried again by the next call. `needed` may be empty; it is called without the index's lock.
+    // index and is tried again by the next call. `needed` may be empty; it is called without the index's lock, and it has to say yes for a
+    // VM that an upstream has not even begun with.
     using Needed = std::function<bool(const std::string& key)>;
     std::vector<Eviction> maintain(std::uint64_t now_ns, const Needed& needed);
 
@@ -117,7 +118,8 @@ class ArchiveStore {
     // All below with change_mutex_ held.
     Result<void> open_folder();
     void load(const std::string& name);
-    Result<Vm> look(const std::string& key);
+    enum class Sync { kNo, kYes };
+    Result<Vm> look(const std::string& key, Sync sync);
     void insert(const Vm& vm);
     void set_aside(const std::string& name, const Error& why);
     Result<void> scan_quarantine();

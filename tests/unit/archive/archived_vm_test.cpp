@@ -243,6 +243,18 @@ TEST_F(ArchivedVmTest, AShortRangeOfALongRunReadsOneChunk) {
     EXPECT_EQ(whole_calls - files.calls(), 3u * 4u);
 }
 
+TEST_F(ArchivedVmTest, AReadOfTooManyBytesIsRefusedAndItsPartsAreNot) {
+    MemorySource source = vm_with_a_long_run(4500);  // 72 MB
+    auto vm = archived(source);
+    ASSERT_NE(vm, nullptr);
+    EXPECT_EQ(code_of(vm->read(0, {})), Code::kExhausted);
+    EXPECT_TRUE(vm->verify().ok());
+    ReadRequest half{0, kNow + 2250 * std::uint64_t{1'000'000'000}, UINT64_MAX, kColumnsAll, true};
+    EXPECT_EQ(difference(*vm->read(0, half), *source.read(0, half)), "");
+    ReadRequest sums{0, 0, UINT64_MAX, kColumnSum, true};
+    EXPECT_EQ(difference(*vm->read(0, sums), *source.read(0, sums)), "");
+}
+
 TEST_F(ArchivedVmTest, ChunksOutOfOrderAreCorrupt) {
     ASSERT_NE(archived(vm_with_a_long_run(300)), nullptr);
     std::string bytes = *read_file(FileSystem::real(), path_, 1 << 30);

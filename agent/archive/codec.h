@@ -70,8 +70,8 @@ Result<DirectoryEntry> decode_entry(std::string_view bytes, std::size_t tier_cou
 
 // How many of `data`'s windows a chunk takes.
 std::size_t chunk_points(const SeriesData& data);
-// The chunk of `count` windows of `data` from `first` on; at least one. Columns of `data` that are not empty have size()
-// entries, buckets a multiple of that.
+// The chunk of `count` windows of `data` from `first` on; at least one. Columns of `data` that are not empty have
+// size() entries, buckets a multiple of that.
 std::string encode_chunk(std::uint32_t series_index, std::uint32_t tier, const SeriesData& data, std::size_t first,
                          std::size_t count);
 
@@ -93,8 +93,8 @@ struct ChunkHead {
 };
 // `bytes`: the first kChunkHeadBytesMax bytes, or the run's rest where that is less. `rest`: how long the chunk may be.
 Result<ChunkHead> decode_chunk_head(std::string_view bytes, std::uint64_t rest);
-// Puts one column of a chunk into `data`, which holds that chunk alone. A wrong checksum or length is kCorrupt, an unknown
-// encoding kUnavailable.
+// Puts one column of a chunk into `data`, which holds that chunk alone. A wrong checksum or length is kCorrupt, an
+// unknown encoding kUnavailable.
 Result<void> decode_column(const ChunkHead& head, const ChunkHead::Column& column, std::string_view bytes,
                            SeriesData* data);
 

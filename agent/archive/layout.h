@@ -32,8 +32,8 @@ inline constexpr std::size_t kArchiveHeaderBytes = 64;
 inline constexpr std::size_t kArchiveFooterBytes = 128;
 inline constexpr std::uint64_t kFooterMagic = 0x0a444e4552415352;  // "RSAREND\n" in file order
 
-// A chunk: a stretch of the windows of one series in one tier. Time rises from chunk to chunk, and each head says from when
-// to when, so that a reader of one hour passes over the rest of the day.
+// A chunk: a stretch of the windows of one series in one tier. Time rises from chunk to chunk, and each head says
+// from when to when, so that a reader of one hour passes over the rest of the day.
 inline constexpr std::uint32_t kChunkMagic = 0x304b4843;  // "CHK0"
 inline constexpr std::size_t kChunkHeadBytes = 40;        // then the columns' records, then u32 CRC and u32 0
 inline constexpr std::size_t kChunkColumnBytes = 16;
@@ -41,8 +41,8 @@ inline constexpr std::size_t kChunkTailBytes = 8;
 inline constexpr std::size_t kChunkColumnsMax = 9;
 inline constexpr std::size_t kChunkHeadBytesMax =
     kChunkHeadBytes + kChunkColumnsMax * kChunkColumnBytes + kChunkTailBytes;
-// What a writer puts in one chunk at most, before packing, unless one window alone takes more: readers hold one chunk of a
-// long run at a time.
+// What a writer puts in one chunk at most, before packing, unless one window alone takes more: readers hold one chunk
+// of a long run at a time.
 inline constexpr std::size_t kChunkBytesTarget = 1 << 20;
 
 // Columns of a chunk, in the order in which they stand in the file. The first two are always there.

@@ -12,9 +12,9 @@ namespace ringside::agent {
 // What one read takes from a file at most, and so about what it allocates.
 inline constexpr std::uint64_t kReadBytesMax = std::uint64_t{64} << 20;
 
-// The windows of `request` from the run that `entry` has for request.tier. One chunk at a time is read, those outside the
-// request not at all. kExhausted when the chunks to be read have more than kReadBytesMax bytes; kCorrupt when the bytes are
-// not the run that the entry names, whatever part of them is looked at.
+// The windows of `request` from the run that `entry` has for request.tier. One chunk at a time is read, those outside
+// the request not at all. kExhausted when the chunks to be read have more than kReadBytesMax bytes; kCorrupt when the
+// bytes are not the run that the entry names, whatever part of them is looked at.
 Result<SeriesData> read_run(const File& file, const DirectoryEntry& entry, const ReadRequest& request);
 
 // Reads every byte of a run, one chunk at a time, and keeps none.

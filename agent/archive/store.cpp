@@ -19,9 +19,9 @@ Result<void> check_key(const std::string& key) {
                  "a VM named \"" + key.substr(0, 80) + "\" cannot be archived: the name does not make a file's name");
 }
 
-// Whether the archive has all that the segment of `vm` has. kExists when they are not of one life at all: the epoch in the
-// key is random, so this is a file that somebody copied. Times of creation may differ, for a reader clamps them to its
-// clock.
+// Whether the archive has all that the segment of `vm` has. kExists when they are not of one life at all: the epoch
+// in the key is random, so this is a file that somebody copied. Times of creation may differ, for a reader clamps
+// them to its clock.
 Result<bool> holds(const ArchivedVm& archived, const VmInfo& vm, const SchemaInfo& schema) {
     const VmInfo& old = archived.info();
     if (archived.schema()->hash != schema.hash || old.uid != vm.uid || old.segment_bytes != vm.segment_bytes) {

@@ -1,5 +1,5 @@
-// All archived VMs of a host: one folder, flat, one file per VM epoch and component, named after its vm_key(). The folder
-// is the truth; memory holds an index of it, rebuilt at start.
+// All archived VMs of a host: one folder, flat, one file per VM epoch and component, named after its vm_key(). The
+// folder is the truth; memory holds an index of it, rebuilt at start.
 //
 // Invariants:
 //  S1  A VM is in the index only while its file is complete and durable under its name.
@@ -75,10 +75,10 @@ class ArchiveStore {
     Result<void> open();
 
     // Archives a finalised VM: durable when it succeeds. `vm` says what the drain knows (exit cause, true end);
-    // `now_ns` becomes the archiving time. When a valid file of that VM is there already and holds as much as the source,
-    // it is kept and given back; when the source has more (a VM that was taken for dead too early), it is replaced.
-    // kExhausted: the disk is full; kExists: another VM has the key; kUnavailable: the source was busy, or a newer version
-    // wrote the file that is there.
+    // `now_ns` becomes the archiving time. When a valid file of that VM is there already and holds as much as the
+    // source, it is kept and given back; when the source has more (a VM that was taken for dead too early), it is
+    // replaced. kExhausted: the disk is full; kExists: another VM has the key; kUnavailable: the source was busy, or
+    // a newer version wrote the file that is there.
     Result<std::shared_ptr<const ArchivedVm>> add(const SeriesSource& source, const VmInfo& vm, std::uint64_t now_ns);
 
     // The archived VM of this key after a check of every byte of its file, made durable once more; kNotFound when there
@@ -91,11 +91,12 @@ class ArchiveStore {
     std::vector<std::shared_ptr<const ArchivedVm>> find_all(const std::string& vm_id) const;
     std::vector<std::shared_ptr<const ArchivedVm>> list() const;
 
-    // Catches up with what failed before, then keeps the archive within its bounds: what ended more than max_age_s before `now_ns` goes, unless `needed` says
-    // that an upstream has not finished with the key; then, while more than max_bytes are there, quarantined files go,
-    // then the oldest that nobody needs, then the oldest that somebody does. What could not be removed stays in the
-    // index and is tried again by the next call. `needed` may be empty; it is called without the index's lock, and it has to say yes for a
-    // VM that an upstream has not even begun with.
+    // Catches up with what failed before, then keeps the archive within its bounds: what ended more than max_age_s
+    // before `now_ns` goes, unless `needed` says that an upstream has not finished with the key; then, while more
+    // than max_bytes are there, quarantined files go, then the oldest that nobody needs, then the oldest that
+    // somebody does. What could not be removed stays in the index and is tried again by the next call. `needed` may
+    // be empty; it is called without the index's lock, and it has to say yes for a VM that an upstream has not even
+    // begun with.
     using Needed = std::function<bool(const std::string& key)>;
     std::vector<Eviction> maintain(std::uint64_t now_ns, const Needed& needed);
 

@@ -74,8 +74,8 @@ class Drain {
     // fails the VM stays pending. A VM that is in the archive already and was not submitted is given as it is.
     Result<std::shared_ptr<const ArchivedVm>> drain_now(const std::string& key, const DrainTime& now);
 
-    // Lets the tick that runs end after the VM in hand, and later ones do nothing. What is pending is found again at the
-    // next start.
+    // Lets the tick that runs end after the VM in hand, and later ones do nothing. What is pending is found again at
+    // the next start.
     void stop();
 
     DrainStatus status() const;

@@ -6,7 +6,8 @@
 
 namespace ringside::agent {
 
-// For a VM whose writer is known to be gone; what vm.exit_cause says already stands, where it is definite. In this order:
+// For a VM whose writer is known to be gone; what vm.exit_cause says already stands, where it is definite. In this
+// order:
 //   the writer closed the segment                    closed (before a reboot or not: it had finished)
 //   segment and host name different boots            host-rebooted
 //   a writer had attached, and did not close         killed

@@ -26,8 +26,8 @@ struct FinalisedVm {
     BootId boot_id{};  // from the segment; all zero: not known
 };
 
-// The steps of a drain, in order. An attempt goes through all of them; what an earlier attempt, or an earlier run of the
-// agent, has done already is found again and not done twice.
+// The steps of a drain, in order. An attempt goes through all of them; what an earlier attempt, or an earlier run of
+// the agent, has done already is found again and not done twice.
 enum class DrainStep {
     kFinalise,  // the dead VM's segment becomes a source that does not change
     kArchive,   // a complete, checked and durable archive file exists
@@ -38,8 +38,8 @@ enum class DrainStep {
 const char* drain_step_name(DrainStep step);  // "finalise", "archive", "hand-over", "unlink", "done"
 
 // Called by the drain from the thread that drains, one call at a time for a VM, and for different VMs at once only when
-// drain_now() runs beside tick(). Every method may be called again for the same VM after a failure or a restart. None may
-// call back into the drain.
+// drain_now() runs beside tick(). Every method may be called again for the same VM after a failure or a restart. None
+// may call back into the drain.
 class DrainHost {
   public:
     virtual ~DrainHost() = default;

@@ -155,7 +155,8 @@ TEST(DrainFault, AProcessThatDiesAtAnyCallLosesNothingAndArchivesOnce) {
         Life next(disk, sources);
         next.run(disk, 3);
         expect_all_drained(disk, sources, what);
-        // A file that was complete when the process died is not written again: at most the one whose end it did not see.
+        // A file that was complete when the process died is not written again: at most the one whose end it did not
+        // see.
         EXPECT_GE(written + next.store.status().written_files + 1, sources.size()) << what;
         EXPECT_LE(written + next.store.status().written_files, sources.size()) << what;
         EXPECT_EQ(next.store.status().corrupt_files, 0u) << what;
@@ -177,8 +178,8 @@ class CarelessFiles : public FaultyFiles {
     int fsync(int) override { return 0; }
 };
 
-// Segments live in memory and go with the power, so what counts is what was archived and unlinked before the cut. Returns
-// how many cuts lost a VM.
+// Segments live in memory and go with the power, so what counts is what was archived and unlinked before the cut.
+// Returns how many cuts lost a VM.
 template <typename Files>
 int power_cuts(const std::vector<MemorySource>& sources, std::uint64_t seed, std::uint64_t* cuts) {
     std::mt19937_64 random(seed);

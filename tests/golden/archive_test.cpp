@@ -136,7 +136,8 @@ TEST(GoldenArchive, OfFormat0IsStillWrittenByteForByte) {
     EXPECT_TRUE(disk.content("/again.rsa") == content(golden("archive-v0.rsa")));
 }
 
-// Makes the files of a new format: RINGSIDE_NEW_GOLDEN names the files, which must not be there yet, less their suffixes.
+// Makes the files of a new format: RINGSIDE_NEW_GOLDEN names the files, which must not be there yet, less their
+// suffixes.
 TEST(GoldenArchive, CanBeMadeForANewFormat) {
     MemorySource source = everything();
     SimulatedDisk disk;

@@ -1,5 +1,5 @@
-// A disk in memory that tells what is written from what is durable. A process may die and leave everything as the kernel
-// had it; the power may fail and take with it what was never synced, in any part.
+// A disk in memory that tells what is written from what is durable. A process may die and leave everything as the
+// kernel had it; the power may fail and take with it what was never synced, in any part.
 //
 // What it promises is no more than POSIX does: the bytes of a file last from its fsync on, names last from the fsync of
 // their folder on; a rename happens or does not. Until then each single change may be lost or kept, the bytes of a file

@@ -56,7 +56,10 @@ SeriesData gauge_windows(const SeriesView& view, std::uint32_t tier, std::uint32
     if (!view.hot || !span.wants(open, false)) return span.take();
     const auto& cell = view.cell.u.gauge;
     rside_accumulator window{};
-    if (!view.stale) window = {cell.count, cell.sum, cell.min, cell.max, cell.last};
+    // A writer that died inside the first record of a window may have counted it, but has no least or greatest value yet:
+    // that record did not happen.
+    bool empty = view.stale || (view.torn && !(cell.min <= cell.max));
+    if (!empty) window = {cell.count, cell.sum, cell.min, cell.max, cell.last};
     rside_accumulator merged = tier == 0 ? window : merge(view.accumulator, window);
     if (merged.count > 0) span.add(open, false, torn_flag(view), point_of(merged));
     return span.take();

@@ -218,6 +218,21 @@ TEST_F(Settling, FlagsAnUpdateThatWasCutShort) {
     EXPECT_THAT(flags(data), ElementsAre("t", "c"));
 }
 
+TEST_F(Settling, ForgetsAFirstRecordThatWasCutShort) {
+    std::uint32_t gauge = builder.add("latency_seconds", {"q"});
+    builder.gauge_slot(gauge, 0, 1000, {2, 2, 1, 1, 1});
+    builder.set_accumulator(gauge, 1, 0, {2, 2, 1, 1, 1});
+    builder.set_open(gauge, 1001 * kSecond);
+    double infinity = std::numeric_limits<double>::infinity();
+    builder.set_gauge(gauge, {1, 0, infinity, -infinity, 0});
+    builder.set_seq(gauge, 5);
+    builder.close(1002 * kSecond, 0, "");
+    EXPECT_THAT(read_settled(gauge, 0).count, ElementsAre(2));
+    EXPECT_THAT(read_settled(gauge, 1).count, ElementsAre(2));
+    EXPECT_THAT(read_settled(gauge, 1).min, ElementsAre(1));
+    EXPECT_THAT(flags(read_settled(gauge, 1)), ElementsAre("tp"));
+}
+
 TEST_F(Settling, CarriesALiveVmNotBeyondItsClose) {
     std::uint32_t counter = builder.add("requests_total", {"/"});
     builder.set_open(counter, 1000 * kSecond);

@@ -1,0 +1,241 @@
+// The reader against the real writer: at full speed in another process, and killed at random instants.
+//
+// The writer moves its own clock. In window w (a second) it records kRecords times: adds 1 to the counter, records w into the
+// gauge, sets the level to w at the begin, and 1 and 4 in turn into the histogram. So every window, and every sum over
+// windows, is known, and a window mixed from two others shows.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <ringside/ringside.h>
+#include <sys/mman.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <random>
+
+#include "agent/segment/open.h"
+#include "tests/support/child_process.h"
+#include "tests/support/temporary_folder.h"
+
+namespace ringside::agent::test {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::uint64_t kFirst = 1'000'000;  // the first window, also of the 5 s tier
+constexpr std::uint64_t kRecords = 40;
+
+bool soak() { return std::getenv("RINGSIDE_SOAK") != nullptr; }
+
+// Shared with the writer: how far it got, by its own count.
+struct Tally {
+    std::atomic<std::uint64_t> records;  // finished rounds of all four kinds
+    std::atomic<std::uint64_t> window;
+};
+
+class SegmentUnderWriter : public testing::Test {
+  protected:
+    enum : std::uint32_t { kCounter, kGauge, kLevel, kHistogram };
+
+    SegmentUnderWriter() {
+        const char* names[] = {"c_total", "g", "l", "h"};
+        const std::uint8_t kinds[] = {RSIDE_COUNTER, RSIDE_GAUGE, RSIDE_LEVEL, RSIDE_HISTOGRAM};
+        for (int i = 0; i < 4; ++i) {
+            metrics[i].name = names[i];
+            metrics[i].kind = kinds[i];
+            metrics[i].max_series = 1;
+        }
+        metrics[3].histogram_scale = 0;
+        metrics[3].histogram_lowest = 0.5;
+        metrics[3].histogram_highest = 8;
+        schema.name = "speed";
+        schema.tiers = tiers;
+        schema.tier_count = 2;
+        schema.metrics = metrics;
+        schema.metric_count = 4;
+        directory = folder.path();
+        rside_options_init(&writer_options);
+        writer_options.vm_id = "vm-1";
+        writer_options.schema = &schema;
+        writer_options.clock = RSIDE_CLOCK_TICK;
+        writer_options.directory = directory.c_str();
+        options.now = [] { return (kFirst + 100'000'000) * kSecond; };  // the tick is behind it at all times
+        tally = static_cast<Tally*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    }
+    ~SegmentUnderWriter() override { ::munmap(tally, 4096); }
+
+    // Never returns.
+    void write(const ChildProcess::Link& link) {
+        rside_segment* segment = nullptr;
+        if (rside_segment_create(&writer_options, &segment, nullptr) < 0) ::_exit(1);
+        std::uint64_t window = kFirst;
+        rside_tick(segment, window * kSecond);
+        rside_counter* counter = rside_counter_register(segment, "c_total", nullptr, 0, nullptr);
+        rside_gauge* gauge = rside_gauge_register(segment, "g", nullptr, 0, nullptr);
+        rside_level* level = rside_level_register(segment, "l", nullptr, 0, nullptr);
+        rside_histogram* histogram = rside_histogram_register(segment, "h", nullptr, 0, nullptr);
+        std::uint64_t records = 0;
+        for (;; ++window) {
+            rside_tick(segment, window * kSecond);
+            rside_level_set(level, static_cast<double>(window));
+            for (std::uint64_t i = 0; i < kRecords; ++i, ++records) {
+                rside_counter_add(counter, 1);
+                rside_gauge_record(gauge, static_cast<double>(window));
+                rside_histogram_record(histogram, i % 2 == 0 ? 1.0 : 4.0);
+                tally->records.store(records + 1, std::memory_order_relaxed);
+            }
+            if (window == kFirst + 3) link.say('r');  // there is something to read
+        }
+    }
+
+    std::shared_ptr<LiveSegment> open() {
+        Result<SegmentDirectory> found = SegmentDirectory::open_unchecked(folder.path());
+        Result<FolderListing> listing = found->scan();
+        for (const FolderEntry& entry : listing->entries) {
+            if (entry.kind != EntryKind::kSegment) continue;
+            Opened opened = open_segment(*found, entry.file_name, *layouts, options);
+            EXPECT_TRUE(opened.segment) << opened.refusal.message();
+            return opened.segment;
+        }
+        return nullptr;
+    }
+
+    static std::uint64_t window_of(const SeriesData& data, std::size_t i, std::uint64_t resolution) {
+        return (data.end_ns[i] - 1) / kSecond / resolution * resolution;
+    }
+    static bool whole(const SeriesData& data, std::size_t i) {
+        return (data.flags[i] & (kPointOpen | kPointTorn | kPointPartial)) == 0;
+    }
+
+    // What must hold of closed windows in a tier of `resolution` seconds.
+    void check(std::uint32_t series, const SeriesData& data, std::uint64_t resolution) {
+        for (std::size_t i = 0; i < data.size(); ++i) {
+            std::uint64_t first = window_of(data, i, resolution);
+            std::uint64_t rounds = kRecords * resolution;
+            std::uint64_t before = (first - kFirst) * kRecords;
+            ++windows;
+            double sum = 0;
+            for (std::uint64_t w = first; w < first + resolution; ++w) sum += static_cast<double>(w);
+            switch (series) {
+                case kCounter:
+                    if (whole(data, i)) {
+                        ASSERT_EQ(data.value[i], before + rounds);
+                    } else {
+                        ASSERT_GE(data.value[i], before);
+                        ASSERT_LE(data.value[i], before + rounds);
+                    }
+                    break;
+                case kGauge:
+                    ASSERT_EQ(data.min[i], static_cast<double>(first));
+                    if (!whole(data, i)) break;
+                    ASSERT_EQ(data.count[i], rounds);
+                    ASSERT_EQ(data.sum[i], sum * kRecords);
+                    ASSERT_EQ(data.max[i], static_cast<double>(first + resolution - 1));
+                    ASSERT_EQ(data.last[i], static_cast<double>(first + resolution - 1));
+                    break;
+                case kLevel:
+                    if (!whole(data, i)) break;
+                    ASSERT_EQ(data.count[i], resolution * kSecond);
+                    ASSERT_EQ(data.sum[i], sum);
+                    ASSERT_EQ(data.min[i], static_cast<double>(first == kFirst ? first : first - 1));
+                    ASSERT_EQ(data.last[i], static_cast<double>(first + resolution - 1));
+                    break;
+                default: {
+                    const std::uint64_t* buckets = &data.buckets[i * (data.buckets.size() / data.size())];
+                    std::uint64_t ones = buckets[2];   // (0.5, 1]; bucket 1 is (0.25, 0.5]
+                    std::uint64_t fours = buckets[4];  // (2, 4]
+                    if ((data.flags[i] & kPointTorn) != 0) break;
+                    ASSERT_EQ(data.count[i], ones + fours);
+                    ASSERT_EQ(data.sum[i], static_cast<double>(ones + 4 * fours));
+                    ASSERT_LE(ones - fours, 1u);
+                    if (!whole(data, i)) break;
+                    ASSERT_EQ(data.count[i], before + rounds);
+                }
+            }
+        }
+    }
+
+    TemporaryFolder folder{"/dev/shm"};
+    std::string directory;
+    const rside_tier tiers[2] = {{1, 20, 0}, {5, 12, 0}};
+    rside_metric metrics[4] = {};
+    rside_schema schema{};
+    rside_options writer_options;
+    Tally* tally;
+    std::shared_ptr<LayoutCache> layouts = make_layout_cache();
+    OpenOptions options;
+    std::uint64_t windows = 0;
+};
+
+TEST_F(SegmentUnderWriter, ReadsNoTornWindowAtFullSpeed) {
+    ChildProcess writer([&](const ChildProcess::Link& link) { write(link); });
+    ASSERT_EQ(writer.hear(), 'r');
+    std::shared_ptr<LiveSegment> segment = open();
+    ASSERT_TRUE(segment);
+    std::uint64_t reads = soak() ? 4'000'000 : 100'000;
+    std::uint64_t busy = 0, begin = tally->records;
+    for (std::uint64_t i = 0; i < reads; ++i) {
+        ReadRequest request;
+        request.tier = static_cast<std::uint32_t>(i / 4 % 2);
+        auto series = static_cast<std::uint32_t>(i % 4);
+        Result<SeriesData> data = segment->read(series, request);
+        if (!data) {
+            ASSERT_EQ(data.error().code, Code::kUnavailable) << data.error().message();
+            ++busy;
+            continue;
+        }
+        ASSERT_NO_FATAL_FAILURE(check(series, *data, request.tier == 0 ? 1 : 5)) << "series " << series;
+    }
+    // The reader met the writer at work, and yet read most of the time.
+    EXPECT_GT(tally->records - begin, kRecords * 1000);
+    EXPECT_GT(segment->stats().retries, 100u);
+    EXPECT_LT(busy, reads / 2);
+    EXPECT_GT(windows, reads);
+    EXPECT_EQ(segment->stats().inconsistent_windows, 0u);
+    EXPECT_EQ(segment->stats().corrupt, 0u);
+}
+
+TEST_F(SegmentUnderWriter, SettlesEveryKillToWhatWasRecorded) {
+    std::mt19937_64 random(std::random_device{}());
+    int torn = 0;
+    int kills = soak() ? 5000 : 200;
+    for (int i = 0; i < kills; ++i) {
+        tally->records = 0;
+        ChildProcess writer([&](const ChildProcess::Link& link) { write(link); });
+        ASSERT_EQ(writer.hear(), 'r');
+        ::usleep(static_cast<useconds_t>(random() % 400));
+        writer.kill();
+        std::uint64_t records = tally->records;
+        std::shared_ptr<LiveSegment> segment = open();
+        ASSERT_TRUE(segment);
+        ASSERT_EQ(segment->probe().life, Life::kDead);
+        ASSERT_TRUE(segment->settle());
+        bool any_torn = false;
+        for (std::uint32_t series = 0; series < 4; ++series) {
+            for (std::uint32_t tier = 0; tier < 2; ++tier) {
+                ReadRequest request;
+                request.tier = tier;
+                Result<SeriesData> data = segment->read(series, request);
+                ASSERT_TRUE(data) << data.error().message();
+                ASSERT_GT(data->size(), 0u);
+                ASSERT_NO_FATAL_FAILURE(check(series, *data, tier == 0 ? 1 : 5)) << "series " << series;
+                for (std::size_t p = 0; p + 1 < data->size(); ++p) ASSERT_EQ(data->flags[p] & kPointTorn, 0);
+                any_torn = any_torn || (data->flags.back() & kPointTorn) != 0;
+                // The writer's own count is the oracle: at most the record in hand more.
+                if (series == kCounter) {
+                    ASSERT_GE(data->value.back(), records);
+                    ASSERT_LE(data->value.back(), records + 1);
+                }
+                if (series == kHistogram && (data->flags.back() & kPointTorn) == 0) {
+                    ASSERT_GE(data->count.back(), records);
+                    ASSERT_LE(data->count.back(), records + 1);
+                }
+            }
+        }
+        torn += any_torn ? 1 : 0;
+        std::string path = folder / segment->name().text();
+        ASSERT_EQ(::unlink(path.c_str()), 0);
+    }
+    EXPECT_GT(torn, 0) << "no kill landed inside an update";
+}
+
+}  // namespace
+}  // namespace ringside::agent::test

@@ -154,6 +154,15 @@ std::string config_text(const Config& config) {
     return text;
 }
 
+Config take_live_options(const Config& running, const Config& wanted) {
+    Config config = running;
+    for (const Option& option : config_options()) {
+        // What write() gave, read() takes.
+        if (option.live) (void)option.read(config, option.write(wanted));
+    }
+    return config;
+}
+
 std::vector<const Option*> changed_options(const Config& before, const Config& after) {
     std::vector<const Option*> changed;
     for (const Option& option : config_options()) {

@@ -106,6 +106,9 @@ std::string config_text(const Config& config);
 // What Upstream::create wants.
 UpstreamOptions upstream_options(const Config& config, const UpstreamConfig& upstream);
 
+// `running` with the live options of `wanted`.
+Config take_live_options(const Config& running, const Config& wanted);
+
 // Options whose values differ.
 std::vector<const Option*> changed_options(const Config& before, const Config& after);
 

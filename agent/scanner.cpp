@@ -95,7 +95,7 @@ Result<bool> Scanner::discover(std::uint64_t now_ns) {
     std::size_t opens_left = limits().opens_per_pass;
     for (const FolderEntry& entry : listing->entries) {
         if (entry.kind == EntryKind::kCreating) creating_.push_back(entry.file_name);
-        if (entry.kind != EntryKind::kSegment) continue;
+        if (entry.kind != EntryKind::kSegment || catalog_.holds(entry.file_name, entry.inode)) continue;
         auto found = look_at(*at, entry.file_name);
         if (!found || !catalog_.worth_opening(entry.file_name, found->stamp)) continue;
         if (opens_left-- == 0) return true;

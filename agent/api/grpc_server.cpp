@@ -95,6 +95,8 @@ Result<void> ApiServer::add_connection(int socket_fd, const Caller& caller) {
     return {};
 }
 
+ApiServer::~ApiServer() { stop(); }
+
 void ApiServer::stop() {
     acceptor_.stop();
     socket_.close();

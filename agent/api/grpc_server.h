@@ -35,7 +35,7 @@ class ApiServer {
     // Listens and serves. Errors are those of UnixSocket::listen and PeerTable::fit_to_limits. `backend` and `metrics` must
     // outlive the server.
     static Result<std::unique_ptr<ApiServer>> start(ApiOptions options, Backend& backend, Metrics& metrics);
-    ~ApiServer() { stop(); }
+    ~ApiServer();  // stops
     ApiServer(const ApiServer&) = delete;
     ApiServer& operator=(const ApiServer&) = delete;
 

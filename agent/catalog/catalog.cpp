@@ -30,6 +30,12 @@ void Catalog::changed(bool rules) {
     if (rules) ++rules_version_;
 }
 
+bool Catalog::holds(const std::string& file, std::uint64_t inode) const {
+    std::lock_guard lock(mutex_);
+    auto at = key_of_file_.find(file);
+    return at != key_of_file_.end() && by_key_.at(at->second).stamp.inode == inode;
+}
+
 bool Catalog::worth_opening(const std::string& file, const FileStamp& stamp) const {
     std::lock_guard lock(mutex_);
     if (auto at = key_of_file_.find(file); at != key_of_file_.end()) {

@@ -78,6 +78,8 @@ class Catalog {
 
     // --- What the scanner reports.
 
+    // Whether the name is that of a VM in the table, and still of the same file.
+    bool holds(const std::string& file, std::uint64_t inode) const;
     // Whether a file in the directory needs to be opened: not when it is in the table or in quarantine unchanged.
     bool worth_opening(const std::string& file, const FileStamp& stamp) const;
     // Takes a segment in (and publishes kAppeared, and kExited for one that is dead already), or says why not; the

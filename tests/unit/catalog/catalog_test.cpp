@@ -137,6 +137,9 @@ TEST_F(CatalogTest, KeepsAVmWhoseFileWasUnlinkedOrReplaced) {
     const std::string key = vm_key(vm), file = key + ".seg";
     add(vm, 1);
     EXPECT_FALSE(catalog.worth_opening(file, {1, 1, kMiB, 1}));
+    EXPECT_TRUE(catalog.holds(file, 1));
+    EXPECT_FALSE(catalog.holds(file, 2));
+    EXPECT_FALSE(catalog.holds("other", 1));
     EXPECT_TRUE(catalog.worth_opening(file, {1, 2, kMiB, 1}));  // another inode under the name
     EXPECT_TRUE(catalog.set_unlinked(file));
     EXPECT_FALSE(catalog.set_unlinked(file));

@@ -1,0 +1,218 @@
+#include "agent/agent.h"
+
+#include <unistd.h>
+
+#include <chrono>
+
+#include "agent/api/grpc_server.h"
+#include "agent/api/http_pages.h"
+#include "agent/api/http_server.h"
+#include "agent/base/boot_id.h"
+#include "agent/clocks.h"
+#include "agent/log.h"
+#include "agent/own_metrics.h"
+
+namespace ringside::agent {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+// Some thousands of events: minutes of a busy host, a few MiB at most.
+constexpr std::size_t kEventsKept = 8192;
+constexpr std::uint64_t kMaintainEveryNs = 60 * kSecond;
+// A sweep takes milliseconds; one that takes this long hangs in the kernel for good.
+constexpr std::uint64_t kHangNs = 30 * kSecond;
+constexpr std::uint64_t kLargestByDefault = 256ull << 20;
+
+CatalogOptions catalog_options(const Config& config) {
+    CatalogOptions options;
+    options.budgets = config.budgets;
+    options.trusted_uids = {0, ::geteuid()};
+    return options;
+}
+
+ScanLimits scan_limits(const Config& config) {
+    ScanLimits limits;
+    // Above what one VM may have in any case, so that a segment over the budget is refused as that.
+    limits.max_segment_bytes = std::max(kLargestByDefault, config.budgets.vm_bytes);
+    if (config.budgets.vm_bytes == 0) limits.max_segment_bytes = 4ull << 30;  // what the format allows
+    limits.creating_max_age_ns = config.creating_max_age_ns;
+    return limits;
+}
+
+ArchiveOptions archive_options(const Config& config) {
+    ArchiveOptions options;
+    options.directory = config.archive_path();
+    options.max_bytes = config.archive_max_bytes == 0 ? UINT64_MAX : config.archive_max_bytes;
+    options.max_age_s = config.archive_max_age_ns == 0 ? UINT64_MAX / kSecond : config.archive_max_age_ns / kSecond;
+    return options;
+}
+
+DrainOptions drain_options(const BootId& host_boot) {
+    DrainOptions options;
+    options.host_boot_id = host_boot;
+    return options;
+}
+
+ApiOptions api_options(const Config& config) {
+    ApiOptions options;
+    options.socket.path = config.socket;
+    options.socket.mode = config.socket_mode;
+    options.socket.group = config.socket_gid;
+    options.policy.own_uid = ::geteuid();
+    options.policy.operator_uids = config.operator_uids;
+    options.policy.operator_gids = config.operator_gids;
+    options.policy.any_tenant = config.tenants;
+    options.host = {config.instance, config.job};
+    return options;
+}
+
+}  // namespace
+
+Agent::Agent(const Config& config, StateLock lock, SegmentDirectory folder)
+    : config_(config),
+      lock_(std::move(lock)),
+      events_(kEventsKept, realtime_ns() / 1000),
+      catalog_(catalog_options(config), events_),
+      archive_(FileSystem::real(), archive_options(config)),
+      scanner_(std::move(folder), catalog_, running_boot_id(FileSystem::real()), scan_limits(config), metrics_,
+               [this](const std::string& key) { vm_died(key); }),
+      segment_drain_(scanner_, catalog_, [this] { upstreams_.wake(); }),
+      drain_(drain_options(running_boot_id(FileSystem::real())), archive_, segment_drain_),
+      admissions_(FileSystem::real(), config.state_directory + "/admissions", catalog_),
+      upstreams_(catalog_, events_),
+      scan_(scanner_, config.directory, config.scan_interval_ns, metrics_,
+            [this](std::uint64_t now_ns) { admissions_.end_sweep(now_ns); }),
+      backend_({catalog_, events_, archive_, drain_, admissions_, upstreams_, scan_, config_}, realtime_ns()) {}
+
+Result<std::unique_ptr<Agent>> Agent::start(const Config& config) {
+    auto lock = StateLock::take(config.state_directory);
+    if (!lock) return lock.error();
+    auto folder = prepare_segment_folder(config.directory);
+    if (!folder) return folder.error();
+    std::unique_ptr<Agent> agent(new Agent(config, std::move(*lock), std::move(*folder)));
+    if (auto opened = agent->open_stores(); !opened) return opened.error();
+    if (auto served = agent->serve(); !served) return served.error();
+    return agent;
+}
+
+Result<void> Agent::open_stores() {
+    if (auto opened = archive_.open(); !opened) {
+        log_error(opened.error().message() + "; drained VMs cannot be read, dead ones wait in their segments");
+    }
+    for (const auto& vm : archive_.list()) catalog_.add_drained(vm);
+    if (auto loaded = admissions_.load(); !loaded) return loaded;
+    return upstreams_.create(config_);
+}
+
+// The API listens before the first scan, so that callers hear "starting" instead of nothing.
+Result<void> Agent::serve() {
+    export_metrics();
+    if (auto made = make_directories(FileSystem::real(), parent_directory(config_.socket), 0755); !made) return made;
+    auto api = ApiServer::start(api_options(config_), backend_, metrics_);
+    if (!api) return api.error();
+    api_ = std::move(*api);
+    if (!config_.http_address.empty()) {
+        HttpOptions options;
+        options.address = config_.http_address;
+        options.port = config_.http_port;
+        http_ = std::make_unique<HttpServer>(options, http_pages(metrics_, [this] { return scan_.ready(); }), metrics_);
+        if (auto listening = http_->start(); !listening) return listening;
+    }
+    if (auto scanning = scan_.start(); !scanning) return scanning;
+    drain_thread_ = std::thread([this] { drain_loop(); });
+    upstreams_.start();
+
+    std::string where = "ready: segments in " + config_.directory + ", API on " + config_.socket;
+    if (http_) where += ", http on " + config_.http_address + ":" + std::to_string(http_->port());
+    log_info(where + "; " + status());
+    return {};
+}
+
+void Agent::vm_died(const std::string& key) {
+    drain_.submit(key);
+    {
+        std::lock_guard lock(drain_mutex_);
+        dead_waiting_ = true;
+    }
+    drain_wanted_.notify_one();
+}
+
+void Agent::drain_loop() {
+    std::uint64_t next_maintenance_ns = 0;
+    std::unique_lock lock(drain_mutex_);
+    while (!stopping_) {
+        dead_waiting_ = false;
+        lock.unlock();
+        std::size_t made = drain_.tick({realtime_ns(), monotonic_ns()});
+        if (made > 0 || monotonic_ns() >= next_maintenance_ns) {
+            maintain_archive();
+            next_maintenance_ns = monotonic_ns() + kMaintainEveryNs;
+        }
+        lock.lock();
+        // A tick that did something may have left more; a failed drain waits for its own time, which the clock brings.
+        if (made == 0) {
+            drain_wanted_.wait_for(lock, std::chrono::milliseconds(500), [this] { return dead_waiting_ || stopping_; });
+        }
+    }
+}
+
+void Agent::maintain_archive() {
+    auto needed = [this](const std::string& key) { return upstreams_.needs(key); };
+    for (const Eviction& eviction : archive_.maintain(realtime_ns(), needed)) {
+        catalog_.remove(eviction.key);
+        log_info("VM " + eviction.key + " evicted from the archive: " + evict_reason_name(eviction.reason));
+    }
+    // A file that could not be read at start may be back.
+    for (const auto& vm : archive_.list()) {
+        if (!catalog_.find(vm_key(vm->info()))) catalog_.add_drained(vm);
+    }
+}
+
+void Agent::reload(const Config& config) {
+    set_log_level(config.log_level);
+    catalog_.set_budgets(config.budgets);
+    scanner_.set_limits(scan_limits(config));
+    scan_.set_interval(config.scan_interval_ns);
+}
+
+Agent::~Agent() { stop(); }
+
+void Agent::stop() {
+    // The readers of events first, else the API would wait for their streams.
+    events_.close();
+    if (api_) api_->stop();
+    scan_.stop();
+    drain_.stop();
+    {
+        std::lock_guard lock(drain_mutex_);
+        stopping_ = true;
+    }
+    drain_wanted_.notify_all();
+    if (drain_thread_.joinable()) drain_thread_.join();
+    upstreams_.stop();
+    if (http_) http_->stop();
+}
+
+bool Agent::healthy() const {
+    const std::uint64_t beat_ns = scan_.beat_ns();
+    return !scan_.ready() || beat_ns == 0 || monotonic_ns() - beat_ns < kHangNs + config_.scan_interval_ns;
+}
+
+std::string Agent::status() const {
+    std::uint64_t counts[4] = {};
+    for (const CatalogVmPtr& vm : catalog_.view()->vms) ++counts[static_cast<std::size_t>(vm->state())];
+    std::string text;
+    for (VmState state : {VmState::kProvisioned, VmState::kRunning, VmState::kExited, VmState::kDrained}) {
+        text += std::to_string(counts[static_cast<std::size_t>(state)]) + " " + vm_state_name(state) + ", ";
+    }
+    return text + std::to_string(catalog_.quarantined().size()) + " quarantined";
+}
+
+void Agent::export_metrics() {
+    archive_.export_to(metrics_);
+    drain_.export_to(metrics_);
+    upstreams_.export_to(metrics_);
+    export_own_metrics(metrics_, catalog_, events_);
+}
+
+}  // namespace ringside::agent

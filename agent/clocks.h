@@ -1,0 +1,19 @@
+// The two times that the agent goes by.
+#pragma once
+
+#include <ctime>
+
+#include <cstdint>
+
+namespace ringside::agent {
+
+inline std::uint64_t clock_ns(clockid_t clock) {
+    timespec now{};
+    ::clock_gettime(clock, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+inline std::uint64_t realtime_ns() { return clock_ns(CLOCK_REALTIME); }    // what is written down
+inline std::uint64_t monotonic_ns() { return clock_ns(CLOCK_MONOTONIC); }  // what is waited by
+
+}  // namespace ringside::agent

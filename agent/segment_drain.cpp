@@ -1,0 +1,50 @@
+#include "agent/segment_drain.h"
+
+#include "agent/clocks.h"
+#include "agent/log.h"
+#include "agent/units.h"
+
+namespace ringside::agent {
+
+Result<FinalisedVm> SegmentDrain::finalise(const std::string& key) {
+    auto tracked = scanner_.find(key);
+    if (!tracked) return error(Code::kNotFound, "VM " + key + " has no segment any more");
+    LiveSegment& segment = *tracked->segment;
+    auto settled = segment.settle();
+    if (auto bad = segment.condition()) {
+        scanner_.give_up(key, *bad, realtime_ns());
+        return error(Code::kCorrupt, "VM " + key + " cannot be drained: " + bad->message());
+    }
+    if (!settled) return settled.error();
+    return FinalisedVm{tracked->segment, {segment.file().device, segment.file().inode}, segment.boot_id()};
+}
+
+Result<void> SegmentDrain::hand_over(const std::string& key, const std::shared_ptr<const ArchivedVm>& archived) {
+    catalog_.set_drained(key, archived);
+    handed_over_();
+    return {};
+}
+
+Result<void> SegmentDrain::unlink_segment(const std::string& key, const SegmentFile& file) {
+    auto tracked = scanner_.find(key);
+    if (!tracked) return {};
+    return scanner_.unlink(tracked->file, file.device, file.inode);
+}
+
+void SegmentDrain::drain_failed(const std::string& key, DrainStep step, const Error& error, bool given_up) {
+    const std::string line = "drain of VM " + key + " failed at step " + drain_step_name(step) + ": " + error.message();
+    if (!given_up) return log_warning(line + "; it is tried again, the segment stays until then");
+    log_error(line + "; given up");
+    // What is bad is in quarantine. What has vanished was exited in the catalog's eyes and cannot be read any more.
+    auto entry = catalog_.find(key);
+    if (entry && entry->state() == VmState::kExited && !scanner_.find(key)) catalog_.remove(key);
+}
+
+void SegmentDrain::drained(const std::string& key, const ArchivedVm& archived) {
+    catalog_.segment_removed(key, realtime_ns());
+    scanner_.forget(key);
+    log_info("VM " + key + " drained: " + std::to_string(archived.series_count()) + " series in " +
+             size_text(archived.file_bytes()) + (archived.file_bytes() % 1024 == 0 ? "" : " bytes"));
+}
+
+}  // namespace ringside::agent

@@ -1,0 +1,186 @@
+#include "agent/upstreams.h"
+
+#include "agent/clocks.h"
+#include "agent/log.h"
+
+namespace ringside::agent {
+
+std::vector<UpstreamSource> CatalogSources::sources() {
+    auto view = catalog_.view();
+    if (view != view_) {
+        view_ = std::move(view);
+        sources_.clear();
+        for (const CatalogVmPtr& vm : view_->vms) {
+            if (!done_.contains(vm->key())) sources_.push_back({vm->key(), vm->source()});
+        }
+    }
+    return sources_;
+}
+
+void CatalogSources::done(const std::string& key) {
+    done_.insert(key);
+    // An epoch never comes back, so what the catalog has no more need not be remembered.
+    if (done_.size() > 1024 && view_ && done_.size() > 2 * view_->vms.size()) {
+        std::unordered_set<std::string> still_there;
+        for (const CatalogVmPtr& vm : view_->vms) {
+            if (done_.contains(vm->key())) still_there.insert(vm->key());
+        }
+        done_ = std::move(still_there);
+    }
+    view_ = nullptr;
+}
+
+Result<void> Upstreams::create(const Config& config) {
+    for (const UpstreamConfig& wanted : config.upstreams) {
+        auto one = std::make_unique<One>(catalog_);
+        UpstreamOptions options = upstream_options(config, wanted);
+        options.version = RINGSIDE_VERSION;
+        auto made = Upstream::create(std::move(options), one->sources, events_of_one(*one, wanted.name));
+        if (!made) return made.error();
+        one->upstream = std::move(*made);
+        all_.push_back(std::move(one));
+    }
+    return {};
+}
+
+UpstreamEvents Upstreams::events_of_one(One& one, const std::string& name) {
+    UpstreamEvents handlers;
+    handlers.pushed = [this, &one, name](const std::string& key, std::uint64_t window_end_ns, std::size_t samples) {
+        {
+            std::lock_guard lock(one.mutex);
+            one.pushed_to[key] = window_end_ns;
+        }
+        publish_pushed(name, key, window_end_ns, samples);
+    };
+    handlers.epoch_done = [&one](const std::string& key) {
+        one.sources.done(key);
+        std::lock_guard lock(one.mutex);
+        one.pushed_to.erase(key);
+    };
+    handlers.log = [&one, name](bool warning, const std::string& text) {
+        if (!warning) return log_info("upstream " + name + ": " + text);
+        one.last_error_ns.store(realtime_ns(), std::memory_order_relaxed);
+        log_warning("upstream " + name + ": " + text);
+    };
+    return handlers;
+}
+
+void Upstreams::publish_pushed(const std::string& name, const std::string& key, std::uint64_t window_end_ns,
+                               std::size_t samples) {
+    auto vm = catalog_.find(key);
+    if (!vm) return;
+    Event event = event_of(EventKind::kPushed, vm->known(), realtime_ns());
+    event.upstream = name;
+    event.window_end_ns = window_end_ns;
+    event.samples = samples;
+    events_.publish(std::move(event));
+}
+
+void Upstreams::start() {
+    for (const auto& one : all_) one->upstream->start();
+}
+
+void Upstreams::stop() {
+    for (const auto& one : all_) one->upstream->stop();
+}
+
+void Upstreams::wake() {
+    for (const auto& one : all_) one->upstream->wake();
+}
+
+bool Upstreams::needs(const std::string& key) const {
+    for (const auto& one : all_) {
+        if (!one->upstream->is_done(key)) return true;
+    }
+    return false;
+}
+
+std::vector<UpstreamPosition> Upstreams::positions(const CatalogVm& vm) const {
+    std::vector<UpstreamPosition> positions;
+    for (const auto& one : all_) {
+        UpstreamPosition position;
+        position.upstream = one->upstream->options().name;
+        position.done = one->upstream->is_done(vm.key());
+        std::lock_guard lock(one->mutex);
+        if (auto at = one->pushed_to.find(vm.key()); at != one->pushed_to.end()) position.acknowledged_ns = at->second;
+        positions.push_back(std::move(position));
+    }
+    return positions;
+}
+
+std::vector<UpstreamReport> Upstreams::reports() const {
+    std::vector<UpstreamReport> reports;
+    for (const auto& one : all_) {
+        const UpstreamStats stats = one->upstream->stats();
+        UpstreamReport report;
+        report.name = one->upstream->options().name;
+        report.url = url_without_credentials(one->upstream->options().url);
+        const std::uint64_t now_ns = realtime_ns();
+        if (stats.oldest_unacknowledged_ns == 0) {
+            report.lag_ns = 0;
+        } else if (stats.oldest_unacknowledged_ns < now_ns) {
+            report.lag_ns = now_ns - stats.oldest_unacknowledged_ns;
+        }
+        report.backlog_windows = stats.backlog_windows;
+        report.pushed_samples = stats.samples_sent;
+        report.failed_requests = stats.requests - stats.batches_sent;
+        for (const auto& [reason, count] : stats.samples_refused) report.losses.push_back({"samples", reason, count});
+        for (const auto& [reason, count] : stats.windows_dropped) report.losses.push_back({"windows", reason, count});
+        for (const auto& [reason, count] : stats.series_left_out) report.losses.push_back({"series", reason, count});
+        report.last_success_ns = stats.last_success_ns;
+        report.last_error = stats.last_error;
+        report.last_error_ns = one->last_error_ns.load(std::memory_order_relaxed);
+        reports.push_back(std::move(report));
+    }
+    return reports;
+}
+
+void Upstreams::export_to(Metrics& metrics) const {
+    auto each = [&](MetricType type, const char* name, const char* help, std::uint64_t UpstreamStats::*field) {
+        metrics.collect(type, name, help, [this, field] {
+            std::vector<MetricSample> samples;
+            for (const auto& one : all_) {
+                samples.push_back({{{"upstream", one->upstream->options().name}},
+                                   static_cast<double>(one->upstream->stats().*field)});
+            }
+            return samples;
+        });
+    };
+    const auto counter = MetricType::kCounter;
+    each(counter, "ringside_upstream_samples_total", "Samples acknowledged.", &UpstreamStats::samples_sent);
+    each(counter, "ringside_upstream_windows_total", "Windows of one VM acknowledged.", &UpstreamStats::windows_sent);
+    each(counter, "ringside_upstream_bytes_total", "Compressed bytes acknowledged.", &UpstreamStats::bytes_sent);
+    each(counter, "ringside_upstream_requests_total", "Requests sent, whatever came of them.",
+         &UpstreamStats::requests);
+    each(counter, "ringside_upstream_retries_total", "Requests that repeated a failed one.", &UpstreamStats::retries);
+    each(counter, "ringside_upstream_cursor_write_failures_total", "Writes of the cursor file that failed.",
+         &UpstreamStats::cursor_write_failures);
+    each(counter, "ringside_upstream_vms_gone_total", "VMs that vanished before their end was pushed.",
+         &UpstreamStats::vms_gone);
+    each(MetricType::kGauge, "ringside_upstream_vms", "VM epochs that are not done.", &UpstreamStats::vms);
+    each(MetricType::kGauge, "ringside_upstream_backlog_windows", "Closed windows of one VM not acknowledged yet.",
+         &UpstreamStats::backlog_windows);
+
+    auto by_reason = [&](const char* name, const char* help,
+                         std::map<std::string, std::uint64_t> UpstreamStats::*field) {
+        metrics.collect(counter, name, help, [this, field] {
+            std::vector<MetricSample> samples;
+            for (const auto& one : all_) {
+                const UpstreamStats stats = one->upstream->stats();
+                for (const auto& [reason, count] : stats.*field) {
+                    samples.push_back({{{"upstream", one->upstream->options().name}, {"reason", reason}},
+                                       static_cast<double>(count)});
+                }
+            }
+            return samples;
+        });
+    };
+    by_reason("ringside_upstream_samples_refused_total", "Samples that the receiver refused for good.",
+              &UpstreamStats::samples_refused);
+    by_reason("ringside_upstream_windows_dropped_total", "Windows of one VM that were never sent.",
+              &UpstreamStats::windows_dropped);
+    by_reason("ringside_upstream_series_left_out_total", "Series of one VM left out of a window.",
+              &UpstreamStats::series_left_out);
+}
+
+}  // namespace ringside::agent

@@ -1,0 +1,74 @@
+// All upstreams of the agent, each with its own view of the VMs that it still has to push.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "agent/api/backend.h"
+#include "agent/base/metrics.h"
+#include "agent/catalog/catalog.h"
+#include "agent/config.h"
+#include "agent/upstream/upstream.h"
+
+namespace ringside::agent {
+
+// The catalog's VMs, less those that this upstream is done with. Used by the upstream's own thread only.
+class CatalogSources : public SourceProvider {
+  public:
+    explicit CatalogSources(const Catalog& catalog) : catalog_(catalog) {}
+
+    std::vector<UpstreamSource> sources() override;
+    void done(const std::string& key);
+
+  private:
+    const Catalog& catalog_;
+    std::shared_ptr<const CatalogView> view_;  // that sources_ was made from
+    std::vector<UpstreamSource> sources_;
+    std::unordered_set<std::string> done_;
+};
+
+class Upstreams {
+  public:
+    // `catalog` and `events` must outlive it.
+    Upstreams(const Catalog& catalog, EventBus& events) : catalog_(catalog), events_(events) {}
+
+    // Reads the cursors of each. The first error, which names the upstream.
+    Result<void> create(const Config& config);
+    // Begins to push. Call it when the archive and the first scan are in the catalog.
+    void start();
+    void stop();
+
+    // Any thread, after create().
+    void wake();
+    // Whether some upstream has not finished with this VM epoch.
+    bool needs(const std::string& key) const;
+    std::vector<UpstreamPosition> positions(const CatalogVm& vm) const;
+    std::vector<UpstreamReport> reports() const;
+    void export_to(Metrics& metrics) const;
+    std::size_t count() const { return all_.size(); }
+
+  private:
+    struct One {
+        explicit One(const Catalog& catalog) : sources(catalog) {}
+        CatalogSources sources;
+        mutable std::mutex mutex;                        // guards the map
+        std::map<std::string, std::uint64_t> pushed_to;  // by key: end of the newest window acknowledged in this run
+        std::atomic<std::uint64_t> last_error_ns{0};     // relaxed: a time for people, nothing depends on it
+        std::unique_ptr<Upstream> upstream;              // last: its thread uses the rest
+    };
+
+    UpstreamEvents events_of_one(One& one, const std::string& name);
+    void publish_pushed(const std::string& name, const std::string& key, std::uint64_t window_end_ns,
+                        std::size_t samples);
+
+    const Catalog& catalog_;
+    EventBus& events_;
+    std::vector<std::unique_ptr<One>> all_;
+};
+
+}  // namespace ringside::agent

@@ -9,8 +9,11 @@
 #include <sys/mman.h>
 
 #include <atomic>
+#include <bit>
 #include <cstdlib>
+#include <map>
 #include <random>
+#include <tuple>
 
 #include "agent/segment/open.h"
 #include "tests/support/child_process.h"
@@ -235,6 +238,70 @@ TEST_F(SegmentUnderWriter, SettlesEveryKillToWhatWasRecorded) {
         ASSERT_EQ(::unlink(path.c_str()), 0);
     }
     EXPECT_GT(torn, 0) << "no kill landed inside an update";
+}
+
+// A window that the reader has called closed is pushed to others and never comes again: what the writer makes of it later must
+// have the same bits.
+TEST_F(SegmentUnderWriter, ClosesIdleWindowsAsTheWriterWill) {
+    rside_segment* writer = nullptr;
+    ASSERT_EQ(rside_segment_create(&writer_options, &writer, nullptr), 0);
+    std::uint64_t now = kFirst * kSecond;
+    rside_tick(writer, now);
+    rside_counter* counter = rside_counter_register(writer, "c_total", nullptr, 0, nullptr);
+    rside_gauge* gauge = rside_gauge_register(writer, "g", nullptr, 0, nullptr);
+    rside_level* level = rside_level_register(writer, "l", nullptr, 0, nullptr);
+    rside_histogram* histogram = rside_histogram_register(writer, "h", nullptr, 0, nullptr);
+    std::shared_ptr<LiveSegment> segment = open();
+    ASSERT_TRUE(segment);
+
+    using Bits = std::vector<std::uint64_t>;
+    std::map<std::tuple<std::uint32_t, std::uint32_t, std::uint64_t>, Bits> seen;
+    std::uint64_t compared = 0, grown = 0;
+    auto look = [&] {
+        for (std::uint32_t series = 0; series < 4; ++series) {
+            for (std::uint32_t tier = 0; tier < 2; ++tier) {
+                ReadRequest request;
+                request.tier = tier;
+                request.open_window = false;
+                Result<SeriesData> data = segment->read(series, request);
+                ASSERT_TRUE(data) << data.error().message();
+                for (std::size_t i = 0; i < data->size(); ++i) {
+                    Bits bits;
+                    for (const auto* column : {&data->count, &data->value}) {
+                        if (!column->empty()) bits.push_back((*column)[i]);
+                    }
+                    for (const auto* column : {&data->sum, &data->min, &data->max, &data->last}) {
+                        if (!column->empty()) bits.push_back(std::bit_cast<std::uint64_t>((*column)[i]));
+                    }
+                    std::size_t stride = data->buckets.size() / data->size();
+                    for (std::size_t b = 0; b < stride; ++b) bits.push_back(data->buckets[i * stride + b]);
+                    auto [at, fresh] = seen.emplace(std::tuple(series, tier, data->end_ns[i]), bits);
+                    ASSERT_EQ(at->second, bits)
+                        << "series " << series << " tier " << tier << " end " << data->end_ns[i];
+                    ++(fresh ? grown : compared);
+                }
+            }
+        }
+    };
+    std::mt19937_64 random(11);
+    for (int i = 0; i < 4000; ++i) {
+        // Fractions of a second mostly, at times several windows, now and then more than the ring.
+        std::uint64_t step = random() % (random() % 50 == 0  ? 90 * kSecond
+                                         : random() % 5 == 0 ? 8 * kSecond
+                                                             : kSecond / 2);
+        now += step;
+        rside_tick(writer, now);
+        ASSERT_NO_FATAL_FAILURE(look());
+        double value = static_cast<double>(random() % 1000000) / 7.0;
+        if (random() % 2 == 0) rside_counter_add(counter, random() % 100);
+        if (random() % 2 == 0) rside_gauge_record(gauge, value - 70000);
+        if (random() % 2 == 0) rside_level_set(level, value);
+        if (random() % 2 == 0) rside_histogram_record(histogram, value / 10000);
+        ASSERT_NO_FATAL_FAILURE(look());
+    }
+    EXPECT_GT(grown, 5000u);
+    EXPECT_GT(compared, 100000u);
+    rside_segment_close(writer, 0, nullptr);
 }
 
 }  // namespace

@@ -103,7 +103,7 @@ class Watcher final : public grpc::ServerWriteReactor<v1::Event>, public EventFa
         next_ = request.new_only() ? until_ : fan_.first();
         if (request.after_sequence() == 0) return;
         // A number from before a restart, or from an agent whose clock was ahead, means all or nothing of what is kept.
-        next_ = std::clamp(request.after_sequence() + 1, fan_.first(), until_);
+        next_ = std::clamp(request.after_sequence(), fan_.first() - 1, until_ - 1) + 1;
         is_exact_ = true;
     }
 

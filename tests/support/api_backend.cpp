@@ -78,6 +78,7 @@ SeriesData sample_run(const TestVm& vm, Kind kind, std::uint32_t series, const T
         data.flags.push_back(open ? kPointOpen : 0);
         add_point(vm, kind, series, k, &data);
     }
+    if (!(tier.columns & kColumnMin)) data.min.clear();
     return data;
 }
 

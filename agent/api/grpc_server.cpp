@@ -1,5 +1,6 @@
 #include "agent/api/grpc_server.h"
 
+#include <fcntl.h>
 #include <grpc/grpc.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server_builder.h>
@@ -89,6 +90,8 @@ Result<void> ApiServer::start_serving() {
 void ApiServer::take_over(int fd) { grpc::AddInsecureChannelFromFd(server_.get(), fd); }
 
 Result<void> ApiServer::add_connection(int socket_fd, const Caller& caller) {
+    // gRPC reads until EAGAIN, on a thread that others need.
+    fcntl(socket_fd, F_SETFL, fcntl(socket_fd, F_GETFL) | O_NONBLOCK);
     auto number = peers_.adopt(socket_fd, caller, std::chrono::steady_clock::now());
     if (!number) return number.error();
     take_over(*number);

@@ -39,12 +39,11 @@ ScanLimits scan_limits(const Config& config) {
     return limits;
 }
 
-ArchiveOptions archive_options(const Config& config) {
-    ArchiveOptions options;
-    options.directory = config.archive_path();
-    options.max_bytes = config.archive_max_bytes == 0 ? UINT64_MAX : config.archive_max_bytes;
-    options.max_age_s = config.archive_max_age_ns == 0 ? UINT64_MAX / kSecond : config.archive_max_age_ns / kSecond;
-    return options;
+ArchiveBounds archive_bounds(const Config& config) {
+    ArchiveBounds bounds;
+    bounds.max_bytes = config.archive_max_bytes == 0 ? UINT64_MAX : config.archive_max_bytes;
+    bounds.max_age_s = config.archive_max_age_ns == 0 ? kArchiveAgeWithoutLimit : config.archive_max_age_ns / kSecond;
+    return bounds;
 }
 
 DrainOptions drain_options(const BootId& host_boot) {
@@ -73,7 +72,7 @@ Agent::Agent(const Config& config, StateLock lock, SegmentDirectory folder)
       lock_(std::move(lock)),
       events_(kEventsKept, realtime_ns() / 1000),
       catalog_(catalog_options(config), events_),
-      archive_(FileSystem::real(), archive_options(config)),
+      archive_(FileSystem::real(), {config.archive_path(), archive_bounds(config)}),
       scanner_(std::move(folder), catalog_, running_boot_id(FileSystem::real()), scan_limits(config), metrics_,
                [this](const std::string& key) { vm_died(key); }),
       segment_drain_(scanner_, catalog_, [this] { upstreams_.wake(); }),
@@ -171,6 +170,7 @@ void Agent::maintain_archive() {
 void Agent::reload(const Config& config) {
     set_log_level(config.log_level);
     catalog_.set_budgets(config.budgets);
+    archive_.set_bounds(archive_bounds(config));
     scanner_.set_limits(scan_limits(config));
     scan_.set_interval(config.scan_interval_ns);
 }

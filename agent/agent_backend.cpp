@@ -56,10 +56,11 @@ AgentReport AgentBackend::report() const {
     ArchiveReport archive;
     archive.directory = parts_.config.archive_path();
     archive.bytes = status.bytes;
-    archive.limit_bytes = parts_.config.archive_max_bytes;
+    const ArchiveBounds bounds = parts_.archive.bounds();
+    archive.limit_bytes = bounds.max_bytes == UINT64_MAX ? 0 : bounds.max_bytes;
     archive.vms = status.files;
     archive.oldest_ns = status.oldest_end_ns;
-    archive.max_age_s = parts_.config.archive_max_age_ns / 1'000'000'000;
+    archive.max_age_s = bounds.max_age_s == kArchiveAgeWithoutLimit ? 0 : bounds.max_age_s;
     for (std::uint64_t files : status.evicted_files) archive.evicted_vms += files;
     for (const PendingDrain& pending : parts_.drain.pending()) {
         if (pending.failed_at == DrainStep::kArchive && pending.attempts > 0) {

@@ -90,6 +90,7 @@ void declare(CLI::App& app, Flags& flags, Given& given) {
     for (const Option& option : config_options()) {
         CLI::Option* added = app.add_option(std::string("--") + option.name, given[option.name], option.help);
         added->type_name(option.form)->group(option.group)->type_size(1)->allow_extra_args(false);
+        if (!option.list) added->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     }
 }
 

@@ -17,7 +17,7 @@ constexpr std::uint64_t kNsPerS = 1'000'000'000;
 
 // Out of the way of the next write, but still there for whoever wants to know what happened.
 void ArchiveStore::set_aside(const std::string& name, const Error& why) {
-    const std::string folder = options_.directory + kQuarantine;
+    const std::string folder = directory_ + kQuarantine;
     std::string key = name.substr(0, name.size() - std::string(kArchiveSuffix).size());
     {
         std::lock_guard lock(mutex_);
@@ -32,14 +32,14 @@ void ArchiveStore::set_aside(const std::string& name, const Error& why) {
     }
     // A failure here loses nothing: the file stays where it is, out of the index, and the next write replaces it.
     if (!make_directories(fs_, folder).ok()) return;
-    if (fs_.rename(options_.directory + "/" + name, folder + "/" + name) < 0) return;
+    if (fs_.rename(directory_ + "/" + name, folder + "/" + name) < 0) return;
     static_cast<void>(write_file_durably(fs_, folder + "/" + name + kReasonSuffix, why.message() + "\n"));
-    static_cast<void>(sync_directory(fs_, options_.directory));
+    static_cast<void>(sync_directory(fs_, directory_));
     static_cast<void>(scan_quarantine());
 }
 
 Result<void> ArchiveStore::scan_quarantine() {
-    const std::string folder = options_.directory + kQuarantine;
+    const std::string folder = directory_ + kQuarantine;
     std::vector<Quarantined> found;
     Result<std::vector<std::string>> names = list_directory(fs_, folder);
     if (!names.ok() && names.error().code != Code::kNotFound) return names.error();
@@ -65,17 +65,17 @@ Result<void> ArchiveStore::scan_quarantine() {
 
 // Corrupt files go by the same age as good ones, and before any good one when bytes are short.
 void ArchiveStore::evict_quarantined(std::uint64_t now_ns) {
-    std::uint64_t age_ns = options_.max_age_s * kNsPerS;
+    std::uint64_t age_ns = bounds().max_age_s * kNsPerS;
     bool removed = false;
     std::uint64_t over = 0;
     count([&](ArchiveStatus& status) {
         std::uint64_t bytes = status.bytes + status.quarantined_bytes;
-        over = bytes > options_.max_bytes ? bytes - options_.max_bytes : 0;
+        over = bytes > bounds_.max_bytes ? bytes - bounds_.max_bytes : 0;
     });
     for (const Quarantined& one : quarantined_) {
         bool old = now_ns > age_ns && one.changed_ns < now_ns - age_ns;
         if (!old && over == 0) break;
-        if (!remove_file(fs_, options_.directory + kQuarantine + "/" + one.name).ok()) {
+        if (!remove_file(fs_, directory_ + kQuarantine + "/" + one.name).ok()) {
             count([](ArchiveStatus& status) { ++status.evict_errors; });
             continue;
         }

@@ -44,11 +44,10 @@ const char* evict_reason_name(EvictReason reason) {
     return "unknown";
 }
 
-ArchiveStore::ArchiveStore(FileSystem& fs, ArchiveOptions options) : fs_(fs), options_(std::move(options)) {}
+ArchiveStore::ArchiveStore(FileSystem& fs, ArchiveOptions options)
+    : fs_(fs), directory_(std::move(options.directory)), bounds_(options.bounds) {}
 
-std::string ArchiveStore::path_of(const std::string& key) const {
-    return options_.directory + "/" + key + kArchiveSuffix;
-}
+std::string ArchiveStore::path_of(const std::string& key) const { return directory_ + "/" + key + kArchiveSuffix; }
 
 ArchiveStore::Order ArchiveStore::order_of(const ArchivedVm& vm) {
     // A clock that ran years ahead must not keep a file for years.
@@ -64,13 +63,13 @@ Result<void> ArchiveStore::open() {
 
 Result<void> ArchiveStore::open_folder() {
     if (opened_) return {};
-    if (auto made = make_directories(fs_, options_.directory); !made.ok()) return made;
-    Result<std::vector<std::string>> names = list_directory(fs_, options_.directory);
+    if (auto made = make_directories(fs_, directory_); !made.ok()) return made;
+    Result<std::vector<std::string>> names = list_directory(fs_, directory_);
     if (!names.ok()) return names.error();
     for (const std::string& name : *names) {
         if (name.ends_with(kTemporarySuffix)) {
             // On a read-only disk it stays; nobody reads it.
-            if (remove_file(fs_, options_.directory + "/" + name).ok()) {
+            if (remove_file(fs_, directory_ + "/" + name).ok()) {
                 count([](ArchiveStatus& status) { ++status.leftovers_removed; });
             }
         } else if (name.ends_with(kArchiveSuffix)) {
@@ -85,7 +84,7 @@ Result<void> ArchiveStore::open_folder() {
 
 // Takes one file into the index, sets it aside, or remembers to try again.
 void ArchiveStore::load(const std::string& name) {
-    Result<Vm> vm = ArchivedVm::open(fs_, options_.directory + "/" + name, schemas_);
+    Result<Vm> vm = ArchivedVm::open(fs_, directory_ + "/" + name, schemas_);
     if (vm.ok() && vm_key((*vm)->info()) + kArchiveSuffix != name) {
         vm = error(Code::kCorrupt, "it holds " + vm_key((*vm)->info()) + ", another VM than its name says");
     }
@@ -131,7 +130,7 @@ Result<ArchiveStore::Vm> ArchiveStore::look(const std::string& key, Sync sync) {
     if (!vm.ok()) return vm;
     // A crash may have come between the rename and the sync of the folder.
     if (sync == Sync::kYes) {
-        if (auto synced = sync_directory(fs_, options_.directory); !synced.ok()) return synced.error();
+        if (auto synced = sync_directory(fs_, directory_); !synced.ok()) return synced.error();
     }
     unreadable_.erase(key + kArchiveSuffix);
     insert(*vm);
@@ -223,7 +222,7 @@ std::vector<Eviction> ArchiveStore::maintain(std::uint64_t now_ns, const Needed&
     if (!open_folder().ok()) return evicted;
     for (const std::string& name : std::set<std::string>(unreadable_)) load(name);
 
-    std::uint64_t age_ns = options_.max_age_s * kNsPerS;
+    std::uint64_t age_ns = bounds().max_age_s * kNsPerS;
     auto is_needed = [&needed](const Vm& vm) { return needed && needed(vm_key(vm->info())); };
     for (const Vm& vm : list()) {
         bool old = now_ns > age_ns && order_of(*vm).first < now_ns - age_ns;
@@ -242,15 +241,25 @@ std::vector<Eviction> ArchiveStore::maintain(std::uint64_t now_ns, const Needed&
         }
     }
     // Without this a power cut could bring back a VM that the upstreams have forgotten.
-    if (!evicted.empty() && !sync_directory(fs_, options_.directory).ok()) {
+    if (!evicted.empty() && !sync_directory(fs_, directory_).ok()) {
         count([](ArchiveStatus& status) { ++status.evict_errors; });
     }
     return evicted;
 }
 
+void ArchiveStore::set_bounds(const ArchiveBounds& bounds) {
+    std::lock_guard lock(mutex_);
+    bounds_ = bounds;
+}
+
+ArchiveBounds ArchiveStore::bounds() const {
+    std::lock_guard lock(mutex_);
+    return bounds_;
+}
+
 bool ArchiveStore::over_bytes() const {
     std::lock_guard lock(mutex_);
-    return status_.bytes + status_.quarantined_bytes > options_.max_bytes;
+    return status_.bytes + status_.quarantined_bytes > bounds_.max_bytes;
 }
 
 bool ArchiveStore::evict(const Vm& vm, EvictReason reason, std::vector<Eviction>* evicted) {

@@ -27,10 +27,16 @@
 
 namespace ringside::agent {
 
+inline constexpr std::uint64_t kArchiveAgeWithoutLimit = UINT64_MAX / 1'000'000'000;
+
+struct ArchiveBounds {
+    std::uint64_t max_bytes = std::uint64_t{4} << 30;  // UINT64_MAX: no limit
+    std::uint64_t max_age_s = 15 * 86400;
+};
+
 struct ArchiveOptions {
     std::string directory;  // the store's own; made when missing
-    std::uint64_t max_bytes = std::uint64_t{4} << 30;
-    std::uint64_t max_age_s = 15 * 86400;
+    ArchiveBounds bounds;
 };
 
 enum class EvictReason {
@@ -100,6 +106,10 @@ class ArchiveStore {
     using Needed = std::function<bool(const std::string& key)>;
     std::vector<Eviction> maintain(std::uint64_t now_ns, const Needed& needed);
 
+    // New bounds, kept from the next maintain() on. Never blocks for longer than a walk over the index.
+    void set_bounds(const ArchiveBounds& bounds);
+    ArchiveBounds bounds() const;
+
     ArchiveStatus status() const;
     // Offers status() as ringside_archive_* metrics. The store must outlive the registry's last use.
     void export_to(Metrics& metrics) const;
@@ -134,7 +144,7 @@ class ArchiveStore {
     }
 
     FileSystem& fs_;
-    const ArchiveOptions options_;
+    const std::string directory_;
     SchemaPool schemas_;
 
     std::mutex change_mutex_;  // one change of the folder at a time, taken before mutex_; guards the next three
@@ -143,6 +153,7 @@ class ArchiveStore {
     std::vector<Quarantined> quarantined_;  // oldest first
 
     mutable std::mutex mutex_;  // guards all below; never held during a system call
+    ArchiveBounds bounds_;
     std::map<std::string, Vm> by_key_;
     std::map<Order, Vm> by_age_;
     ArchiveStatus status_;

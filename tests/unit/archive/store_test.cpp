@@ -358,7 +358,7 @@ TEST_F(ArchiveStoreTest, BytesTakeTheOldestThatNobodyNeedsAndOnlyThenTheOthers) 
         return static_cast<std::uint64_t>(status.st_size);
     };
     {
-        options_.max_bytes = bytes_of(0) + bytes_of(2) + bytes_of(4);
+        options_.bounds.max_bytes = bytes_of(0) + bytes_of(2) + bytes_of(4);
         ArchiveStore store(files_, options_);
         std::vector<Eviction> evicted = store.maintain(kNow, needed);
         ASSERT_EQ(evicted.size(), 2u);
@@ -366,7 +366,7 @@ TEST_F(ArchiveStoreTest, BytesTakeTheOldestThatNobodyNeedsAndOnlyThenTheOthers) 
         EXPECT_EQ(evicted[1].key, key(sources[3]));
         EXPECT_EQ(evicted[0].reason, EvictReason::kBytes);
     }
-    options_.max_bytes = bytes_of(2);
+    options_.bounds.max_bytes = bytes_of(2);
     ArchiveStore store(files_, options_);
     std::vector<Eviction> evicted = store.maintain(kNow, needed);
     ASSERT_EQ(evicted.size(), 2u);
@@ -378,12 +378,24 @@ TEST_F(ArchiveStoreTest, BytesTakeTheOldestThatNobodyNeedsAndOnlyThenTheOthers) 
     EXPECT_NE(store.find(key(sources[2])), nullptr);
 }
 
+TEST_F(ArchiveStoreTest, KeepsNewBoundsFromTheNextRoundOn) {
+    MemorySource source = vm_that_ended(1, 1);
+    ArchiveStore store(files_, options_);
+    ASSERT_TRUE(store.add(source, source.info, kNow).ok());
+    EXPECT_TRUE(store.maintain(kNsPerS, {}).empty());
+    store.set_bounds({1, kArchiveAgeWithoutLimit});
+    EXPECT_EQ(store.bounds().max_bytes, 1u);
+    std::vector<Eviction> evicted = store.maintain(kNsPerS, {});
+    ASSERT_EQ(evicted.size(), 1u);
+    EXPECT_EQ(evicted[0].reason, EvictReason::kBytes);
+}
+
 TEST_F(ArchiveStoreTest, QuarantinedFilesGoBeforeGoodOnes) {
     MemorySource source = vm_that_ended(1, 1);
     {
         ArchiveStore store(files_, options_);
         ASSERT_TRUE(store.add(source, source.info, kNow).ok());
-        options_.max_bytes = store.status().bytes + 1000;
+        options_.bounds.max_bytes = store.status().bytes + 1000;
     }
     std::ofstream(options_.directory + "/bad.rsa") << std::string(5000, 'x');
     ArchiveStore store(files_, options_);
@@ -392,7 +404,7 @@ TEST_F(ArchiveStoreTest, QuarantinedFilesGoBeforeGoodOnes) {
     // A time at which nothing is old.
     EXPECT_TRUE(store.maintain(kNsPerS, {}).empty());
     EXPECT_LT(store.status().quarantined_bytes, 5000u);
-    EXPECT_LE(store.status().bytes + store.status().quarantined_bytes, options_.max_bytes);
+    EXPECT_LE(store.status().bytes + store.status().quarantined_bytes, options_.bounds.max_bytes);
     EXPECT_NE(store.find(key(source)), nullptr);
 }
 

@@ -11,6 +11,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/segment/open.h"
@@ -19,6 +20,7 @@ namespace ringside::bridge {
 namespace {
 
 namespace fs = std::filesystem;
+using namespace std::string_view_literals;
 
 const std::string kNetHead = "Inter-|   Receive\n face |bytes\n";
 
@@ -277,7 +279,7 @@ TEST_F(HostCollectorTest, SurvivesFilesOfNoise) {
     SCOPED_TRACE(seed);
     std::mt19937 random(seed);
     // Letters that the parsers look for, so that noise gets past the first check.
-    const std::string letters("cpu0 12:total=some\nfull\tMemFree kB-.9\0\xff/()", 44);
+    constexpr auto letters = "cpu0 12:total=some\nfull\tMemFree kB-.9\0\xff/()"sv;
     const std::vector<std::string> files = {"/proc/stat",        "/proc/loadavg", "/proc/pressure/cpu",
                                             "/proc/pressure/io", "/proc/meminfo", "/proc/vmstat",
                                             "/proc/diskstats",   "/proc/net/dev", "/sys/class/net/eth0/speed"};

@@ -7,6 +7,7 @@
 // recorded last, 1 for an info series. A series in which nothing was recorded has neither value nor end_ns.
 #include <bit>
 #include <cstdio>
+#include <exception>
 #include <nlohmann/json.hpp>
 
 #include "agent/segment/open.h"
@@ -39,7 +40,7 @@ Json value_of(Kind kind, const SeriesData& data, std::size_t at) {
 }
 
 int fail(const std::string& why) {
-    std::fprintf(stderr, "%s\n", why.c_str());
+    (void)std::fprintf(stderr, "%s\n", why.c_str());
     return 1;
 }
 
@@ -78,7 +79,7 @@ int print(const char* path) {
         }
         out["series"].push_back(std::move(entry));
     }
-    std::puts(out.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    (void)std::puts(out.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
     return 0;
 }
 
@@ -86,7 +87,13 @@ int print(const char* path) {
 }  // namespace ringside::agent
 
 int main(int argc, char** argv) {
-    if (argc == 2) return ringside::agent::print(argv[1]);
-    std::fprintf(stderr, "usage: segment_values PATH\n");
-    return 2;
+    if (argc != 2) {
+        (void)std::fprintf(stderr, "usage: segment_values PATH\n");
+        return 2;
+    }
+    try {
+        return ringside::agent::print(argv[1]);
+    } catch (const std::exception& error) {  // nlohmann's
+        return ringside::agent::fail(error.what());
+    }
 }

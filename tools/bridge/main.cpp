@@ -133,7 +133,7 @@ int run(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         // CLI11 would only say that a subcommand is missing.
         if (const auto left = app.remaining(); app.get_subcommands().empty() && !left.empty()) {
-            std::fprintf(stderr, "ringside-bridge: no subcommand '%s', there is: host\n", left.front().c_str());
+            (void)std::fprintf(stderr, "ringside-bridge: no subcommand '%s', there is: host\n", left.front().c_str());
             return kExitUsage;
         }
         return app.exit(error) == 0 ? 0 : kExitUsage;
@@ -150,7 +150,7 @@ int main(int argc, char** argv) {
     try {
         return ringside::bridge::run(argc, argv);
     } catch (const std::exception& error) {
-        std::fprintf(stderr, "ringside-bridge: %s\n", error.what());
+        (void)std::fprintf(stderr, "ringside-bridge: %s\n", error.what());
         return 1;
     }
 }

@@ -119,6 +119,7 @@ std::unique_ptr<CLI::App> make_command_line(Session& session) {
     add_status(*root, session);
     add_provision(*root, session);
     add_schema(*root, session);
+    add_segment(*root, session);
     add_completion(*root, session);
     root->require_subcommand(1);
     name_groups(*root);

@@ -69,10 +69,6 @@ const std::vector<std::string>& state_words() {
     static const std::vector<std::string> words = list_of(kStates);
     return words;
 }
-const std::vector<std::string>& column_words() {
-    static const std::vector<std::string> words = list_of(kColumns);
-    return words;
-}
 const std::vector<std::string>& event_words() {
     static const std::vector<std::string> words = list_of(kEvents);
     return words;

@@ -24,7 +24,6 @@ std::string event_name(v1::EventKind kind);
 
 // All words, for options; and the way back, whose argument must be one of them.
 const std::vector<std::string>& state_words();
-const std::vector<std::string>& column_words();
 const std::vector<std::string>& event_words();
 v1::VmState state_of(const std::string& word);
 v1::Column column_of(const std::string& word);

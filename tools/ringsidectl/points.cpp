@@ -1,5 +1,6 @@
 #include "tools/ringsidectl/points.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <utility>
@@ -80,6 +81,28 @@ std::string title_of(const SeriesOfPoints& series) {
 
 }  // namespace
 
+const std::vector<std::string>& column_words() {
+    static const std::vector<std::string> words = column_names(agent::kColumnsAll);
+    return words;
+}
+
+std::uint32_t column_bits(const std::vector<std::string>& words) {
+    if (words.empty()) return agent::kColumnsAll;
+    std::uint32_t bits = 0;
+    for (const auto& [bit, name] : kColumnNames) {
+        if (std::find(words.begin(), words.end(), name) != words.end()) bits |= bit;
+    }
+    return bits;
+}
+
+Texts column_names(std::uint32_t columns) {
+    Texts names;
+    for (const auto& [bit, name] : kColumnNames) {
+        if (columns & bit) names.emplace_back(name);
+    }
+    return names;
+}
+
 Texts flag_names(std::uint32_t flags) {
     static constexpr std::array<std::pair<std::uint32_t, const char*>, 4> kFlags{{{agent::kPointOpen, "open"},
                                                                                   {agent::kPointTorn, "torn"},
@@ -128,7 +151,12 @@ std::vector<Section> series_sections(const std::vector<SeriesOfPoints>& series, 
     for (const SeriesOfPoints& one : series) {
         std::uint32_t shown = columns_of(one.data) & columns;
         if (columns == agent::kColumnsAll) shown &= ~agent::kColumnBuckets;  // dozens of numbers a line
-        Section section{.name = "points", .title = title_of(one), .columns = {{"end_ns", Unit::kTime, "TIME"}}};
+        // Partial windows end anywhere, and two ends may lie within one second.
+        const bool whole = std::all_of(one.data.end_ns.begin(), one.data.end_ns.end(),
+                                       [](std::uint64_t end_ns) { return end_ns % kNsPerS == 0; });
+        Section section{.name = "points",
+                        .title = title_of(one),
+                        .columns = {{"end_ns", whole ? Unit::kTime : Unit::kTimeMs, "TIME"}}};
         for (const auto& [bit, name] : kColumnNames) {
             if (shown & bit) section.columns.push_back({name, unit_of(one, bit)});
         }

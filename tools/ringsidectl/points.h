@@ -27,6 +27,13 @@ struct SeriesOfPoints {
     agent::SeriesData data = {};
 };
 
+// "count", "sum" and so on, in the order of the bits of model.h.
+const std::vector<std::string>& column_words();
+// The bits of such words, which must be of them; all bits for none.
+std::uint32_t column_bits(const std::vector<std::string>& words);
+// The words of bits.
+Texts column_names(std::uint32_t columns);
+
 // "open", "torn", "carried", "partial".
 Texts flag_names(std::uint32_t flags);
 

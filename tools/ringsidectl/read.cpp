@@ -26,14 +26,6 @@ struct Options {
     bool closed = false;
 };
 
-std::uint32_t column_bits(const std::vector<std::string>& words) {
-    if (words.empty()) return agent::kColumnsAll;
-    std::uint32_t bits = 0;
-    // The API numbers columns 1, 2, 3 ... in the order of the model's bits.
-    for (const std::string& word : words) bits |= 1u << (column_of(word) - v1::COLUMN_COUNT);
-    return bits;
-}
-
 // With --tier alone all that the tier keeps; else --last, whose end is that of the data for a VM that has ended.
 void set_range(v1::ReadSeriesRequest& request, const Options& options, std::uint64_t data_end) {
     if (options.begin_ns) request.set_begin_ns(*options.begin_ns);

@@ -8,6 +8,7 @@
 #include "libwriter/toml/schema_toml.h"
 #include "libwriter/toml/standard_schemas.h"
 #include "tools/ringsidectl/options.h"
+#include "tools/ringsidectl/points.h"
 #include "tools/ringsidectl/report.h"
 #include "tools/ringsidectl/schema_cost.h"
 
@@ -81,15 +82,6 @@ int run_size(const Session& session, const std::string& name, std::uint64_t vms)
     return finish(output);
 }
 
-Texts column_names(std::uint32_t columns) {
-    if (columns == 0) columns = RSIDE_COLUMNS_ALL;
-    Texts names;
-    for (std::size_t i = 0; i < kColumnNames.size(); ++i) {
-        if (columns & (1u << i)) names.emplace_back(kColumnNames[i]);
-    }
-    return names;
-}
-
 Section metrics_section(const rside_schema& schema) {
     Section section{.name = "metrics",
                     .title = "Metrics",
@@ -127,7 +119,8 @@ Section show_tiers_section(const rside_schema& schema) {
     for (std::uint32_t t = 0; t < schema.tier_count; ++t) {
         const rside_tier& tier = schema.tiers[t];
         section.rows.push_back({tier.resolution_s * kNsPerS, std::uint64_t{tier.slots},
-                                tier.resolution_s * kNsPerS * tier.slots, column_names(tier.columns)});
+                                tier.resolution_s * kNsPerS * tier.slots,
+                                column_names(tier.columns ? tier.columns : RSIDE_COLUMNS_ALL)});
     }
     return section;
 }

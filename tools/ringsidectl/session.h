@@ -50,6 +50,7 @@ void add_ls(CLI::App& root, Session& session);
 void add_provision(CLI::App& root, Session& session);
 void add_read(CLI::App& root, Session& session);
 void add_schema(CLI::App& root, Session& session);
+void add_segment(CLI::App& root, Session& session);
 void add_show(CLI::App& root, Session& session);
 void add_stat(CLI::App& root, Session& session);
 void add_status(CLI::App& root, Session& session);

@@ -18,9 +18,9 @@ namespace ringside::ctl {
 namespace {
 
 constexpr std::uint64_t kNsPerS = 1'000'000'000;
-// A window is read this long after its end: the writer's coarse clock lags by up to a tick of the kernel, and a record
-// that began before the end may still be under way.
-constexpr std::uint64_t kSettleNs = 50'000'000;
+// A window is read this long after its end: the agent takes a window that no record has closed for over only 250 ms after
+// it, since the writer's clock may lag and a record may be under way.
+constexpr std::uint64_t kSettleNs = 300'000'000;
 constexpr std::size_t kHeadingEvery = 20;
 
 struct Options {

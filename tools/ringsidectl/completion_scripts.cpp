@@ -143,9 +143,13 @@ std::string fish_command(const CompletionCommand& command, const std::vector<Com
                     " -d " + fish_quoted(child.help) + "\n";
         }
     }
-    for (const Hint& hint : command.positionals) {
+    for (std::size_t i = 0; i < command.positionals.size(); ++i) {
+        const Hint& hint = command.positionals[i];
         if (hint.kind == Hint::kNothing) continue;
-        text += "complete -c ringsidectl" + at + (hint.kind == Hint::kFile ? " -F" : fish_values(hint)) + "\n";
+        const bool repeats = command.last_repeats && i + 1 == command.positionals.size();
+        text += "complete -c ringsidectl -n " +
+                fish_quoted("__ringsidectl_argument " + std::to_string(i) + (repeats ? " -ge " : " -eq ") + command.path) +
+                (hint.kind == Hint::kFile ? " -F" : fish_values(hint)) + "\n";
     }
     return text;
 }
@@ -243,6 +247,12 @@ function __ringsidectl_at
   set -l typed (__ringsidectl_words)
   set -l n (count $argv)
   test (count $typed) -ge $n; and test "$typed[1..$n]" = "$argv"
+end
+# Whether argument N of a command comes next: N, then -eq, or -ge where the argument may be repeated, then the command.
+function __ringsidectl_argument
+  set -l typed (__ringsidectl_words)
+  set -l n (count $argv[3..-1])
+  __ringsidectl_at $argv[3..-1]; and test (math (count $typed) - $n) $argv[2] $argv[1]
 end
 function __ringsidectl_is
   set -l typed (__ringsidectl_words)

@@ -7,6 +7,14 @@
 #include "agent/upstream/remote_write_encoder.h"
 
 namespace ringside::agent {
+namespace {
+
+// Whether a series that was answered so will never be readable: its bytes are bad, or evicted.
+bool lost_for_good(Code code) {
+    return code == Code::kCorrupt || code == Code::kInvalid || code == Code::kNotFound;
+}
+
+}  // namespace
 
 Pusher::Pusher(const UpstreamOptions& options, VmTracker& tracker, CursorStore& store, Delivery& delivery, Pacer& pacer,
                StatsBoard& stats, const UpstreamEvents& events)
@@ -78,8 +86,7 @@ bool Pusher::read_run(TrackedVm& vm, std::uint64_t now_ns, Run& run) {
     request.open_window = run.final;
     Result<std::vector<SeriesWindows>> windows = read_windows(vm, request);
     if (!windows.ok()) {
-        ++vm.busy_tries;
-        vm.not_before_ns = now_ns + kBusyPauseNs;
+        put_off(vm, now_ns, windows.error());
         return false;
     }
     vm.busy_tries = 0;
@@ -103,9 +110,16 @@ bool Pusher::read_run(TrackedVm& vm, std::uint64_t now_ns, Run& run) {
     return true;
 }
 
-// An error means: busy, worth another try soon. What can never be read is left out.
+void Pusher::put_off(TrackedVm& vm, std::uint64_t now_ns, const Error& why) {
+    const std::uint32_t doublings = std::min(vm.busy_tries++, kBusyDoublingsMax);
+    vm.not_before_ns = now_ns + (kBusyPauseNs << doublings);
+    if (vm.busy_tries != kBusyTriesQuiet || !events_.log) return;
+    events_.log(true, "VM " + vm.key + " cannot be read (" + why.message() +
+                          "); its windows wait, and it is tried again until this passes");
+}
+
+// An error means: worth another try later, with all series. What can never be read is left out.
 Result<std::vector<SeriesWindows>> Pusher::read_windows(TrackedVm& vm, const ReadRequest& range) {
-    const bool last_try = vm.busy_tries + 1 >= kBusyTriesMax;
     std::vector<SeriesWindows> windows;
     std::uint64_t failed = 0;
     Result<std::vector<SeriesInfo>> series = vm.source->series();
@@ -121,7 +135,7 @@ Result<std::vector<SeriesWindows>> Pusher::read_windows(TrackedVm& vm, const Rea
             Result<SeriesData> data = vm.source->read(entry.series.index, request);
             if (data.ok()) {
                 entry.data = std::move(*data);
-            } else if (data.error().code == Code::kUnavailable && !last_try) {
+            } else if (!lost_for_good(data.error().code)) {
                 return data.error();
             } else {
                 ++failed;

@@ -52,6 +52,7 @@ class Pusher {
     std::size_t push_group(const std::vector<TrackedVm*>& lane, std::size_t first, std::uint64_t now_ns);
     bool read_run(TrackedVm& vm, std::uint64_t now_ns, Run& run);
     Result<std::vector<SeriesWindows>> read_windows(TrackedVm& vm, const ReadRequest& range);
+    void put_off(TrackedVm& vm, std::uint64_t now_ns, const Error& why);
     bool push_steps(std::vector<Run>& runs);
     bool push_samples(const std::vector<WireSample>& samples, std::vector<Share>& shares);
     std::size_t batch_end(const std::vector<WireSample>& samples, std::size_t begin) const;

@@ -21,10 +21,11 @@ namespace ringside::agent {
 
 // A cursor whose VM has not been listed for so long, with windows left to push, is given up.
 inline constexpr std::uint64_t kGoneAfterNs = std::uint64_t{3600} * 1'000'000'000;
-// A source that says "busy" is asked again after this long, and so often; then the series that cannot
-// be read are left out of the window.
+// A source that cannot be read now is asked again after this long, then after twice as long, and so on
+// up to this many doublings. The log says so after this many tries.
 inline constexpr std::uint64_t kBusyPauseNs = 200'000'000;
-inline constexpr std::uint32_t kBusyTriesMax = 10;
+inline constexpr std::uint32_t kBusyDoublingsMax = 6;
+inline constexpr std::uint32_t kBusyTriesQuiet = 10;
 
 struct TrackedVm {
     std::string key;

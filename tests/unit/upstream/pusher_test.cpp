@@ -529,30 +529,50 @@ TEST_F(PusherTest, ForgetsCursorsOfVmsThatAreLongGone) {
     EXPECT_EQ(agent->stats.snapshot().vms_gone, 1u);
 }
 
-TEST_F(PusherTest, ABusySourceIsAskedAgainThenLeftOut) {
-    CountingVm& vm = sources.add("a", 1, at(3), 2);
-    vm.live_until(at(11));
-    vm.errors.insert({{1, 0}, error(Code::kUnavailable, "busy")});
-    Pusher::Round round = agent->run(at(11));
-    EXPECT_TRUE(receiver.requests().empty());
-    EXPECT_TRUE(round.pending);
-    EXPECT_EQ(round.next_due_ns, at(11) + kBusyPauseNs);
-    for (std::uint32_t n = 1; n < kBusyTriesMax; ++n) agent->run(at(11) + n * kBusyPauseNs);
-    EXPECT_EQ(series("c0_total"), (Texts{"0@3", "7@10"}));
-    EXPECT_EQ(agent->stats.snapshot().series_left_out.at("read_failed"), 1u);
-    vm.errors.clear();
-    vm.live_until(at(21));
-    agent->run(at(21));
-    EXPECT_EQ(series("c1_total").back(), "17@20");
+TEST_F(PusherTest, ASourceThatCannotBeReadNowIsAskedAgainAndHoldsUpNobodyElse) {
+    std::uint8_t epoch = 0;
+    for (Code code : {Code::kUnavailable, Code::kExhausted, Code::kIo, Code::kTimeout, Code::kDenied}) {
+        const std::string id = code_name(code), other = id + "-other";
+        SCOPED_TRACE(id);
+        sources.vms.clear();
+        start();
+        CountingVm& vm = sources.add(id, ++epoch, at(3), 2);
+        CountingVm& healthy = sources.add(other, ++epoch, at(3));
+        vm.live_until(at(11));
+        healthy.live_until(at(11));
+        vm.errors.insert({{1, 0}, error(code, "not now")});
+        Pusher::Round round = agent->run(at(11));
+        EXPECT_TRUE(round.pending);
+        EXPECT_EQ(round.next_due_ns, at(11) + kBusyPauseNs);
+        EXPECT_EQ(agent->run(at(11) + kBusyPauseNs).next_due_ns, at(11) + 3 * kBusyPauseNs);
+        healthy.live_until(at(211));
+        vm.live_until(at(211));
+        for (int now = 12; now <= 211; ++now) agent->run(at(now));
+        EXPECT_TRUE(series("c0_total", id).empty());
+        EXPECT_EQ(agent->store.find(vm_key(vm.info)), nullptr);
+        EXPECT_EQ(series("c0_total", other).back(), "207@210");
+        EXPECT_EQ(agent->log.size(), 1u);
+        vm.errors.clear();
+        agent->run(at(230));
+        EXPECT_EQ(series("c0_total", id).size(), 22u);
+        EXPECT_EQ(series("c1_total", id), series("c0_total", id));
+        EXPECT_TRUE(agent->stats.snapshot().series_left_out.empty());
+    }
 }
 
 TEST_F(PusherTest, ASeriesThatCannotBeReadIsLeftOut) {
     CountingVm& vm = sources.add("a", 1, at(3), 2);
     vm.live_until(at(11));
-    vm.errors.insert({{1, 0}, error(Code::kCorrupt, "bad")});
-    agent->run(at(11));
-    EXPECT_EQ(series("c0_total"), (Texts{"0@3", "7@10"}));
-    EXPECT_EQ(agent->stats.snapshot().series_left_out.at("read_failed"), 1u);
+    std::uint64_t left_out = 0;
+    for (Code code : {Code::kCorrupt, Code::kInvalid, Code::kNotFound}) {
+        vm.errors.clear();
+        vm.errors.insert({{1, 0}, error(code, "bad")});
+        vm.live_until(at(11.0 + 10.0 * static_cast<double>(left_out)));
+        agent->run(at(11.0 + 10.0 * static_cast<double>(left_out)));
+        EXPECT_EQ(agent->stats.snapshot().series_left_out.at("read_failed"), ++left_out);
+    }
+    EXPECT_EQ(series("c0_total"), (Texts{"0@3", "7@10", "17@20", "27@30"}));
+    EXPECT_TRUE(series("c1_total").empty());
 }
 
 TEST_F(PusherTest, KeepsPushingWhenCursorsCannotBeSavedAndSavesThemLater) {

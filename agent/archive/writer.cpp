@@ -43,6 +43,9 @@ class ArchiveWriter {
             if (!entry.ok()) return entry.error();
             directory += encode_entry(*entry);
         }
+        // A source that turned bad as a whole on the way (its file was cut) has given errors for runs that it held. Its list
+        // of series fails then, and nothing may be removed on the word of this file.
+        if (Result<std::vector<SeriesInfo>> again = source_.series(); !again.ok()) return again.error();
         ArchiveFooter footer;
         footer.series_count = static_cast<std::uint32_t>(series->size());
         footer.tier_count = static_cast<std::uint32_t>(schema_->tiers.size());

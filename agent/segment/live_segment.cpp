@@ -3,6 +3,8 @@
 #include <time.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "agent/segment/header.h"
@@ -69,6 +71,12 @@ Error LiveSegment::turn_bad(Refusal refusal) const {
     return error(Code::kCorrupt, "segment " + header_->name.text() + " is " + condition_->message());
 }
 
+Error LiveSegment::read_error(int errno_value, const std::string& what) const {
+    if (errno_value == 0) return turn_bad({QuarantineReason::kShrunk, what + ": the file ends before it"});
+    return error(Code::kUnavailable, "cannot read " + what + " of segment " + name().text() + " (" +
+                                         std::strerror(errno_value) + "): it is worth another try");
+}
+
 Result<void> LiveSegment::refresh_directory() const {
     std::optional<Refusal> refusal;
     {
@@ -77,12 +85,15 @@ Result<void> LiveSegment::refresh_directory() const {
         if (!refusal && !condition_) return {};
         if (!refusal) refusal = condition_;
     }
+    if (refusal->reason == QuarantineReason::kUnreadable) {
+        return error(Code::kUnavailable, "segment " + name().text() + ": " + refusal->message());
+    }
     return turn_bad(*std::move(refusal));
 }
 
 Result<std::vector<SeriesInfo>> LiveSegment::series() const {
     std::optional<WriterPart> writer = read_writer_part(*source_);
-    if (!writer) return turn_bad({QuarantineReason::kShrunk, "its header cannot be read any more"});
+    if (!writer) return read_error(errno, "its header");
     std::unique_lock lock(mutex_);
     bool look = condition_ || directory_->size() != writer->series_count;
     lock.unlock();
@@ -126,7 +137,7 @@ Result<SeriesData> LiveSegment::read_at(std::uint32_t series_index, const ReadRe
         timeline.now_ns = ended->ended_ns;
     } else {
         std::optional<WriterPart> writer = read_writer_part(*source_);
-        if (!writer) return turn_bad({QuarantineReason::kShrunk, "its header cannot be read any more"});
+        if (!writer) return read_error(errno, "its header");
         timeline.now_ns = effective_now(*writer, as_of_ns);
     }
     return read_windows(known->metric, series_index, request, timeline);
@@ -150,7 +161,7 @@ Result<SeriesData> LiveSegment::read_windows(std::uint32_t metric, std::uint32_t
         ViewOutcome outcome = reader.read(wanted, &view);
         count(counters_.retries, static_cast<std::uint64_t>(reader.retries()));
         if (outcome == ViewOutcome::kWithoutHot) count(counters_.open_left_out);
-        if (std::optional<Error> failed = view_error(outcome, index)) return *std::move(failed);
+        if (std::optional<Error> failed = view_error(outcome, reader, index)) return *std::move(failed);
     }
     if (answer_bytes(view, info, tier, request, timeline) > kMaxAnswerBytes) return too_long(index);
     WindowStats left_out;
@@ -161,7 +172,8 @@ Result<SeriesData> LiveSegment::read_windows(std::uint32_t metric, std::uint32_t
     return data;
 }
 
-std::optional<Error> LiveSegment::view_error(ViewOutcome outcome, std::uint32_t index) const {
+std::optional<Error> LiveSegment::view_error(ViewOutcome outcome, const SeriesReader& reader,
+                                             std::uint32_t index) const {
     std::string which = "series " + std::to_string(index) + " of segment " + name().text();
     switch (outcome) {
         case ViewOutcome::kWhole:
@@ -170,6 +182,7 @@ std::optional<Error> LiveSegment::view_error(ViewOutcome outcome, std::uint32_t 
             count(counters_.busy);
             return error(Code::kUnavailable, which + " kept changing while it was read: try again");
         case ViewOutcome::kShrunk: return turn_bad({QuarantineReason::kShrunk, which + " lies past its end"});
+        case ViewOutcome::kUnreadable: return read_error(reader.read_errno(), "series " + std::to_string(index));
         case ViewOutcome::kCorrupt:
             count(counters_.corrupt);
             return error(Code::kCorrupt,

@@ -49,6 +49,7 @@ struct SegmentHeader;
 struct WriterPart;
 struct Timeline;
 enum class ViewOutcome : std::uint8_t;
+class SeriesReader;
 class SeriesDirectory;
 
 class LiveSegment : public SeriesSource {
@@ -91,7 +92,9 @@ class LiveSegment : public SeriesSource {
     // never empty. A second call changes nothing. kInvalid while no writer has ever attached.
     Result<void> settle();
 
-    // Why the segment cannot be trusted any longer: it was cut, or its directory breaks a rule. Nothing while it can be.
+    // Why the segment cannot be trusted any longer: it was cut, or its directory breaks a rule. Nothing while it can be. From
+    // then on series() fails, too. A kernel that fails to read (no memory, a bad disk) does not count: what was asked for
+    // gives kUnavailable then, and is worth another try.
     std::optional<Refusal> condition() const;
 
     ReadStats stats() const;
@@ -122,7 +125,10 @@ class LiveSegment : public SeriesSource {
     std::uint64_t latest_sane_ns(std::uint64_t now_ns) const;
     Result<void> refresh_directory() const;
     Error turn_bad(Refusal refusal) const;
-    std::optional<Error> view_error(ViewOutcome outcome, std::uint32_t index) const;
+    // After a failed read of `what`: bad for good when the file was cut (`errno_value` is 0), else worth another try.
+    Error read_error(int errno_value, const std::string& what) const;
+    VmInfo last_known(VmInfo vm) const;
+    std::optional<Error> view_error(ViewOutcome outcome, const SeriesReader& reader, std::uint32_t index) const;
     Error too_long(std::uint32_t index) const;
     Result<SeriesData> read_windows(std::uint32_t metric, std::uint32_t index, const ReadRequest& request,
                                     const Timeline& timeline) const;
@@ -138,6 +144,7 @@ class LiveSegment : public SeriesSource {
     const std::unique_ptr<SeriesDirectory> directory_;
     mutable std::optional<Refusal> condition_;
     std::optional<End> end_;
+    mutable std::optional<VmInfo> vm_;  // as it was when all of it could be read last
 
     mutable std::mutex probe_mutex_;
     // Guarded by probe_mutex_: a lease is per descriptor.

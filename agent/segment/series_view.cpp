@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 
 namespace ringside::agent {
 
@@ -30,10 +31,20 @@ SeriesReader::SeriesReader(const ByteSource& source, const SegmentLayout& layout
       step_(index - layout.metrics[metric].first_series),
       cell_at_(layout.geometry.cells_offset + std::uint64_t{index} * sizeof(rside_cell)) {}
 
-bool SeriesReader::read_cell(rside_cell* to) const {
-    AlignedCell copy;
-    if (!source_.read(cell_at_, &copy, sizeof copy)) return false;
-    *to = copy.cell;
+// Every read of the segment goes through here, which notes why one failed: a file that was cut is lost, while a kernel that
+// is short of memory or has trouble with its disk may do better the next time.
+bool SeriesReader::copy(std::uint64_t offset, void* to, std::size_t size) {
+    errno = 0;
+    if (source_.read(offset, to, size)) return true;
+    errno_ = errno;
+    failure_ = errno_ == 0 ? ViewOutcome::kShrunk : ViewOutcome::kUnreadable;
+    return false;
+}
+
+bool SeriesReader::read_cell(rside_cell* to) {
+    AlignedCell copied;
+    if (!copy(cell_at_, &copied, sizeof copied)) return false;
+    *to = copied.cell;
     return true;
 }
 
@@ -81,7 +92,6 @@ SeriesReader::Attempt SeriesReader::accept_open(const ViewRequest& request, std:
 // W+1, writes the slot of W over that of W-n and starts the slot of the next lap; (3) the reader copies half of it. After the
 // copy `open` is not W any more, or has TURNING set, because P3 made that visible before any word of a slot.
 SeriesReader::Attempt SeriesReader::attempt(const ViewRequest& request, SeriesView* view) {
-    failure_ = ViewOutcome::kShrunk;
     rside_cell before, body, after;
     if (!read_cell(&before)) return Attempt::kFailed;
     std::uint64_t raw = before.open;
@@ -102,7 +112,7 @@ SeriesReader::Attempt SeriesReader::attempt(const ViewRequest& request, SeriesVi
         // A series owns whole lines, zero bucket and buckets first.
         view->hot_buckets.resize(at_.hot_buckets_step / sizeof(WordLine));
         std::uint64_t offset = at_.hot_buckets + at_.hot_buckets_step * step_;
-        if (!source_.read(offset, view->hot_buckets.data(), at_.hot_buckets_step)) return Attempt::kFailed;
+        if (!copy(offset, view->hot_buckets.data(), at_.hot_buckets_step)) return Attempt::kFailed;
     }
     if (!read_cell(&body)) return Attempt::kFailed;
     order_loads();  // R1, R3, R6, R8, pair with P1, P3, P6, P8: `after` is as new as anything above, at least.
@@ -145,7 +155,7 @@ void SeriesReader::place_ring(const ViewRequest& request, std::uint64_t open_ns,
 }
 
 // The ring is read in at most two pieces: up to its end, and from its begin.
-bool SeriesReader::read_ring(const ViewRequest& request, RingPart* ring) const {
+bool SeriesReader::read_ring(const ViewRequest& request, RingPart* ring) {
     ring->words.resize(ring->count * ring->slot_words);
     std::uint64_t slots = layout_.schema->tiers[request.tier].slots;
     std::uint64_t ring_at = at_.ring[request.tier] + at_.ring_step[request.tier] * step_;
@@ -154,8 +164,8 @@ bool SeriesReader::read_ring(const ViewRequest& request, RingPart* ring) const {
     while (done < ring->count) {
         std::uint64_t position = (ring->first + done) % slots;
         std::uint64_t piece = std::min(ring->count - done, slots - position);
-        if (!source_.read(ring_at + position * slot_bytes, ring->words.data() + done * ring->slot_words,
-                          piece * slot_bytes)) {
+        if (!copy(ring_at + position * slot_bytes, ring->words.data() + done * ring->slot_words,
+                  piece * slot_bytes)) {
             return false;
         }
         done += piece;
@@ -165,7 +175,7 @@ bool SeriesReader::read_ring(const ViewRequest& request, RingPart* ring) const {
 
 // While TURNING is set a slot may be changing. Its stamp is cleared before and set after (F1), so a slot whose stamp was the
 // same before and after its words were copied is whole. What is not becomes an empty slot.
-bool SeriesReader::read_ring_of_turning(const ViewRequest& request, RingPart* ring) const {
+bool SeriesReader::read_ring_of_turning(const ViewRequest& request, RingPart* ring) {
     RingPart before = *ring;
     RingPart after = *ring;
     if (!read_ring(request, &before)) return false;
@@ -181,13 +191,13 @@ bool SeriesReader::read_ring_of_turning(const ViewRequest& request, RingPart* ri
     return true;
 }
 
-bool SeriesReader::read_accumulator(const ViewRequest& request, std::uint64_t bank, SeriesView* view) const {
+bool SeriesReader::read_accumulator(const ViewRequest& request, std::uint64_t bank, SeriesView* view) {
     view->accumulator = {};
     if (!is_gauge(kind_) || request.tier == 0) return true;
     std::uint64_t per_bank = layout_.schema->tiers.size() - 1;
     std::uint64_t offset = at_.accumulators + at_.accumulators_step * step_ +
                            (bank * per_bank + request.tier - 1) * sizeof(rside_accumulator);
-    return source_.read(offset, &view->accumulator, sizeof view->accumulator);
+    return copy(offset, &view->accumulator, sizeof view->accumulator);
 }
 
 }  // namespace ringside::agent

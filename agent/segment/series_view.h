@@ -69,6 +69,7 @@ enum class ViewOutcome : std::uint8_t {
     kWithoutHot,  // the hot cell stayed busy: view.hot is false
     kBusy,        // the ring itself kept changing: there is no view
     kShrunk,      // the file ends too early
+    kUnreadable,  // the kernel failed to read: read_errno() says why
     kCorrupt,     // the cell names a window that cannot be
     kTooLarge,    // more than kMaxRingReadBytes of the ring were asked for
 };
@@ -83,15 +84,18 @@ class SeriesReader {
 
     // Attempts beyond the first of the last read.
     int retries() const { return retries_; }
+    // Of a read that was kUnreadable.
+    int read_errno() const { return errno_; }
 
   private:
     enum class Attempt : std::uint8_t { kDone, kAgain, kFailed };
     Attempt attempt(const ViewRequest& request, SeriesView* view);
     Attempt accept_open(const ViewRequest& request, std::uint64_t raw, SeriesView* view);
-    bool read_cell(rside_cell* to) const;
-    bool read_ring(const ViewRequest& request, RingPart* ring) const;
-    bool read_ring_of_turning(const ViewRequest& request, RingPart* ring) const;
-    bool read_accumulator(const ViewRequest& request, std::uint64_t bank, SeriesView* view) const;
+    bool copy(std::uint64_t offset, void* to, std::size_t size);
+    bool read_cell(rside_cell* to);
+    bool read_ring(const ViewRequest& request, RingPart* ring);
+    bool read_ring_of_turning(const ViewRequest& request, RingPart* ring);
+    bool read_accumulator(const ViewRequest& request, std::uint64_t bank, SeriesView* view);
     bool hot_is_whole(const rside_cell& before, const rside_cell& body, const rside_cell& after, bool no_writer,
                       bool* torn) const;
     void place_ring(const ViewRequest& request, std::uint64_t open_ns, RingPart* ring) const;
@@ -108,6 +112,7 @@ class SeriesReader {
     bool have_ring_ = false;  // view->ring was validated against ring_open_
     std::uint64_t ring_open_ = 0;
     ViewOutcome failure_ = ViewOutcome::kShrunk;
+    int errno_ = 0;
 };
 
 }  // namespace ringside::agent

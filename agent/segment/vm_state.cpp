@@ -1,5 +1,7 @@
 // What a segment says of its VM as a whole: whether it runs, when it last wrote, when and how it ended.
 #include <algorithm>
+#include <cerrno>
+#include <utility>
 
 #include "agent/base/boot_id.h"
 #include "agent/segment/header.h"
@@ -71,9 +73,9 @@ VmInfo LiveSegment::vm() const {
     std::uint64_t now_ns = now_();
     std::optional<WriterPart> writer = read_writer_part(*source_);
     if (!writer) {
-        // Cut by its owner. What is known of it stays known; condition() tells the rest.
-        (void)turn_bad({QuarantineReason::kShrunk, "its header cannot be read any more"});
-        writer.emplace();
+        // Cut by its owner: condition() tells the rest. Or the kernel failed. What is known of it stays known.
+        (void)read_error(errno, "its header");
+        return last_known(std::move(vm));
     }
     vm.state = ever_attached(*writer) ? VmState::kRunning : VmState::kProvisioned;
     vm.close_code = writer->close_code;
@@ -88,7 +90,9 @@ VmInfo LiveSegment::vm() const {
     vm.rebases = writer->rebases;
 
     std::uint64_t latest_ns = latest_sane_ns(now_ns);
-    Activity active = activity(latest_ns).value_or(Activity{});
+    std::optional<Activity> activity_now = activity(latest_ns);
+    const bool whole = activity_now.has_value();
+    Activity active = activity_now.value_or(Activity{});
     std::uint64_t tick_ns = writer->ticking && writer->tick_ns <= latest_ns ? writer->tick_ns : 0;
     vm.last_write_ns = std::min(std::max(active.newest_ns, tick_ns), now_ns);
     if (std::optional<End> ended = end()) {
@@ -96,6 +100,25 @@ VmInfo LiveSegment::vm() const {
         vm.exit_cause = ended->cause;
         vm.ended_ns = ended->ended_ns;
     }
+    std::lock_guard lock(mutex_);
+    if (whole) {
+        vm_ = vm;
+    } else if (vm_) {
+        vm.last_write_ns = std::max(vm.last_write_ns, vm_->last_write_ns);
+    }
+    return vm;
+}
+
+// What `vm` says of the file, and all else as it was when it could be read.
+VmInfo LiveSegment::last_known(VmInfo vm) const {
+    std::optional<End> ended = end();
+    std::lock_guard lock(mutex_);
+    if (vm_) vm = *vm_;
+    if (!vm_) vm.state = VmState::kProvisioned;
+    if (!ended) return vm;
+    vm.state = VmState::kExited;
+    vm.exit_cause = ended->cause;
+    vm.ended_ns = ended->ended_ns;
     return vm;
 }
 
@@ -133,7 +156,7 @@ LiveSegment::End LiveSegment::end_of(const WriterPart& writer, const Activity& a
 Result<void> LiveSegment::settle() {
     if (end()) return {};
     std::optional<WriterPart> writer = read_writer_part(*source_);
-    if (!writer) return turn_bad({QuarantineReason::kShrunk, "its header cannot be read any more"});
+    if (!writer) return read_error(errno, "its header");
     if (!ever_attached(*writer)) {
         return error(Code::kInvalid,
                      "segment " + name().text() + " has not had a writer yet: there is nothing to settle");
@@ -142,10 +165,13 @@ Result<void> LiveSegment::settle() {
     if (Result<void> refreshed = refresh_directory(); !refreshed) return refreshed.error();
     std::uint64_t now_ns = now_();
     std::optional<Activity> active = activity(latest_sane_ns(now_ns));
-    if (!active) return turn_bad({QuarantineReason::kShrunk, "its hot cells cannot be read any more"});
+    if (!active) return read_error(errno, "its hot cells");
     End end = end_of(*writer, *active, now_ns);
-    std::lock_guard lock(mutex_);
-    if (!end_) end_ = end;
+    {
+        std::lock_guard lock(mutex_);
+        if (!end_) end_ = end;
+    }
+    (void)vm();  // Later failures to read fall back on it.
     return {};
 }
 

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
@@ -165,6 +167,31 @@ TEST_F(ArchivedVmTest, ARunThatTheSegmentCouldNotGiveStaysUnreadable) {
     ASSERT_TRUE(vm.ok());
     EXPECT_EQ(difference(source, **vm), "");
     EXPECT_TRUE((*vm)->verify().ok());
+}
+
+// Its file is cut while it is archived: from one run on nothing can be read, and the list of series neither.
+struct CutSource : MemorySource {
+    std::uint32_t cut_at = 0;
+    mutable bool cut = false;
+    Result<std::vector<SeriesInfo>> series() const override {
+        if (cut) return error(Code::kCorrupt, "the file was cut");
+        return MemorySource::series();
+    }
+    Result<SeriesData> read(std::uint32_t series_index, const ReadRequest& request) const override {
+        cut = cut || series_index == cut_at;
+        if (cut) return error(Code::kCorrupt, "the file was cut");
+        return MemorySource::read(series_index, request);
+    }
+};
+
+TEST_F(ArchivedVmTest, ASourceThatTurnsBadAsAWholeMakesNoFile) {
+    for (std::size_t at : {std::size_t{0}, std::size_t{5}, std::size_t{11}}) {
+        CutSource source;
+        static_cast<MemorySource&>(source) = random_vm(14);
+        source.cut_at = source.list[std::min(at, source.list.size() - 1)].index;
+        EXPECT_EQ(code_of(write_archive(FileSystem::real(), path_, source, source.info, kNow)), Code::kCorrupt);
+        EXPECT_TRUE(std::filesystem::is_empty(std::filesystem::path(path_).parent_path())) << at;
+    }
 }
 
 TEST_F(ArchivedVmTest, TimesThatDoNotRiseMakeARunUnreadable) {

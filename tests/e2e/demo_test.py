@@ -1,0 +1,53 @@
+"""The demo behind ./dev run: a VM dies and is drained before the eyes of the user, and nothing stays behind."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+
+from harness import BUILD, SOURCE, wait_until
+
+RUN = SOURCE / "tools/demo-vmm/run"
+
+
+def leftovers():
+    return {path for folder in ("/dev/shm", os.environ.get("TMPDIR", "/tmp")) for path in
+            pathlib.Path(folder).glob("ringside-demo.*")}
+
+
+def start(tmp_path, *arguments):
+    environment = dict(os.environ, RINGSIDE_BUILD_DIR=str(BUILD), RINGSIDE_SOURCE_DIR=str(SOURCE), TMPDIR=str(tmp_path))
+    return subprocess.Popen([RUN, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            env=environment, start_new_session=True)
+
+
+def test_shows_a_vm_die_and_be_drained(tmp_path):
+    before = leftovers()
+    demo = start(tmp_path, "--for", "31s")
+    out, _ = demo.communicate(timeout=120)
+    assert demo.returncode == 0, out
+    assert re.search(r"exited +demo-vm-3 +killed", out), out
+    assert re.search(r"drained +demo-vm-3 +killed", out), out
+    assert re.search(r"demo-vm-1 .* running ", out), out
+    assert re.search(r"demo-vm-3 .* drained +killed ", out), out
+    assert leftovers() == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stops_on_a_signal_and_leaves_nothing(tmp_path):
+    before = leftovers()
+    demo = start(tmp_path)
+    wait_until("the demo to make its folders", lambda: leftovers() - before)
+    demo.send_signal(signal.SIGINT)
+    out, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 0, out
+    assert leftovers() == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_says_what_is_wrong_with_a_time(tmp_path):
+    demo = start(tmp_path, "--for", "soon")
+    out, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 1
+    assert "'soon' is not a time: write 30s, 5m or 1h" in out

@@ -207,13 +207,14 @@ constexpr std::string_view kNetHead =
     "compressed\n";
 
 TEST(ParseNetDev, ReadsBothDirections) {
+    const std::string text =
+        std::string(kNetHead) +
+        "    lo:   64016      67    0    0    0     0          0         0    64016      67    0    0    "
+        "0     0       0          0\n"
+        "  eth0:397720269 9563 1 2 3 4 5 6 463717 5871 7 8 9 10 11 12\n"
+        "eth0:1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n";
     std::vector<NetworkStats> stats;
-    EXPECT_EQ(parse_net_dev(std::string(kNetHead) + "    lo:   64016      67    0    0    0     0          0         0 "
-                                                    "   64016      67    0    0    0     0       0          0\n"
-                                                    "  eth0:397720269 9563 1 2 3 4 5 6 463717 5871 7 8 9 10 11 12\n"
-                                                    "eth0:1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n",
-                            stats),
-              0u);
+    EXPECT_EQ(parse_net_dev(text, stats), 0u);
     ASSERT_EQ(stats.size(), 3u);
     EXPECT_EQ(stats[0].interface, "lo");
     EXPECT_EQ(stats[1].interface, "eth0");
@@ -223,12 +224,11 @@ TEST(ParseNetDev, ReadsBothDirections) {
 }
 
 TEST(ParseNetDev, LeavesOutLinesThatMakeNoSenseAndCountsThem) {
-    std::vector<NetworkStats> stats;
     const std::string numbers = " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n";
-    EXPECT_EQ(parse_net_dev(std::string(kNetHead) + "eth0 1 2\neth1: 1 2 3\n:" + numbers + "../../x:" + numbers +
-                                "a/b:" + numbers + "two words:" + numbers + "\neth2:" + numbers,
-                            stats),
-              7u);
+    const std::string text = std::string(kNetHead) + "eth0 1 2\neth1: 1 2 3\n:" + numbers + "../../x:" + numbers +
+                             "a/b:" + numbers + "two words:" + numbers + "\neth2:" + numbers;
+    std::vector<NetworkStats> stats;
+    EXPECT_EQ(parse_net_dev(text, stats), 7u);
     ASSERT_EQ(stats.size(), 1u);
     EXPECT_EQ(stats[0].interface, "eth2");
 }

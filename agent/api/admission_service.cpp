@@ -18,7 +18,7 @@ void to_wire(const Admission& admission, v1::Admission* out) {
     out->mutable_demand()->set_series(admission.demand.series);
     out->mutable_demand()->set_label_bytes(admission.demand.label_bytes);
     out->set_admitted_ns(admission.admitted_ns);
-    if (admission.expires_ns) out->set_expires_ns(admission.expires_ns);
+    if (admission.expires_ns != 0 && admission.expires_ns != kNeverExpires) out->set_expires_ns(admission.expires_ns);
     out->set_present(admission.present());
 }
 

@@ -63,14 +63,14 @@ void AdmissionTable::set(Admission admission) {
 bool AdmissionTable::set_present(const std::string& vm_id, bool present, std::uint64_t now_ns, std::uint64_t ttl_ns) {
     auto at = by_vm_.find(vm_id);
     if (at == by_vm_.end() || at->second.present() == present) return false;
-    at->second.expires_ns = present ? 0 : now_ns + ttl_ns;
+    at->second.expires_ns = present ? 0 : expiry(now_ns, ttl_ns);
     return true;
 }
 
 std::vector<std::string> AdmissionTable::expire(std::uint64_t now_ns) {
     std::vector<std::string> expired;
     for (auto at = by_vm_.begin(); at != by_vm_.end();) {
-        if (at->second.present() || at->second.expires_ns > now_ns) {
+        if (at->second.present() || at->second.expires_ns > now_ns || at->second.expires_ns == kNeverExpires) {
             ++at;
             continue;
         }

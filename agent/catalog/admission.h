@@ -12,12 +12,19 @@
 
 namespace ringside::agent {
 
+inline constexpr std::uint64_t kNeverExpires = UINT64_MAX;
+
+// When a wait that begins now is over; without an end when `ttl_ns` is 0 or longer than time goes.
+inline std::uint64_t expiry(std::uint64_t now_ns, std::uint64_t ttl_ns) {
+    return ttl_ns == 0 || ttl_ns > kNeverExpires - now_ns ? kNeverExpires : now_ns + ttl_ns;
+}
+
 struct Admission {
     std::string vm_id;
     std::uint32_t uid = 0;
     Demand demand;
     std::uint64_t admitted_ns = 0;
-    std::uint64_t expires_ns = 0;  // 0: never, because a segment of the VM is there
+    std::uint64_t expires_ns = 0;  // 0: a segment of the VM is there; kNeverExpires: waits without an end
 
     bool present() const { return expires_ns == 0; }
     bool operator==(const Admission&) const = default;

@@ -114,7 +114,7 @@ std::optional<AdmitRefusal> Catalog::admit(const std::string& vm_id, std::uint32
     std::lock_guard lock(mutex_);
     if (auto refused = judge_admission(vm_id, uid, demand)) return refused;
 
-    Admission admission{vm_id, uid, demand, now_ns, now_ns + budgets_.admission_ttl_ns};
+    Admission admission{vm_id, uid, demand, now_ns, expiry(now_ns, budgets_.admission_ttl_ns)};
     if (has_segment(vm_id)) admission.expires_ns = 0;
     *out = admission;
     if (dry_run) return std::nullopt;

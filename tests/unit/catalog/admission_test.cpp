@@ -45,6 +45,19 @@ TEST(Admissions, ExpireOnlyWhileTheyWait) {
     EXPECT_EQ(table.expire(1010), std::vector<std::string>{"vm.2:b"});
 }
 
+TEST(Admissions, WaitWithoutAnEndWhenNoneIsSet) {
+    for (std::uint64_t ttl_ns : {std::uint64_t{0}, UINT64_MAX, UINT64_MAX - 999}) {
+        AdmissionTable table = two();
+        EXPECT_TRUE(table.set_present("vm.2:b", false, 1000, ttl_ns));
+        EXPECT_FALSE(table.find("vm.2:b")->present());
+        EXPECT_EQ(table.expire(UINT64_MAX), std::vector<std::string>{"vm-1"}) << ttl_ns;
+        EXPECT_EQ(table.reserved_count(), 1u);
+        auto back = AdmissionTable::parse(table.text());
+        ASSERT_TRUE(back.ok()) << back.error().message();
+        EXPECT_EQ(*back, table);
+    }
+}
+
 TEST(Admissions, ReserveOnlyWhileTheyWait) {
     AdmissionTable table = two();
     EXPECT_EQ(table.reserved(), (Demand{1 << 20, 100, 4096}));

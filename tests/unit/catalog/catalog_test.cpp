@@ -368,6 +368,18 @@ TEST_F(CatalogTest, EndsAnAdmissionWhoseVmNeverCame) {
     EXPECT_TRUE(catalog.admissions().all().empty());
 }
 
+TEST_F(CatalogTest, KeepsAnAdmissionForGoodWhenNoTimeIsSet) {
+    Budgets budgets = options().budgets;
+    for (std::uint64_t ttl_ns : {std::uint64_t{0}, UINT64_MAX}) {
+        budgets.admission_ttl_ns = ttl_ns;
+        catalog.set_budgets(budgets);
+        Admission admission;
+        ASSERT_FALSE(catalog.admit("vm-1", 1000, {kMiB, 0, 0}, false, now, &admission));
+        catalog.end_sweep(now + 365 * 86400 * kSecond);
+        EXPECT_TRUE(catalog.admissions().find("vm-1")) << ttl_ns;
+    }
+}
+
 TEST_F(CatalogTest, KeepsAnAdmissionForAWhileAfterItsVmHasGone) {
     Admission admission;
     catalog.admit("vm-1", 1000, {kMiB, 0, 0}, false, now, &admission);

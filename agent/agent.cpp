@@ -195,7 +195,7 @@ void Agent::stop() {
 
 bool Agent::healthy() const {
     const std::uint64_t beat_ns = scan_.beat_ns();
-    return !scan_.ready() || beat_ns == 0 || monotonic_ns() - beat_ns < kHangNs + config_.scan_interval_ns;
+    return !scan_.ready() || beat_ns == 0 || monotonic_ns() - beat_ns < kHangNs;
 }
 
 std::string Agent::status() const {

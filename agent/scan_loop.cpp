@@ -20,6 +20,9 @@ namespace {
 constexpr std::uint32_t kNotices =
     IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
 
+// The loop comes round at least so often, however long the interval, so that a watchdog can tell idle from hung.
+constexpr std::uint64_t kBeatNs = 2'000'000'000;
+
 // A burst of changes is looked at together: a thousand VMs that start at once cost 50 listings a second, not a
 // thousand.
 constexpr std::uint64_t kBurstNs = 20'000'000;
@@ -64,7 +67,12 @@ void ScanLoop::stop() {
     }
 }
 
-void ScanLoop::set_interval(std::uint64_t interval_ns) { interval_ns_.store(interval_ns, std::memory_order_relaxed); }
+// The thread sees it at its next beat: the next sweep is due one interval after the last one, by the new interval.
+void ScanLoop::set_interval(std::uint64_t interval_ns) {
+    interval_ns_.store(interval_ns, std::memory_order_relaxed);
+    const std::uint64_t one = 1;
+    if (wake_fd_ >= 0) (void)!::write(wake_fd_, &one, sizeof one);
+}
 
 void ScanLoop::watch() {
     if (notices_fd_ >= 0) ::close(notices_fd_);
@@ -77,18 +85,21 @@ void ScanLoop::watch() {
 }
 
 void ScanLoop::run() {
-    std::uint64_t next_sweep_ns = monotonic_ns() + interval_ns_.load(std::memory_order_relaxed);
+    std::uint64_t swept_ns = monotonic_ns();
     std::uint64_t next_look_ns = 0;  // not before this, so that bursts are taken together
     bool changed = false;
     while (!stopping_.load(std::memory_order_relaxed)) {
-        beat_ns_.store(monotonic_ns(), std::memory_order_relaxed);
-        wait(changed || more_ ? std::min(next_look_ns, next_sweep_ns) : next_sweep_ns);
+        const std::uint64_t beat_ns = monotonic_ns();
+        beat_ns_.store(beat_ns, std::memory_order_relaxed);
+        const std::uint64_t due_ns = swept_ns + interval_ns_.load(std::memory_order_relaxed);
+        const std::uint64_t until_ns = std::min(due_ns, beat_ns + kBeatNs);
+        wait(changed || more_ ? std::min(next_look_ns, until_ns) : until_ns);
         changed |= take_notices();
         const std::uint64_t now_ns = monotonic_ns();
-        if (now_ns >= next_sweep_ns) {
+        if (now_ns >= swept_ns + interval_ns_.load(std::memory_order_relaxed)) {
             sweep();
             // From now on, not from when it was due: a machine that slept does not sweep for every second it missed.
-            next_sweep_ns = now_ns + interval_ns_.load(std::memory_order_relaxed);
+            swept_ns = now_ns;
         } else if ((changed || more_) && now_ns >= next_look_ns) {
             discover();
         } else {
@@ -106,6 +117,8 @@ void ScanLoop::wait(std::uint64_t until_ns) {
     timespec timeout{static_cast<time_t>(wait_ns / 1'000'000'000u), static_cast<long>(wait_ns % 1'000'000'000u)};
     pollfd fds[2] = {{wake_fd_, POLLIN, 0}, {notices_fd_, POLLIN, 0}};
     ::ppoll(fds, notices_fd_ >= 0 ? 2 : 1, &timeout, nullptr);
+    std::uint64_t woken = 0;
+    (void)!::read(wake_fd_, &woken, sizeof woken);  // What it was for is in stopping_ and interval_ns_.
 }
 
 // Reads away all notices; whether there were any. What they say is not looked at: a listing says it better.

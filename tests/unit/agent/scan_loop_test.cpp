@@ -1,0 +1,57 @@
+#include "agent/scan_loop.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <memory>
+#include <thread>
+
+#include "agent/clocks.h"
+#include "tests/support/temporary_folder.h"
+
+namespace ringside::agent {
+namespace {
+
+constexpr std::uint64_t kHourNs = 3600ull * 1'000'000'000;
+
+class ScanLoopTest : public testing::Test {
+  protected:
+    ScanLoopTest() {
+        auto opened = SegmentDirectory::open(folder.path(), ::geteuid());
+        EXPECT_TRUE(opened) << opened.error().message();
+        scanner = std::make_unique<Scanner>(std::move(*opened), catalog, BootId{}, ScanLimits{}, metrics,
+                                            [](const std::string&) {});
+        loop = std::make_unique<ScanLoop>(*scanner, folder.path(), kHourNs, metrics, [](std::uint64_t) {});
+        EXPECT_TRUE(loop->start());
+    }
+
+    template <typename Condition>
+    static bool comes_true(Condition condition) {
+        const std::uint64_t until_ns = monotonic_ns() + 60ull * 1'000'000'000;
+        while (!condition() && monotonic_ns() < until_ns) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        return condition();
+    }
+
+    TemporaryFolder folder{"/dev/shm"};
+    Metrics metrics;
+    EventBus events{64};
+    Catalog catalog{CatalogOptions{}, events};
+    std::unique_ptr<Scanner> scanner;
+    std::unique_ptr<ScanLoop> loop;
+};
+
+TEST_F(ScanLoopTest, BeatsHoweverLongTheIntervalIs) {
+    ASSERT_TRUE(comes_true([&] { return loop->beat_ns() != 0; }));
+    const std::uint64_t first_ns = loop->beat_ns();
+    EXPECT_TRUE(comes_true([&] { return loop->beat_ns() > first_ns; }));
+}
+
+TEST_F(ScanLoopTest, GoesByANewIntervalAtOnce) {
+    const std::uint64_t first_ns = loop->last_scan_ns();
+    loop->set_interval(1'000'000);
+    EXPECT_TRUE(comes_true([&] { return loop->last_scan_ns() > first_ns; }));
+}
+
+}  // namespace
+}  // namespace ringside::agent

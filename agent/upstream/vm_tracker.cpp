@@ -208,6 +208,7 @@ void VmTracker::order_lives(std::uint64_t now_ns) {
 
 // U5. The first life that is not over goes on; later ones wait for its end, but not for ever: where it
 // has nothing to push and no end in sight while the next life has had two windows, the next takes over.
+// One that has exited has its end in sight: the drain.
 void VmTracker::order_chain(Chain& chain, std::uint64_t now_ns) {
     std::sort(chain.begin(), chain.end(), [](const TrackedVm* a, const TrackedVm* b) {
         return std::pair(a->vm.created_ns, a->vm.epoch) < std::pair(b->vm.created_ns, b->vm.epoch);
@@ -219,7 +220,8 @@ void VmTracker::order_chain(Chain& chain, std::uint64_t now_ns) {
         if (current != nullptr && !blocked) {
             const std::uint64_t step = vm->plan->resolution_ns();
             const std::uint64_t second_ns = aligned(vm->vm.created_ns, step) + 2 * step;
-            blocked = due(*current, now_ns).any() || second_ns + ns_of(options_.grace) > now_ns;
+            const bool end_in_sight = current->vm.state == VmState::kExited || due(*current, now_ns).any();
+            blocked = end_in_sight || second_ns + ns_of(options_.grace) > now_ns;
             if (!blocked) take_over(*current);
         }
         vm->blocked = blocked;

@@ -424,6 +424,27 @@ TEST_F(PusherTest, ALaterLifeOfAVmWaitsForTheEndOfTheEarlierOne) {
     EXPECT_TRUE(agent->stats.snapshot().windows_dropped.empty());
 }
 
+TEST_F(PusherTest, ALifeThatEndedWhileNoAgentRanIsPushedToItsEndBeforeTheNext) {
+    CountingVm& first = sources.add("a", 1, at(3));
+    first.live_until(at(11));
+    agent->run(at(11));
+    first.end(at(18));
+    first.info.state = VmState::kExited;
+    CountingVm& second = sources.add("a", 2, at(21));
+    second.live_until(at(95));
+    start();
+    agent->run(at(95));  // before the drain
+    agent->run(at(96));
+    EXPECT_EQ(series("c0_total"), (Texts{"0@3", "7@10"}));
+    first.info.state = VmState::kDrained;
+    agent->run(at(97));
+    EXPECT_EQ(series("c0_total"), (Texts{"0@3", "7@10", "15@18", "stale@18.001", "0@21", "9@30", "19@40", "29@50",
+                                         "39@60", "49@70", "59@80", "69@90"}));
+    EXPECT_EQ(agent->done, Texts{"a"});
+    EXPECT_TRUE(agent->stats.snapshot().windows_dropped.empty());
+    EXPECT_TRUE(agent->log.empty());
+}
+
 TEST_F(PusherTest, ALaterLifeBegunBeforeTheEarlierEndedStartsAfterItsMarker) {
     sources.add("a", 1, at(3)).end(at(15));
     sources.add("a", 2, at(14.2)).live_until(at(21));

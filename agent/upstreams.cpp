@@ -10,24 +10,9 @@ std::vector<UpstreamSource> CatalogSources::sources() {
     if (view != view_) {
         view_ = std::move(view);
         sources_.clear();
-        for (const CatalogVmPtr& vm : view_->vms) {
-            if (!done_.contains(vm->key())) sources_.push_back({vm->key(), vm->source()});
-        }
+        for (const CatalogVmPtr& vm : view_->vms) sources_.push_back({vm->key(), vm->source()});
     }
     return sources_;
-}
-
-void CatalogSources::done(const std::string& key) {
-    done_.insert(key);
-    // An epoch never comes back, so what the catalog has no more need not be remembered.
-    if (done_.size() > 1024 && view_ && done_.size() > 2 * view_->vms.size()) {
-        std::unordered_set<std::string> still_there;
-        for (const CatalogVmPtr& vm : view_->vms) {
-            if (done_.contains(vm->key())) still_there.insert(vm->key());
-        }
-        done_ = std::move(still_there);
-    }
-    view_ = nullptr;
 }
 
 Result<void> Upstreams::create(const Config& config) {
@@ -53,7 +38,6 @@ UpstreamEvents Upstreams::events_of_one(One& one, const std::string& name) {
         publish_pushed(name, key, window_end_ns, samples);
     };
     handlers.epoch_done = [&one](const std::string& key) {
-        one.sources.done(key);
         std::lock_guard lock(one.mutex);
         one.pushed_to.erase(key);
     };

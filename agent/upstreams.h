@@ -6,7 +6,6 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "agent/api/backend.h"
@@ -17,19 +16,18 @@
 
 namespace ringside::agent {
 
-// The catalog's VMs, less those that this upstream is done with. Used by the upstream's own thread only.
+// All of the catalog's VMs, those that the upstream is done with too: it remembers that it is as long as they are
+// listed. Used by the upstream's own thread only.
 class CatalogSources : public SourceProvider {
   public:
     explicit CatalogSources(const Catalog& catalog) : catalog_(catalog) {}
 
     std::vector<UpstreamSource> sources() override;
-    void done(const std::string& key);
 
   private:
     const Catalog& catalog_;
     std::shared_ptr<const CatalogView> view_;  // that sources_ was made from
     std::vector<UpstreamSource> sources_;
-    std::unordered_set<std::string> done_;
 };
 
 class Upstreams {

@@ -23,7 +23,8 @@ class SourceProvider {
   public:
     virtual ~SourceProvider() = default;
     // All VM epochs that are live, exited or drained; one that is both live and archived may be
-    // listed twice, and then counts as drained. Epochs that epoch_done() has named may be left out.
+    // listed twice, and then counts as drained. Epochs that epoch_done() has named stay listed as
+    // long as the owner has them: of one that is not, the cursor is forgotten in time.
     // An epoch on its way into the archive must not be missing in between, and what was drained
     // before the agent started must be there from the first call. Called from the upstream's thread,
     // once or a few times a second; must not block for long.

@@ -445,6 +445,19 @@ TEST_F(PusherTest, ALifeThatEndedWhileNoAgentRanIsPushedToItsEndBeforeTheNext) {
     EXPECT_TRUE(agent->log.empty());
 }
 
+TEST_F(PusherTest, RemembersThatAListedVmIsDoneHoweverOldItGets) {
+    sources.add("a", 1, at(3)).end(at(24.5));
+    agent->run(at(25));
+    const std::string key = sources.sources()[0].key;
+    for (int hour = 1; hour <= 4; ++hour) agent->run(at(25 + hour * 3700));
+    EXPECT_TRUE(agent->tracker->is_done(key));
+    ASSERT_NE(agent->store.find(key), nullptr);
+    start();
+    agent->run(at(25 + 5 * 3700));
+    EXPECT_TRUE(agent->tracker->is_done(key));
+    EXPECT_TRUE(agent->stats.snapshot().windows_dropped.empty());
+}
+
 TEST_F(PusherTest, ALaterLifeBegunBeforeTheEarlierEndedStartsAfterItsMarker) {
     sources.add("a", 1, at(3)).end(at(15));
     sources.add("a", 2, at(14.2)).live_until(at(21));

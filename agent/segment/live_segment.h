@@ -118,6 +118,7 @@ class LiveSegment : public SeriesSource {
         std::uint64_t newest_ns = 0;       // the newest instant known
     };
 
+    VmInfo identity() const;
     std::optional<End> end() const;
     bool ever_attached(const WriterPart& writer) const;
     std::optional<Activity> activity(std::uint64_t latest_ns) const;

@@ -61,7 +61,8 @@ std::optional<LiveSegment::Activity> LiveSegment::activity(std::uint64_t latest_
     return found;
 }
 
-VmInfo LiveSegment::vm() const {
+// What does not change in a segment's life.
+VmInfo LiveSegment::identity() const {
     VmInfo vm;
     vm.vm_id = header_->name.vm_id;
     vm.component = header_->name.component;
@@ -69,7 +70,11 @@ VmInfo LiveSegment::vm() const {
     vm.uid = file_.uid;
     vm.segment_bytes = header_->segment_bytes;
     vm.created_ns = std::min(header_->created_ns, opened_ns_);
+    return vm;
+}
 
+VmInfo LiveSegment::vm() const {
+    VmInfo vm = identity();
     std::uint64_t now_ns = now_();
     std::optional<WriterPart> writer = read_writer_part(*source_);
     if (!writer) {

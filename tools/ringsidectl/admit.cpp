@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "tools/ringsidectl/client.h"
+#include "tools/ringsidectl/command.h"
 #include "tools/ringsidectl/names.h"
-#include "tools/ringsidectl/options.h"
 #include "tools/ringsidectl/report.h"
 #include "tools/ringsidectl/schema_cost.h"
 
@@ -84,44 +84,39 @@ int run_release(const Session& session, const std::string& vm_id) {
     return print(session, as_list(client.release(request)));
 }
 
-void add_admit_alone(CLI::App& root, Session& session) {
-    CLI::App* command = root.add_subcommand(
+void add_admit_alone(Command& root, const Session& session) {
+    Command command = root.add(
         "admit", "Reserve room for a VM before it boots, and bind its id to the uid that will own its segments");
     auto options = std::make_shared<Options>();
-    command->add_option("VM", options->vm_id, "The VM's id")->required()->type_name("");
-    command->add_option("--uid", options->uid, "Owner of the VM's segments")->required()->type_name("UID");
-    CLI::Option* schema = command->add_option("--schema", options->schemas,
-                                              "A standard schema or a TOML file: its segment's size, series and label "
-                                              "bytes are asked for; once for each component");
-    schema->type_name("NAME|FILE")->expected(1)->take_all();
-    session.hints[schema] = {Hint::kFile};
-    add_bytes(*command, "--bytes", options->segment_bytes, "Bytes of all segments, instead of or on top of --schema");
-    command->add_option("--series", options->series, "Series of all segments, likewise")->type_name("N");
-    add_bytes(*command, "--label-bytes", options->label_bytes, "Bytes of label values, likewise");
-    command->add_flag("--dry-run", options->dry_run, "Only say whether there is room; reserve and bind nothing");
-    command->footer("Without room the exit code is 8 and the message names the budget, its limit and what was asked.");
-    command->callback(
-        [&session, options] { session.run = [&session, options] { return run_admit(session, *options); }; });
+    command.text("VM", options->vm_id, "The VM's id").required();
+    command.number("--uid", options->uid, "Owner of the VM's segments").required().type("UID");
+    command
+        .texts("--schema", options->schemas,
+               "A standard schema or a TOML file: its segment's size, series and label bytes are asked for; once for "
+               "each component")
+        .type("NAME|FILE")
+        .hint({Hint::kFile});
+    command.bytes("--bytes", options->segment_bytes, "Bytes of all segments, instead of or on top of --schema");
+    command.number("--series", options->series, "Series of all segments, likewise");
+    command.bytes("--label-bytes", options->label_bytes, "Bytes of label values, likewise");
+    command.flag("--dry-run", options->dry_run, "Only say whether there is room; reserve and bind nothing");
+    command.footer("Without room the exit code is 8 and the message names the budget, its limit and what was asked.");
+    command.run([&session, options] { return run_admit(session, *options); });
 }
 
 }  // namespace
 
-void add_admit(CLI::App& root, Session& session) {
+void add_admit(Command& root, const Session& session) {
     add_admit_alone(root, session);
 
-    CLI::App* release = root.add_subcommand("release", "Give an admission back; segments that exist stay as they are");
+    Command release = root.add("release", "Give an admission back; segments that exist stay as they are");
     auto vm_id = std::make_shared<std::string>();
-    CLI::Option* vm = release->add_option("VM", *vm_id, "The VM's id")->required();
-    vm->type_name("");
-    session.hints[vm] = {Hint::kVm};
-    release->callback([&session, vm_id] { session.run = [&session, vm_id] { return run_release(session, *vm_id); }; });
+    release.text("VM", *vm_id, "The VM's id").required().hint({Hint::kVm});
+    release.run([&session, vm_id] { return run_release(session, *vm_id); });
 
-    CLI::App* list = root.add_subcommand("admissions", "List what is admitted");
-    list->callback([&session] {
-        session.run = [&session] {
-            Client client(session.socket, session.timeout_ns);
-            return print(session, client.list_admissions());
-        };
+    root.add("admissions", "List what is admitted").run([&session] {
+        Client client(session.socket, session.timeout_ns);
+        return print(session, client.list_admissions());
     });
 }
 

@@ -4,8 +4,9 @@
 #include <sstream>
 #include <utility>
 
+#include "tools/ringsidectl/command.h"
 #include "tools/ringsidectl/exit_codes.h"
-#include "tools/ringsidectl/options.h"
+
 #include "tools/ringsidectl/session.h"
 
 namespace ringside::ctl {
@@ -69,30 +70,28 @@ std::string footer() {
     return text;
 }
 
-void add_global_options(CLI::App& root, Session& session) {
-    CLI::Option* socket = root.add_option("--socket", session.socket, "The agent's socket")
-                              ->envname(kSocketVariable)
-                              ->type_name("PATH")
-                              ->capture_default_str();
+void add_global_options(Command& root, CLI::App& app, Session& session) {
+    CLI::Option* socket = app.add_option("--socket", session.socket, "The agent's socket")->envname(kSocketVariable);
+    socket->type_name("PATH")->capture_default_str();
     session.hints[socket] = {Hint::kFile};
-    const std::vector<std::string> formats{"table", "json", "csv"};
-    CLI::Option* output = root.add_option_function<std::string>(
-        "-o,--output",
-        [&session](const std::string& word) {
-            if (word == "table") {
-                session.format = Format::kTable;
-            } else if (word == "json") {
-                session.format = Format::kJson;
-            } else if (word == "csv") {
-                session.format = Format::kCsv;
-            } else {
-                throw CLI::ValidationError("--output", "`" + word + "` is not one of table, json or csv");
-            }
-        },
-        "What to print: table, json or csv");
-    output->type_name("FORMAT")->default_str("table");
-    session.hints[output] = {Hint::kWords, formats};
-    add_duration(root, "--timeout", session.timeout_ns, "How long to wait for the agent")->default_str("5s");
+    static const std::vector<std::string> kFormats{"table", "json", "csv"};
+    root.parsed("-o,--output", "What to print: table, json or csv",
+                [&session](const std::string& word) -> Result<void> {
+                    if (word == "table") {
+                        session.format = Format::kTable;
+                    } else if (word == "json") {
+                        session.format = Format::kJson;
+                    } else if (word == "csv") {
+                        session.format = Format::kCsv;
+                    } else {
+                        return agent::error(agent::Code::kInvalid, "`" + word + "` is not one of table, json or csv");
+                    }
+                    return {};
+                })
+        .type("FORMAT")
+        .shows("table")
+        .hint({Hint::kWords, kFormats});
+    root.duration("--timeout", session.timeout_ns, "How long to wait for the agent").shows("5s");
 }
 
 }  // namespace
@@ -107,20 +106,21 @@ std::unique_ptr<CLI::App> make_command_line(Session& session) {
     root->footer(footer());
     // A global option may stand before and after the command.
     root->fallthrough();
-    add_global_options(*root, session);
+    Command command(root.get(), &session);
+    add_global_options(command, *root, session);
 
-    add_ls(*root, session);
-    add_show(*root, session);
-    add_stat(*root, session);
-    add_read(*root, session);
-    add_events(*root, session);
-    add_drain(*root, session);
-    add_admit(*root, session);
-    add_status(*root, session);
-    add_provision(*root, session);
-    add_schema(*root, session);
-    add_segment(*root, session);
-    add_completion(*root, session);
+    add_ls(command, session);
+    add_show(command, session);
+    add_stat(command, session);
+    add_read(command, session);
+    add_events(command, session);
+    add_drain(command, session);
+    add_admit(command, session);
+    add_status(command, session);
+    add_provision(command, session);
+    add_schema(command, session);
+    add_segment(command, session);
+    add_completion(command, session, *root);
     root->require_subcommand(1);
     name_groups(*root);
     return root;

@@ -3,7 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "tools/ringsidectl/options.h"
+#include "tools/ringsidectl/command.h"
 #include "tools/ringsidectl/report.h"
 
 namespace ringside::ctl {
@@ -46,25 +46,23 @@ std::vector<CompletionCommand> completion_commands(const CLI::App& root, const S
     return commands;
 }
 
-void add_completion(CLI::App& root, Session& session) {
-    CLI::App* command = root.add_subcommand("completion", "Print the completion script of a shell");
+void add_completion(Command& root, const Session& session, const CLI::App& tree) {
+    Command command = root.add("completion", "Print the completion script of a shell");
     auto shell = std::make_shared<std::string>();
-    add_word(*command, session, "SHELL", *shell, {"bash", "zsh", "fish"}, "The shell")->required()->type_name("");
-    command->footer(
+    command.word("SHELL", *shell, {"bash", "zsh", "fish"}, "The shell").required();
+    command.footer(
         "An installation has put the scripts where the shells look. Without one:\n"
         "  bash:  source <(ringsidectl completion bash)\n"
         "  zsh:   source <(ringsidectl completion zsh)\n"
         "  fish:  ringsidectl completion fish | source");
-    command->callback([&root, &session, shell] {
-        session.run = [&root, &session, shell] {
-            const auto commands = completion_commands(root, session);
-            const std::string text = *shell == "bash"  ? bash_completion(commands)
-                                     : *shell == "zsh" ? zsh_completion(commands)
-                                                       : fish_completion(commands);
-            std::fwrite(text.data(), 1, text.size(), stdout);
-            Output output = session.output();
-            return finish(output);
-        };
+    command.run([&tree, &session, shell] {
+        const auto commands = completion_commands(tree, session);
+        const std::string text = *shell == "bash"  ? bash_completion(commands)
+                                 : *shell == "zsh" ? zsh_completion(commands)
+                                                   : fish_completion(commands);
+        std::fwrite(text.data(), 1, text.size(), stdout);
+        Output output = session.output();
+        return finish(output);
     });
 }
 

@@ -147,9 +147,10 @@ std::string fish_command(const CompletionCommand& command, const std::vector<Com
         const Hint& hint = command.positionals[i];
         if (hint.kind == Hint::kNothing) continue;
         const bool repeats = command.last_repeats && i + 1 == command.positionals.size();
-        text += "complete -c ringsidectl -n " +
-                fish_quoted("__ringsidectl_argument " + std::to_string(i) + (repeats ? " -ge " : " -eq ") + command.path) +
-                (hint.kind == Hint::kFile ? " -F" : fish_values(hint)) + "\n";
+        text +=
+            "complete -c ringsidectl -n " +
+            fish_quoted("__ringsidectl_argument " + std::to_string(i) + (repeats ? " -ge " : " -eq ") + command.path) +
+            (hint.kind == Hint::kFile ? " -F" : fish_values(hint)) + "\n";
     }
     return text;
 }

@@ -2,8 +2,8 @@
 #include <memory>
 
 #include "tools/ringsidectl/client.h"
+#include "tools/ringsidectl/command.h"
 #include "tools/ringsidectl/names.h"
-#include "tools/ringsidectl/options.h"
 #include "tools/ringsidectl/report.h"
 
 namespace ringside::ctl {
@@ -24,13 +24,12 @@ int run(const Session& session, const VmChoice& choice) {
 
 }  // namespace
 
-void add_drain(CLI::App& root, Session& session) {
-    CLI::App* command =
-        root.add_subcommand("drain", "Put a dead VM into the archive now, instead of at the agent's next round");
+void add_drain(Command& root, const Session& session) {
+    Command command = root.add("drain", "Put a dead VM into the archive now, instead of at the agent's next round");
     auto choice = std::make_shared<VmChoice>();
-    add_vm_choice(*command, session, *choice);
-    command->footer("A VM whose writer lives is refused (exit code 8). On return the archive has the VM for good.");
-    command->callback([&session, choice] { session.run = [&session, choice] { return run(session, *choice); }; });
+    add_vm_choice(command, *choice);
+    command.footer("A VM whose writer lives is refused (exit code 8). On return the archive has the VM for good.");
+    command.run([&session, choice] { return run(session, *choice); });
 }
 
 }  // namespace ringside::ctl

@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "tools/ringsidectl/client.h"
+#include "tools/ringsidectl/command.h"
 #include "tools/ringsidectl/names.h"
-#include "tools/ringsidectl/options.h"
 #include "tools/ringsidectl/report.h"
 
 namespace ringside::ctl {
@@ -114,20 +114,17 @@ int run(const Session& session, const Options& options) {
 
 }  // namespace
 
-void add_events(CLI::App& root, Session& session) {
-    CLI::App* command =
-        root.add_subcommand("events", "Print what happened to VMs: appeared, exited, drained, quarantined, pushed");
+void add_events(Command& root, const Session& session) {
+    Command command = root.add("events", "Print what happened to VMs: appeared, exited, drained, quarantined, pushed");
     auto options = std::make_shared<Options>();
-    CLI::Option* vms = command->add_option("VM", options->vm_ids, "Only events of these VMs; they need not exist yet");
-    vms->type_name("");
-    session.hints[vms] = {Hint::kVm};
-    command->add_flag("-f,--follow", options->follow, "Go on with events as they happen, until Ctrl-C");
-    command->add_flag("--new", options->new_only, "Leave out what happened before; with --follow");
-    add_words(*command, session, "--kind", options->kinds, event_words(), "Only these kinds");
-    command->add_option("--after", options->after, "Only events after this sequence number")->type_name("SEQUENCE");
-    command->add_option("-n,--count", options->count, "End after this many events")->type_name("N");
-    command->footer("JSON is one object a line.");
-    command->callback([&session, options] { session.run = [&session, options] { return run(session, *options); }; });
+    command.texts("VM", options->vm_ids, "Only events of these VMs; they need not exist yet").hint({Hint::kVm});
+    command.flag("-f,--follow", options->follow, "Go on with events as they happen, until Ctrl-C");
+    command.flag("--new", options->new_only, "Leave out what happened before; with --follow");
+    command.words("--kind", options->kinds, event_words(), "Only these kinds");
+    command.number("--after", options->after, "Only events after this sequence number").type("SEQUENCE");
+    command.number("-n,--count", options->count, "End after this many events");
+    command.footer("JSON is one object a line.");
+    command.run([&session, options] { return run(session, *options); });
 }
 
 }  // namespace ringside::ctl

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "tools/ringsidectl/client.h"
-#include "tools/ringsidectl/options.h"
+#include "tools/ringsidectl/command.h"
 #include "tools/ringsidectl/points.h"
 
 namespace ringside::ctl {

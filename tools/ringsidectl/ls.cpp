@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "tools/ringsidectl/client.h"
+#include "tools/ringsidectl/command.h"
 #include "tools/ringsidectl/names.h"
-#include "tools/ringsidectl/options.h"
 #include "tools/ringsidectl/report.h"
 
 namespace ringside::ctl {
@@ -43,15 +43,13 @@ int run(const Session& session, const Options& options) {
 
 }  // namespace
 
-void add_ls(CLI::App& root, Session& session) {
-    CLI::App* command = root.add_subcommand("ls", "List VMs");
+void add_ls(Command& root, const Session& session) {
+    Command command = root.add("ls", "List VMs");
     auto options = std::make_shared<Options>();
-    CLI::Option* vms = command->add_option("VM", options->vm_ids, "Only these VMs, in any state");
-    vms->type_name("");
-    session.hints[vms] = {Hint::kVm};
-    command->add_flag("-a,--all", options->all, "Also VMs that are drained, from the archive");
-    add_words(*command, session, "--state", options->states, state_words(), "Only VMs in these states");
-    command->callback([&session, options] { session.run = [&session, options] { return run(session, *options); }; });
+    command.texts("VM", options->vm_ids, "Only these VMs, in any state").hint({Hint::kVm});
+    command.flag("-a,--all", options->all, "Also VMs that are drained, from the archive");
+    command.words("--state", options->states, state_words(), "Only VMs in these states");
+    command.run([&session, options] { return run(session, *options); });
 }
 
 }  // namespace ringside::ctl

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/ringsidectl/options.h"
+#include "tools/ringsidectl/command.h"
 #include "tools/ringsidectl/output.h"
 
 namespace ringside::ctl {

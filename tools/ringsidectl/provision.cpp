@@ -10,7 +10,7 @@
 #include <optional>
 #include <vector>
 
-#include "tools/ringsidectl/options.h"
+#include "tools/ringsidectl/command.h"
 #include "tools/ringsidectl/report.h"
 #include "tools/ringsidectl/schema_cost.h"
 
@@ -38,31 +38,43 @@ std::optional<std::uint32_t> whole_number(const std::string& text, int base) {
     return value;
 }
 
-uid_t parse_owner(const std::string& text) {
-    if (const auto uid = whole_number(text, 10)) return *uid;
+// A name of the account databases, or a number.
+Result<uid_t> parse_owner(const std::string& text) {
+    if (const auto uid = whole_number(text, 10)) return uid_t{*uid};
     std::array<char, kAccountBytes> buffer{};
     passwd entry{};
     passwd* found = nullptr;
     if (getpwnam_r(text.c_str(), &entry, buffer.data(), buffer.size(), &found) == 0 && found) return found->pw_uid;
-    throw CLI::ValidationError("--owner", "there is no user `" + text + "`; give a name of `getent passwd`, or a uid");
+    return agent::error(agent::Code::kInvalid,
+                        "there is no user `" + text + "`; give a name of `getent passwd`, or a uid");
 }
 
-gid_t parse_group(const std::string& text) {
-    if (const auto gid = whole_number(text, 10)) return *gid;
+Result<gid_t> parse_group(const std::string& text) {
+    if (const auto gid = whole_number(text, 10)) return gid_t{*gid};
     std::array<char, kAccountBytes> buffer{};
     group entry{};
     group* found = nullptr;
     if (getgrnam_r(text.c_str(), &entry, buffer.data(), buffer.size(), &found) == 0 && found) return found->gr_gid;
-    throw CLI::ValidationError("--group", "there is no group `" + text + "`; give a name of `getent group`, or a gid");
+    return agent::error(agent::Code::kInvalid,
+                        "there is no group `" + text + "`; give a name of `getent group`, or a gid");
 }
 
-mode_t parse_mode(const std::string& text) {
+Result<mode_t> parse_mode(const std::string& text) {
     const auto mode = whole_number(text, 8);
-    if (!mode || *mode > kModeMax || *mode == 0) {
-        throw CLI::ValidationError("--mode",
-                                   "`" + text + "` is not a mode: write it in octal, 0600 to 0777, such as 0640");
-    }
-    return *mode;
+    if (mode && *mode <= kModeMax && *mode != 0) return mode_t{*mode};
+    return agent::error(agent::Code::kInvalid,
+                        "`" + text + "` is not a mode: write it in octal, 0600 to 0777, such as 0640");
+}
+
+// Puts what `parse` made of an option's text into `to`.
+template <typename T>
+std::function<Result<void>(const std::string&)> storing(T& to, Result<T> (*parse)(const std::string&)) {
+    return [&to, parse](const std::string& text) -> Result<void> {
+        const Result<T> value = parse(text);
+        if (!value) return value.error();
+        to = *value;
+        return {};
+    };
 }
 
 ExitCode exit_code_of_errno(int code) {
@@ -130,44 +142,36 @@ int run(const Session& session, const Options& options) {
 
 }  // namespace
 
-void add_provision(CLI::App& root, Session& session) {
-    CLI::App* command = root.add_subcommand(
-        "provision", "Lay out the segment of a VM that will attach to it later, and print its path");
+void add_provision(Command& root, const Session& session) {
+    Command command =
+        root.add("provision", "Lay out the segment of a VM that will attach to it later, and print its path");
     auto options = std::make_shared<Options>();
-    command->add_option("--vm-id", options->vm_id, "1 to 63 of A-Z a-z 0-9 . _ : -, the first a letter or digit")
-        ->required()
-        ->type_name("ID");
-    CLI::Option* schema =
-        command->add_option("--schema", options->schema, "A standard schema or a TOML file")->type_name("NAME|FILE");
-    schema->capture_default_str();
-    session.hints[schema] = {Hint::kFile};
-    command->add_option("--component", options->component, "For a component of the VM; left out: the VMM itself")
-        ->type_name("NAME");
-    CLI::Option* directory =
-        command->add_option("--directory", options->directory, "Where the agent looks for segments; on a tmpfs")
-            ->type_name("DIR")
-            ->capture_default_str();
-    session.hints[directory] = {Hint::kDirectory};
+    command.text("--vm-id", options->vm_id, "1 to 63 of A-Z a-z 0-9 . _ : -, the first a letter or digit")
+        .required()
+        .type("ID");
+    command.text("--schema", options->schema, "A standard schema or a TOML file")
+        .type("NAME|FILE")
+        .shows(options->schema)
+        .hint({Hint::kFile});
+    command.text("--component", options->component, "For a component of the VM; left out: the VMM itself").type("NAME");
+    command.text("--directory", options->directory, "Where the agent looks for segments; on a tmpfs")
+        .type("DIR")
+        .shows(options->directory)
+        .hint({Hint::kDirectory});
     command
-        ->add_option_function<std::string>(
-            "--owner", [options](const std::string& text) { options->owner = parse_owner(text); },
-            "User that the VMM will run as; left out: the caller")
-        ->type_name("USER|UID");
+        .parsed("--owner", "User that the VMM will run as; left out: the caller", storing(options->owner, parse_owner))
+        .type("USER|UID");
     command
-        ->add_option_function<std::string>(
-            "--group", [options](const std::string& text) { options->group = parse_group(text); },
-            "Group of the file; left out: what the directory gives")
-        ->type_name("GROUP|GID");
-    command
-        ->add_option_function<std::string>(
-            "--mode", [options](const std::string& text) { options->mode = parse_mode(text); },
-            "Permissions of the file, in octal")
-        ->type_name("MODE")
-        ->default_str("0640");
-    command->footer(
+        .parsed("--group", "Group of the file; left out: what the directory gives",
+                storing(options->group, parse_group))
+        .type("GROUP|GID");
+    command.parsed("--mode", "Permissions of the file, in octal", storing(options->mode, parse_mode))
+        .type("MODE")
+        .shows("0640");
+    command.footer(
         "Run it inside the VM's own cgroup: the segment's memory is charged for good to the cgroup of whoever creates\n"
         "it. Without room in memory nothing is left behind, and the exit code is 8.");
-    command->callback([&session, options] { session.run = [&session, options] { return run(session, *options); }; });
+    command.run([&session, options] { return run(session, *options); });
 }
 
 }  // namespace ringside::ctl

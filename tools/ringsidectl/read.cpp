@@ -4,9 +4,9 @@
 #include <utility>
 #include <vector>
 
+#include "tools/ringsidectl/command.h"
 #include "tools/ringsidectl/fetch.h"
 #include "tools/ringsidectl/names.h"
-#include "tools/ringsidectl/options.h"
 #include "tools/ringsidectl/report.h"
 #include "tools/ringsidectl/selector.h"
 
@@ -83,27 +83,26 @@ int run(const Session& session, const Options& options) {
 
 }  // namespace
 
-void add_read(CLI::App& root, Session& session) {
-    CLI::App* command = root.add_subcommand("read", "Print windows of series");
+void add_read(Command& root, const Session& session) {
+    Command command = root.add("read", "Print windows of series");
     auto options = std::make_shared<Options>();
-    add_vm_choice(*command, session, options->vm);
-    add_selector(*command, "SELECTOR", options->selector,
+    add_vm_choice(command, options->vm);
+    add_selector(command, "SELECTOR", options->selector,
                  "Which series, such as 'vmm_block_bytes_total{op=\"read\"}'; left out: all");
-    add_duration(*command, "--tier", options->tier_ns,
-                 "The tier's resolution; left out: the finest that reaches back to the begin");
-    CLI::Option* last = add_duration(
-        *command, "--last", options->last_ns,
+    command.duration("--tier", options->tier_ns,
+                     "The tier's resolution; left out: the finest that reaches back to the begin");
+    const Option last = command.duration(
+        "--last", options->last_ns,
         "This span up to --end, which is now, or the VM's end; the default is 5m, and with --tier alone all");
-    CLI::Option* begin = add_time(*command, "--begin", options->begin_ns, "Windows that end after this time");
-    begin->excludes(last);
-    add_time(*command, "--end", options->end_ns, "Windows that end at this time or before");
-    add_words(*command, session, "--columns", options->columns, column_words(), "Only these columns");
-    command->add_flag("--closed", options->closed, "Leave out the window that is not over");
-    command->footer(
+    command.time("--begin", options->begin_ns, "Windows that end after this time").excludes(last);
+    command.time("--end", options->end_ns, "Windows that end at this time or before");
+    command.words("--columns", options->columns, column_words(), "Only these columns");
+    command.flag("--closed", options->closed, "Leave out the window that is not over");
+    command.footer(
         "TIME is the end of the window, [T - tier, T). Counters and histograms are cumulative since the epoch began.\n"
         "A window that is not there had no data. Flags: open (not over yet), torn (the writer died in an update),\n"
         "carried (no record, the value holds from before), partial (the VM or series began or ended inside).");
-    command->callback([&session, options] { session.run = [&session, options] { return run(session, *options); }; });
+    command.run([&session, options] { return run(session, *options); });
 }
 
 }  // namespace ringside::ctl

@@ -7,7 +7,7 @@
 #include "libwriter/toml/schema_names.h"
 #include "libwriter/toml/schema_toml.h"
 #include "libwriter/toml/standard_schemas.h"
-#include "tools/ringsidectl/options.h"
+#include "tools/ringsidectl/command.h"
 #include "tools/ringsidectl/points.h"
 #include "tools/ringsidectl/report.h"
 #include "tools/ringsidectl/schema_cost.h"
@@ -185,12 +185,6 @@ int run_check(const Session& session, const std::vector<std::string>& names) {
     return finish(output, worst);
 }
 
-CLI::Option* hint_schema(Session& session, CLI::Option* option) {
-    option->required()->type_name("");
-    session.hints[option] = {Hint::kFile};
-    return option;
-}
-
 std::string standard_names() {
     std::string names;
     for (const schemas::Standard& standard : schemas::all()) {
@@ -201,35 +195,31 @@ std::string standard_names() {
 
 }  // namespace
 
-void add_schema(CLI::App& root, Session& session) {
-    CLI::App* schema = root.add_subcommand("schema", "Check schemas, and say what they cost");
-    schema->require_subcommand(1);
+void add_schema(Command& root, const Session& session) {
+    Command schema = root.add("schema", "Check schemas, and say what they cost");
+    schema.needs_command();
     const std::string what = "A standard schema (" + standard_names() + ") or a TOML file";
 
-    CLI::App* check = schema->add_subcommand("check", "Check schemas against every rule");
+    Command check = schema.add("check", "Check schemas against every rule");
     auto names = std::make_shared<std::vector<std::string>>();
-    hint_schema(session, check->add_option("SCHEMA", *names, what));
-    check->footer("Exit code 7 when one breaks a rule.");
-    check->callback([&session, names] { session.run = [&session, names] { return run_check(session, *names); }; });
+    check.texts("SCHEMA", *names, what).required().hint({Hint::kFile});
+    check.footer("Exit code 7 when one breaks a rule.");
+    check.run([&session, names] { return run_check(session, *names); });
 
-    CLI::App* size = schema->add_subcommand("size", "Say how many bytes a segment takes, to the byte, and for what");
+    Command size = schema.add("size", "Say how many bytes a segment takes, to the byte, and for what");
     auto size_of = std::make_shared<std::string>();
     auto vms = std::make_shared<std::uint64_t>(1);
-    hint_schema(session, size->add_option("SCHEMA", *size_of, what));
-    size->add_option("--vms", *vms, "For this many VMs")->type_name("N")->capture_default_str();
-    size->footer("CSV has the line of the schema; tiers and metrics are in the table and in JSON.");
-    size->callback([&session, size_of, vms] {
-        session.run = [&session, size_of, vms] { return run_size(session, *size_of, *vms); };
-    });
+    size.text("SCHEMA", *size_of, what).required().hint({Hint::kFile});
+    size.number("--vms", *vms, "For this many VMs").shows("1");
+    size.footer("CSV has the line of the schema; tiers and metrics are in the table and in JSON.");
+    size.run([&session, size_of, vms] { return run_size(session, *size_of, *vms); });
 
-    CLI::App* show = schema->add_subcommand("show", "Show a schema's tiers and metrics");
+    Command show = schema.add("show", "Show a schema's tiers and metrics");
     auto shown = std::make_shared<std::string>();
     auto toml = std::make_shared<bool>(false);
-    hint_schema(session, show->add_option("SCHEMA", *shown, what));
-    show->add_flag("--toml", *toml, "Print it as TOML, to be copied and changed");
-    show->callback([&session, shown, toml] {
-        session.run = [&session, shown, toml] { return run_show(session, *shown, *toml); };
-    });
+    show.text("SCHEMA", *shown, what).required().hint({Hint::kFile});
+    show.flag("--toml", *toml, "Print it as TOML, to be copied and changed");
+    show.run([&session, shown, toml] { return run_show(session, *shown, *toml); });
 }
 
 }  // namespace ringside::ctl

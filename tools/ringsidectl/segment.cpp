@@ -1,5 +1,4 @@
 // ringsidectl segment verify, dump: segments and archive files without an agent.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <memory>
@@ -7,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "tools/ringsidectl/options.h"
+#include "tools/ringsidectl/command.h"
 #include "tools/ringsidectl/report.h"
 #include "tools/ringsidectl/segment_file.h"
 #include "tools/ringsidectl/selector.h"
@@ -277,53 +276,47 @@ int run_dump(const Session& session, const DumpOptions& options) {
     return finish(output, warnings.empty() ? kExitOk : kExitPartial);
 }
 
-void add_dump(CLI::App& segment, Session& session) {
-    CLI::App* dump =
-        segment.add_subcommand("dump", "Print header, schema and series of a file, and windows on request");
+Result<void> check_tier(const std::string& text) {
+    if (text == "all") return {};
+    const auto parsed = parse_duration_ns(text);
+    if (!parsed) return agent::error(parsed.error().code, parsed.error().context + ", or all");
+    return {};
+}
+
+void add_dump(Command& segment, const Session& session) {
+    Command dump = segment.add("dump", "Print header, schema and series of a file, and windows on request");
     auto options = std::make_shared<DumpOptions>();
-    CLI::Option* path =
-        dump->add_option("PATH", options->path, "A segment or an archive file")->required()->type_name("");
-    session.hints[path] = {Hint::kFile};
-    dump->add_option_function<std::string>(
-            "--series",
-            [options](const std::string& text) {
-                const auto parsed = agent::parse_selector(text);
-                if (!parsed) throw CLI::ValidationError("--series", "`" + text + "`: " + parsed.error().context);
-                options->series = text;
-            },
-            "Also the windows of these series; '{}' is all of them")
-        ->type_name("SELECTOR");
-    dump->add_option_function<std::string>(
-            "--tier",
-            [options](const std::string& text) {
-                if (text != "all") {
-                    const auto parsed = parse_duration_ns(text);
-                    if (!parsed) throw CLI::ValidationError("--tier", parsed.error().context + ", or all");
-                }
-                options->tier = text;
-            },
-            "The tier's resolution, or all; the default is the finest")
-        ->type_name("DURATION|all");
-    add_words(*dump, session, "--columns", options->columns, column_words(), "Only these columns");
-    dump->footer("CSV has the windows, or without --series and --tier the series.");
-    dump->callback([&session, options] { session.run = [&session, options] { return run_dump(session, *options); }; });
+    dump.text("PATH", options->path, "A segment or an archive file").required().hint({Hint::kFile});
+    dump.parsed("--series", "Also the windows of these series; '{}' is all of them",
+                [options](const std::string& text) {
+                    options->series = text;
+                    return check_selector(text);
+                })
+        .type("SELECTOR");
+    dump.parsed("--tier", "The tier's resolution, or all; the default is the finest",
+                [options](const std::string& text) {
+                    options->tier = text;
+                    return check_tier(text);
+                })
+        .type("DURATION|all");
+    dump.words("--columns", options->columns, column_words(), "Only these columns");
+    dump.footer("CSV has the windows, or without --series and --tier the series.");
+    dump.run([&session, options] { return run_dump(session, *options); });
 }
 
 }  // namespace
 
-void add_segment(CLI::App& root, Session& session) {
-    CLI::App* segment =
-        root.add_subcommand("segment", "Check and read segments and archive files, with or without an agent");
-    segment->require_subcommand(1);
+void add_segment(Command& root, const Session& session) {
+    Command segment = root.add("segment", "Check and read segments and archive files, with or without an agent");
+    segment.needs_command();
 
-    CLI::App* verify = segment->add_subcommand("verify", "Check files as the agent does, and read every window");
+    Command verify = segment.add("verify", "Check files as the agent does, and read every window");
     auto paths = std::make_shared<std::vector<std::string>>();
-    CLI::Option* path = verify->add_option("PATH", *paths, "Segments and archive files")->required()->type_name("");
-    session.hints[path] = {Hint::kFile};
-    verify->footer("Exit code 7 when one of them is not right.");
-    verify->callback([&session, paths] { session.run = [&session, paths] { return run_verify(session, *paths); }; });
+    verify.texts("PATH", *paths, "Segments and archive files").required().hint({Hint::kFile});
+    verify.footer("Exit code 7 when one of them is not right.");
+    verify.run([&session, paths] { return run_verify(session, *paths); });
 
-    add_dump(*segment, session);
+    add_dump(segment, session);
 }
 
 }  // namespace ringside::ctl

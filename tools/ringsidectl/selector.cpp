@@ -6,17 +6,18 @@
 
 namespace ringside::ctl {
 
-CLI::Option* add_selector(CLI::App& command, const std::string& name, std::string& selector, const std::string& help) {
-    return command
-        .add_option_function<std::string>(
-            name,
-            [name, &selector](const std::string& text) {
-                const auto parsed = agent::parse_selector(text);
-                if (!parsed) throw CLI::ValidationError(name, "`" + text + "`: " + parsed.error().context);
-                selector = text;
-            },
-            help)
-        ->type_name(name.starts_with('-') ? "SELECTOR" : "");
+Result<void> check_selector(const std::string& text) {
+    const auto parsed = agent::parse_selector(text);
+    if (parsed) return {};
+    return agent::error(parsed.error().code, "`" + text + "`: " + parsed.error().context);
+}
+
+void add_selector(Command& command, const std::string& name, std::string& selector, const std::string& help) {
+    Option option = command.parsed(name, help, [&selector](const std::string& text) {
+        selector = text;
+        return check_selector(text);
+    });
+    if (name.starts_with('-')) option.type("SELECTOR");
 }
 
 v1::LabelMatcher to_message(const agent::Matcher& matcher) {

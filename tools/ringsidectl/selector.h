@@ -6,15 +6,18 @@
 #include <string>
 
 #include "agent/query/matcher.h"
-#include "tools/ringsidectl/options.h"
+#include "tools/ringsidectl/command.h"
 
 namespace ringside::ctl {
 
 namespace v1 = ringside::v1;
 using agent::Result;
 
-// An option or a positional (`name` without dashes) that takes a selector; one that does not parse is an error of usage.
-CLI::Option* add_selector(CLI::App& command, const std::string& name, std::string& selector, const std::string& help);
+// An option or a positional that takes a selector; one that does not parse is an error of usage.
+void add_selector(Command& command, const std::string& name, std::string& selector, const std::string& help);
+
+// Says what is wrong with the text of a selector.
+Result<void> check_selector(const std::string& text);
 
 v1::LabelMatcher to_message(const agent::Matcher& matcher);
 

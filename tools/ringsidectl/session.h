@@ -1,5 +1,4 @@
-// What the command line said, shared by all commands. Each command adds itself to the tree of CLI11 and leaves behind
-// what to run.
+// What the command line said, shared by all commands.
 #pragma once
 
 #include <cstdint>
@@ -40,19 +39,5 @@ struct Session {
 
 // Builds the whole command line on `session`, which outlives it.
 std::unique_ptr<CLI::App> make_command_line(Session& session);
-
-// One file each.
-void add_admit(CLI::App& root, Session& session);  // admit, release, admissions
-void add_completion(CLI::App& root, Session& session);
-void add_drain(CLI::App& root, Session& session);
-void add_events(CLI::App& root, Session& session);
-void add_ls(CLI::App& root, Session& session);
-void add_provision(CLI::App& root, Session& session);
-void add_read(CLI::App& root, Session& session);
-void add_schema(CLI::App& root, Session& session);
-void add_segment(CLI::App& root, Session& session);
-void add_show(CLI::App& root, Session& session);
-void add_stat(CLI::App& root, Session& session);
-void add_status(CLI::App& root, Session& session);
 
 }  // namespace ringside::ctl

@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "tools/ringsidectl/client.h"
+#include "tools/ringsidectl/command.h"
 #include "tools/ringsidectl/names.h"
-#include "tools/ringsidectl/options.h"
 #include "tools/ringsidectl/report.h"
 #include "tools/ringsidectl/selector.h"
 
@@ -192,14 +192,13 @@ int run(const Session& session, const Options& options) {
 
 }  // namespace
 
-void add_show(CLI::App& root, Session& session) {
-    CLI::App* command =
-        root.add_subcommand("show", "Show a VM: its state, segment, tiers, metrics and how far upstreams are");
+void add_show(Command& root, const Session& session) {
+    Command command = root.add("show", "Show a VM: its state, segment, tiers, metrics and how far upstreams are");
     auto options = std::make_shared<Options>();
-    add_vm_choice(*command, session, options->vm);
-    command->add_flag("--series", options->series, "Also its series; in CSV only they are printed");
-    add_selector(*command, "--match", options->selector, "Only the series that match, such as 'name{label=\"value\"}'");
-    command->callback([&session, options] { session.run = [&session, options] { return run(session, *options); }; });
+    add_vm_choice(command, options->vm);
+    command.flag("--series", options->series, "Also its series; in CSV only they are printed");
+    add_selector(command, "--match", options->selector, "Only the series that match, such as 'name{label=\"value\"}'");
+    command.run([&session, options] { return run(session, *options); });
 }
 
 }  // namespace ringside::ctl

@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "tools/ringsidectl/command.h"
 #include "tools/ringsidectl/fetch.h"
 #include "tools/ringsidectl/names.h"
-#include "tools/ringsidectl/options.h"
 #include "tools/ringsidectl/report.h"
 #include "tools/ringsidectl/stat_columns.h"
 #include "tools/ringsidectl/text.h"
@@ -208,34 +208,31 @@ int run(const Session& session, Options& options) {
 
 }  // namespace
 
-void add_stat(CLI::App& root, Session& session) {
-    CLI::App* command = root.add_subcommand("stat", "Print rates and values of a VM, one line an interval");
+void add_stat(Command& root, const Session& session) {
+    Command command = root.add("stat", "Print rates and values of a VM, one line an interval");
     auto options = std::make_shared<Options>();
-    add_vm_choice(*command, session, options->vm);
-    add_duration(*command, "INTERVAL", options->interval_ns,
-                 "Print a line this often; left out: one line for the last 10s")
-        ->type_name("");
-    command->add_option("COUNT", options->count, "End after this many lines; left out: go on until Ctrl-C")
-        ->type_name("");
+    add_vm_choice(command, options->vm);
+    command.duration("INTERVAL", options->interval_ns, "Print a line this often; left out: one line for the last 10s");
+    command.number("COUNT", options->count, "End after this many lines; left out: go on until Ctrl-C");
     command
-        ->add_option_function<std::string>(
-            "--columns",
-            [options](const std::string& text) {
-                auto columns = parse_columns(text);
-                if (!columns) throw CLI::ValidationError("--columns", columns.error().context);
-                options->columns = std::move(*columns);
-            },
-            "What to print: [NAME=]METRIC[{LABEL=\"VALUE\"}][:FUNCTION], separated by commas; functions are rate, "
-            "increase, last, avg, min, max and quantiles such as p99")
-        ->type_name("COLUMN,...");
-    command->footer(
+        .parsed("--columns",
+                "What to print: [NAME=]METRIC[{LABEL=\"VALUE\"}][:FUNCTION], separated by commas; functions are rate, "
+                "increase, last, avg, min, max and quantiles such as p99",
+                [options](const std::string& text) -> Result<void> {
+                    auto columns = parse_columns(text);
+                    if (!columns) return columns.error();
+                    options->columns = std::move(*columns);
+                    return {};
+                })
+        .type("COLUMN,...");
+    command.footer(
         "The first line comes at once, from the rings: it covers the interval that is just over. Rates are increases "
         "a\n"
         "second, summed over the series that match; `last` is summed too, `min` and `max` are over all of them.\n"
         "A quantile covers at least one window of the finest tier that keeps buckets. Of a VM that has ended, the "
         "last\n"
         "COUNT intervals are printed. JSON is one object a line.");
-    command->callback([&session, options] { session.run = [&session, options] { return run(session, *options); }; });
+    command.run([&session, options] { return run(session, *options); });
 }
 
 }  // namespace ringside::ctl

@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "tools/ringsidectl/client.h"
+#include "tools/ringsidectl/command.h"
 #include "tools/ringsidectl/names.h"
-#include "tools/ringsidectl/options.h"
 #include "tools/ringsidectl/report.h"
 #include "tools/ringsidectl/text.h"
 
@@ -141,10 +141,9 @@ int run(const Session& session) {
 
 }  // namespace
 
-void add_status(CLI::App& root, Session& session) {
-    CLI::App* command = root.add_subcommand(
-        "status", "Show the agent: budgets, archive, upstreams, and segments in quarantine with the reason");
-    command->callback([&session] { session.run = [&session] { return run(session); }; });
+void add_status(Command& root, const Session& session) {
+    root.add("status", "Show the agent: budgets, archive, upstreams, and segments in quarantine with the reason")
+        .run([&session] { return run(session); });
 }
 
 }  // namespace ringside::ctl

@@ -48,6 +48,7 @@ void CallGate::leave(const Caller& caller, CallKind kind) {
     const bool watch = kind == CallKind::kWatch;
     --(watch ? all_.watchers : all_.calls);
     show();
+    if (all_.calls + all_.watchers == 0) idle_.notify_all();
     if (caller.is_operator) return;
     if (!watch) --tenant_calls_;
     Counts& counts = tenants_[caller.uid];
@@ -58,6 +59,11 @@ void CallGate::leave(const Caller& caller, CallKind kind) {
 void CallGate::show() {
     calls_.set(static_cast<double>(all_.calls));
     watchers_.set(static_cast<double>(all_.watchers));
+}
+
+void CallGate::wait_idle(std::chrono::milliseconds limit) const {
+    std::unique_lock lock(mutex_);
+    idle_.wait_for(lock, limit, [this] { return all_.calls + all_.watchers == 0; });
 }
 
 std::size_t CallGate::under_way(CallKind kind) const {

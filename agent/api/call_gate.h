@@ -1,6 +1,8 @@
 // How many calls may be under way at once, so that no caller can fill the agent's memory with half-read answers.
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -59,6 +61,8 @@ class CallGate {
     Result<Ticket> enter(const Caller& caller, CallKind kind);
 
     std::size_t under_way(CallKind kind) const;
+    // Waits until no call is under way, at most `limit`.
+    void wait_idle(std::chrono::milliseconds limit) const;
 
   private:
     struct Counts {
@@ -72,6 +76,7 @@ class CallGate {
     const CallLimits limits_;
     MetricGauge& calls_;
     MetricGauge& watchers_;
+    mutable std::condition_variable idle_;
     mutable std::mutex mutex_;  // guards all below
     Counts all_;
     std::size_t tenant_calls_ = 0;

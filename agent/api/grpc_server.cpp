@@ -22,6 +22,9 @@ constexpr int kWriteBufferBytes = 16 * 1024;
 constexpr int kKeepaliveMs = 60'000;
 constexpr int kKeepaliveTimeoutMs = 20'000;
 
+// For the last answers to leave the process.
+constexpr std::chrono::milliseconds kFlush{200};
+
 std::uint64_t realtime_ns() {
     return static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -104,7 +107,10 @@ void ApiServer::stop() {
     acceptor_.stop();
     socket_.close();
     fan_.stop();
-    if (server_) server_->Shutdown(std::chrono::system_clock::now() + options_.stop_timeout);
+    // gRPC's own shutdown waits for idle connections as long as for calls, and some clients do not look at theirs between
+    // two calls: so wait for the calls here, and there only for what was answered to be sent.
+    gate_.wait_idle(options_.stop_timeout);
+    if (server_) server_->Shutdown(std::chrono::system_clock::now() + kFlush);
     // Clients that say nothing would keep their connections, and the server its descriptors.
     peers_.shutdown_all();
     server_.reset();

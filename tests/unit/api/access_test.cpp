@@ -352,6 +352,19 @@ TEST(Server, StopsInBoundedTimeWhateverItsCallersDo) {
     fixture.server->stop();
 }
 
+TEST(Server, StopsAtOnceWhereClientsAreConnectedAndIdle) {
+    ApiOptions options;
+    options.stop_timeout = 10min;  // The test would time out.
+    ApiFixture fixture(4096, {}, std::move(options));
+    const ApiClient client = fixture.connect();
+    EXPECT_TRUE(client.list_vms({}).status.ok());
+    int silent[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, silent), 0);
+    ASSERT_TRUE(fixture.server->add_connection(silent[0], {0, true}));
+    fixture.server->stop();
+    close(silent[1]);
+}
+
 TEST(Server, SurvivesGarbageOnAConnection) {
     ApiFixture fixture;
     for (const std::string& garbage : {std::string("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), std::string(100'000, '\0'),

@@ -45,7 +45,9 @@ std::optional<std::uint32_t> pick_tier(const SchemaInfo& schema, const VmInfo& v
             if (info.resolution_s == resolution_s) return tier;
             continue;
         }
-        const std::uint64_t history_ns = std::uint64_t{info.resolution_s} * info.slots * kNsPerS;
+        // One window more than the ring has slots: who asked for the last 300 of 300 windows may lose the first while the
+        // request is on its way, and is served better by the other 299 than by a coarser tier.
+        const std::uint64_t history_ns = std::uint64_t{info.resolution_s} * (std::uint64_t{info.slots} + 1) * kNsPerS;
         if (minus(newest_ns(vm, now_ns), history_ns) <= begin_ns) return tier;
     }
     if (resolution_s != 0) return std::nullopt;

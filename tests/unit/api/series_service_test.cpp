@@ -181,9 +181,10 @@ TEST_F(SeriesServiceTest, LeavesOutTheOpenWindowWhereToldTo) {
 
 TEST_F(SeriesServiceTest, PicksTheFinestTierThatReachesBack) {
     v1::ReadSeriesRequest request = read_of("vm-a", "queue_depth");
-    request.set_begin_ns(kTestNowNs - 300 * kSecond);
-    EXPECT_EQ(joined(client.read_series(request)).begin()->second.resolution_s(), 1u);
+    // The last 300 s come from 300 windows of 1 s, also when the request was a moment on its way.
     request.set_begin_ns(kTestNowNs - 301 * kSecond);
+    EXPECT_EQ(joined(client.read_series(request)).begin()->second.resolution_s(), 1u);
+    request.set_begin_ns(kTestNowNs - 302 * kSecond);
     const auto coarse = joined(client.read_series(request)).begin()->second;
     EXPECT_EQ(coarse.resolution_s(), 10u);
     EXPECT_EQ(coarse.min_size(), 0);  // which that tier does not keep

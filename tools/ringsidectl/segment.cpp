@@ -213,6 +213,8 @@ Result<std::vector<SeriesOfPoints>> read_points(const SegmentFile& file, const s
     if (!tiers) return tiers.error();
     std::vector<SeriesOfPoints> points;
     for (const agent::SeriesInfo& one : series) {
+        // The constant 1: it has no windows in the agent's answers either.
+        if (schema->metrics[one.metric].kind == agent::Kind::kInfo) continue;
         for (std::uint32_t tier : *tiers) {
             auto read = read_series_of_file(file, one, tier, columns);
             if (read) {

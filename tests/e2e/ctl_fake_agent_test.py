@@ -524,6 +524,22 @@ def test_stat_says_unknown_where_nothing_is_known(agent):
     assert line["r_bytes_total"] is None and line["r_latency_seconds:p99"] is None
 
 
+def test_stat_counts_a_series_from_0_that_began_inside_its_first_window(agent):
+    pb = agent.pb
+    partial = pb.series.POINT_FLAG_PARTIAL
+    serve_vm(agent, dead_vm(pb))
+    ends = [T0 + 29 * S, T0 + 30 * S]
+    serve_points(
+        agent,
+        points(pb, "r_bytes_total", labels={"op": "new"}, end_ns=ends, flags=[partial, 0], value_u64=[3, 5]),
+        # Partial because the VM ended in it: the series was there before, and nobody knows what it held then.
+        points(pb, "r_bytes_total", labels={"op": "old"}, end_ns=[T0 + 30 * S - 1], flags=[partial], value_u64=[700]),
+    )
+    columns = 'new=r_bytes_total{op="new"}:increase,old=r_bytes_total{op="old"}:increase'
+    line = json.loads(ctl("stat", "vm-1", "10s", "1", "--columns", columns, "-o", "json", socket=agent.socket).stdout)
+    assert (line["new"], line["old"]) == (5.0, None)
+
+
 def test_stat_heads_its_columns_with_units(agent):
     serve_ended_vm_with_points(agent)
     lines = ctl("stat", "vm-1", "10s", "1", "--columns", COLUMNS, socket=agent.socket).stdout.splitlines()

@@ -90,7 +90,7 @@ Result<std::vector<SeriesOfPoints>> fetch_points(Client& client, const std::vect
                                   .kind = static_cast<agent::Kind>(points.series().kind()),
                                   .unit = points.series().unit(),
                                   .resolution_s = points.resolution_s(),
-                                  .created_ns = points.series().created_ns(),
+                                  .created_ns = std::max(points.series().created_ns(), vm.created_ns()),
                                   .histogram_scale = points.series().histogram().scale(),
                                   .bucket_first = points.series().histogram().bucket_first(),
                                   .bucket_count = points.series().histogram().bucket_count()});

@@ -19,7 +19,7 @@ struct SeriesOfPoints {
     agent::Kind kind = agent::Kind::kCounter;
     std::string unit = {};
     std::uint32_t resolution_s = 0;
-    std::uint64_t created_ns = 0;  // 0: not known
+    std::uint64_t created_ns = 0;  // not before this; 0: not known
     // Histograms, as in agent::MetricInfo.
     int histogram_scale = 0;
     std::int32_t bucket_first = 0;

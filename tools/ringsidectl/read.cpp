@@ -19,7 +19,7 @@ constexpr std::uint64_t kDefaultLastNs = 300 * kNsPerS;
 struct Options {
     VmChoice vm;
     std::string selector;
-    std::uint64_t tier_ns = 0;  // 0: the agent chooses
+    std::uint64_t tier_ns = 0;  // 0: the agent chooses, for each component
     std::optional<std::uint64_t> begin_ns, end_ns;
     std::uint64_t last_ns = 0;
     std::vector<std::string> columns;

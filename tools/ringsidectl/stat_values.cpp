@@ -23,6 +23,12 @@ std::size_t point_at(const SeriesData& data, std::uint64_t at) {
     return after == data.end_ns.begin() ? kNone : static_cast<std::size_t>(after - data.end_ns.begin()) - 1;
 }
 
+// Whether the series began in the window of this point: then the window is partial at its begin, and its end is a whole one.
+bool began_in(const SeriesOfPoints& series, std::size_t i) {
+    const bool whole_end = series.data.end_ns[i] % (series.resolution_s * std::uint64_t{1'000'000'000}) == 0;
+    return (series.data.flags[i] & agent::kPointPartial) && whole_end;
+}
+
 // Two points between which something cumulative grew. `base` is kNone for a series that began in between: from 0.
 struct Growth {
     std::size_t base = kNone, end = kNone;
@@ -36,7 +42,7 @@ bool find_growth(const SeriesOfPoints& series, std::uint64_t begin_ns, std::uint
     std::uint64_t from_ns = begin_ns;
     if (growth.base != kNone) {
         from_ns = series.data.end_ns[growth.base];
-    } else if (series.created_ns == 0 || series.created_ns < begin_ns) {
+    } else if (series.created_ns < begin_ns && !began_in(series, 0)) {
         return false;  // it was there before, and where it stood then is not known
     }
     growth.seconds = static_cast<double>(series.data.end_ns[growth.end] - from_ns) / kNsPerS;

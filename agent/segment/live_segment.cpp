@@ -55,7 +55,14 @@ const BootId& LiveSegment::boot_id() const { return header_->boot_id; }
 std::shared_ptr<const SchemaInfo> LiveSegment::schema() const { return header_->layout->schema; }
 
 std::optional<Refusal> LiveSegment::condition() const {
+    // A cut shows in the size before any read meets it.
+    const std::uint64_t bytes = source_->size();
     std::lock_guard lock(mutex_);
+    if (!condition_ && bytes < header_->segment_bytes) {
+        count(counters_.corrupt);
+        condition_ = Refusal{QuarantineReason::kShrunk, "of its " + std::to_string(header_->segment_bytes) + " bytes " +
+                                                            std::to_string(bytes) + " are left"};
+    }
     return condition_;
 }
 

@@ -92,8 +92,8 @@ class LiveSegment : public SeriesSource {
     // never empty. A second call changes nothing. kInvalid while no writer has ever attached.
     Result<void> settle();
 
-    // Why the segment cannot be trusted any longer: it was cut, or its directory breaks a rule. Nothing while it can be. From
-    // then on series() fails, too. A kernel that fails to read (no memory, a bad disk) does not count: what was asked for
+    // Why the segment cannot be trusted any longer: it was cut (its size is looked at here), or its directory breaks a
+    // rule. Nothing while it can be. From then on series() fails, too. A kernel that fails to read (no memory, a bad disk) does not count: what was asked for
     // gives kUnavailable then, and is worth another try.
     std::optional<Refusal> condition() const;
 

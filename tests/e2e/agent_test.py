@@ -272,6 +272,21 @@ def test_bad_files_are_quarantined_beside_healthy_vms(stack, place):
     wait_until("the quarantine to be empty", lambda: quarantined(agent) == {})
 
 
+def test_a_segment_that_is_cut_while_it_is_served_harms_its_own_vm_only(stack, place):
+    agent = make_agent(stack, place)
+    writer, victim = make_writer(stack, agent, "healthy"), make_writer(stack, agent, "victim", seed=2)
+    writer.tell("run 60")
+    wait_for_state(agent, "victim", "running")
+    os.truncate(victim.path, 8192)
+    wait_until("the cut segment to be in quarantine", lambda: quarantined(agent) == {victim.path.name: "shrunk"})
+    assert state(agent, "victim") == []
+    assert counters(agent, "healthy") == tally_of_counters(writer)
+    victim.kill()
+    swept = metric_value(agent, "ringside_scans_total")
+    wait_until("some sweeps", lambda: metric_value(agent, "ringside_scans_total") > swept + 3)
+    assert victim.path.exists()  # its death changes nothing
+
+
 def test_a_vm_whose_name_is_removed_is_read_and_drained_all_the_same(stack, place):
     agent = make_agent(stack, place)
     writer = make_writer(stack, agent, "vm-1")

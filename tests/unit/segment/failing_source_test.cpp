@@ -2,6 +2,7 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 #include "agent/segment/header.h"
 #include "tests/unit/segment/segment_fixture.h"
@@ -14,6 +15,7 @@ struct Failure {
     std::uint64_t left = std::numeric_limits<std::uint64_t>::max();  // reads that succeed before the first failure
     std::uint64_t failures = 0;                                      // that come then
     int errno_value = 0;
+    std::optional<std::uint64_t> size;  // that the file is said to have
 };
 
 class FailingBytes : public ByteSource {
@@ -31,7 +33,7 @@ class FailingBytes : public ByteSource {
         errno = failure_->errno_value;
         return false;
     }
-    std::uint64_t size() const override { return bytes_.size(); }
+    std::uint64_t size() const override { return failure_->size.value_or(bytes_.size()); }
 
   private:
     MemoryBytes bytes_;
@@ -56,12 +58,24 @@ class FailingSource : public SegmentReading {
         return std::make_shared<LiveSegment>(std::move(source), *std::move(header), LiveSegment::File{}, options.now);
     }
 
-    void fail(std::uint64_t after, std::uint64_t times, int errno_value) { *failure = {after, times, errno_value}; }
+    void fail(std::uint64_t after, std::uint64_t times, int errno_value) { *failure = {after, times, errno_value, {}}; }
 
     std::shared_ptr<Failure> failure = std::make_shared<Failure>();
     std::uint32_t gauge = 0;
     std::uint32_t counter = 0;
 };
+
+TEST_F(FailingSource, NoticesACutBeforeAnyReadMeetsIt) {
+    for (std::uint64_t left : {std::uint64_t{0}, builder.bytes.size() - 1}) {
+        std::shared_ptr<LiveSegment> segment = open_failing();
+        EXPECT_FALSE(segment->condition());
+        failure->size = left;
+        ASSERT_TRUE(segment->condition()) << left;
+        EXPECT_EQ(segment->condition()->reason, QuarantineReason::kShrunk);
+        EXPECT_FALSE(segment->series());
+        failure->size.reset();
+    }
+}
 
 TEST_F(FailingSource, AnyReadThatFailsIsWorthAnotherTry) {
     for (int errno_value : {EIO, ENOMEM, EINTR}) {

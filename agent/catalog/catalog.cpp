@@ -179,7 +179,8 @@ void Catalog::set_drained(const std::string& key, std::shared_ptr<const SeriesSo
     auto entry = std::make_shared<const CatalogVm>(std::move(info), std::move(archived), layouts_);
     std::lock_guard lock(mutex_);
     auto at = by_key_.find(key);
-    if (at == by_key_.end() || at->second.entry->state() == VmState::kDrained) return;
+    // One that is drained already may have got another archive file from a drain that was repeated.
+    if (at == by_key_.end() || is_live(at->second.entry->state())) return;
     at->second.entry = std::move(entry);
     changed(false);
 }

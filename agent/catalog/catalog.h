@@ -105,7 +105,8 @@ class Catalog {
 
     // A VM found in the archive at start.
     void add_drained(std::shared_ptr<const SeriesSource> archived);
-    // From now on reads go to the archive. The segment is still there.
+    // From now on reads go to the archive, for a VM that is drained already to this file of it. The segment is still
+    // there.
     void set_drained(const std::string& key, std::shared_ptr<const SeriesSource> archived);
     // The segment of a drained VM is removed: its bytes are free for others. Publishes kDrained.
     void segment_removed(const std::string& key, std::uint64_t now_ns);

@@ -433,6 +433,17 @@ TEST_F(CatalogTest, ListsQuarantinedFilesNewestFirst) {
     EXPECT_EQ(catalog.quarantined().size(), 1u);
 }
 
+TEST_F(CatalogTest, TakesTheNewFileOfADrainThatWasRepeated) {
+    VmInfo vm = owned("vm-1", 1000);
+    const std::string key = vm_key(vm);
+    add(vm);
+    catalog.set_exited(key, vm, now);
+    catalog.set_drained(key, std::make_shared<FakeSource>(vm, schema));
+    auto again = std::make_shared<FakeSource>(vm, schema);
+    catalog.set_drained(key, again);
+    EXPECT_EQ(catalog.find(key)->source(), again);
+}
+
 TEST_F(CatalogTest, ReadsTheLayoutOfADrainedVmAtItsFirstUse) {
     auto archived = std::make_shared<FakeSource>(owned("vm-1", 1000), schema);
     archived->add_series(0, 0, {"vda"});

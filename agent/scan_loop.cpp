@@ -173,7 +173,8 @@ void ScanLoop::repair_folder() {
     if (!folder) return;
     scanner_.set_folder(std::move(*folder));
     watch();
-    log_warning("made the segment folder " + folder_ + " anew; VMs that are running go on");
+    log_warning("the segment folder " + folder_ +
+                " is another one now, made anew if need be; VMs that are running go on");
 }
 
 }  // namespace ringside::agent

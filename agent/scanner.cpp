@@ -44,6 +44,14 @@ std::string ending(const VmInfo& vm) {
     return text;
 }
 
+// Not when the folder was removed, and not when another one has its name: VMs would write to that one.
+bool is_still_there(const SegmentDirectory& folder) {
+    struct stat opened {
+    }, named{};
+    if (::fstat(folder.descriptor(), &opened) < 0 || opened.st_nlink == 0) return false;
+    return ::stat(folder.path().c_str(), &named) == 0 && named.st_ino == opened.st_ino && named.st_dev == opened.st_dev;
+}
+
 // The reason may pass by itself: the file is opened again at each sweep.
 bool may_pass(QuarantineReason reason) {
     return reason == QuarantineReason::kUnreadable || reason == QuarantineReason::kBusy;
@@ -82,9 +90,8 @@ std::optional<Scanner::FileStatus> Scanner::look_at(const SegmentDirectory& fold
 
 Result<bool> Scanner::discover(std::uint64_t now_ns) {
     const auto at = folder();
-    struct stat status {};
-    if (::fstat(at->descriptor(), &status) < 0 || status.st_nlink == 0) {
-        return error(Code::kNotFound, "the segment folder " + at->path() + " was removed");
+    if (!is_still_there(*at)) {
+        return error(Code::kNotFound, "the segment folder " + at->path() + " was removed or moved away");
     }
     auto listing = at->scan();
     if (!listing) return listing.error();

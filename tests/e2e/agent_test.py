@@ -314,6 +314,18 @@ def test_the_folder_is_made_anew_when_somebody_removes_it(stack, place):
     assert late.alive()
 
 
+def test_the_folder_that_stands_where_it_was_told_to_look_is_the_one(stack, place):
+    agent = make_agent(stack, place)
+    writer = make_writer(stack, agent, "vm-1")
+    wait_for_state(agent, "vm-1", "running")
+    agent.directory.rename(agent.directory.with_name("away"))
+    wait_until("the folder", agent.directory.exists)
+    make_writer(stack, agent, "late", seed=2)
+    wait_for_state(agent, "late", "running")
+    writer.tell("run 20")
+    assert counters(agent, "vm-1") == tally_of_counters(writer)
+
+
 def test_what_a_killed_writer_left_half_made_is_removed(stack, place):
     agent = make_agent(stack, place, "--creating-max-age", "1s")
     left, open_one = agent.directory / ".left.tmp", agent.directory / ".open.tmp"

@@ -27,6 +27,10 @@ constexpr std::uint64_t kBeatNs = 2'000'000'000;
 // thousand.
 constexpr std::uint64_t kBurstNs = 20'000'000;
 
+// What it takes to open as many files as are looked at, each once: 17. Whoever keeps making files cannot keep the agent
+// from starting; what is left then has its turn in the sweeps that follow.
+constexpr std::size_t kStartPassesMax = kMaxEntries / ScanLimits{}.opens_per_pass + 1;
+
 }  // namespace
 
 ScanLoop::ScanLoop(Scanner& scanner, std::string folder, std::uint64_t interval_ns, Metrics& metrics,
@@ -45,9 +49,10 @@ Result<void> ScanLoop::start() {
     wake_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (wake_fd_ < 0) return errno_error(errno, "cannot make an eventfd for the scan");
     watch();
-    do {
+    for (std::size_t pass = 0; pass < kStartPassesMax; ++pass) {
         sweep();
-    } while (more_);
+        if (!more_) break;
+    }
     ready_.store(true, std::memory_order_release);
     thread_ = std::thread([this] { run(); });
     return {};

@@ -22,8 +22,8 @@ class ScanLoop {
     ScanLoop(const ScanLoop&) = delete;
     ScanLoop& operator=(const ScanLoop&) = delete;
 
-    // Sweeps once, until nothing is left to open, on the caller's thread; then starts the thread. Without inotify (too
-    // many watches on this host) it logs so and goes by the clock alone.
+    // Sweeps until all files have had their turn, but not for ever, on the caller's thread; then starts the thread.
+    // Without inotify (too many watches on this host) it logs so and goes by the clock alone.
     Result<void> start();
     void stop();
     void set_interval(std::uint64_t interval_ns);

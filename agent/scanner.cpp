@@ -88,26 +88,45 @@ std::optional<Scanner::FileStatus> Scanner::look_at(const SegmentDirectory& fold
     return found;
 }
 
-Result<bool> Scanner::discover(std::uint64_t now_ns) {
+Result<bool> Scanner::look(std::uint64_t now_ns, bool sweep) {
     const auto at = folder();
     if (!is_still_there(*at)) {
         return error(Code::kNotFound, "the segment folder " + at->path() + " was removed or moved away");
     }
+    // Whoever makes a flood of bad files can also make a flood of notices: then the clock alone decides.
+    if (flooded_ && !sweep) return false;
     auto listing = at->scan();
     if (!listing) return listing.error();
     if (listing->cut) cut_.add();
     forget_names(*listing);
-
     creating_.clear();
-    std::size_t opens_left = limits().opens_per_pass;
     for (const FolderEntry& entry : listing->entries) {
         if (entry.kind == EntryKind::kCreating) creating_.push_back(entry.file_name);
-        if (entry.kind != EntryKind::kSegment || catalog_.holds(entry.file_name, entry.inode)) continue;
-        auto found = look_at(*at, entry.file_name);
-        if (!found || !catalog_.worth_opening(entry.file_name, found->stamp)) continue;
-        if (opens_left-- == 0) return true;
-        take_in(*at, entry, *found, now_ns);
     }
+    const std::uint64_t overflowed = catalog_.quarantine_overflowed();
+    const bool more = look_through(*at, listing->entries, now_ns, sweep);
+    flooded_ = catalog_.quarantine_overflowed() != overflowed;
+    return more;
+}
+
+// Opens what is worth it, in the order of names from where the last pass of this kind ended, so that no flood of files
+// keeps a VM from its turn.
+bool Scanner::look_through(const SegmentDirectory& at, const std::vector<FolderEntry>& entries, std::uint64_t now_ns,
+                           bool sweep) {
+    std::string& resume = sweep ? resume_sweep_ : resume_discover_;
+    std::size_t opens_left = limits().opens_per_pass;
+    for (const FolderEntry& entry : entries) {
+        if (entry.kind != EntryKind::kSegment || entry.file_name < resume) continue;
+        if (catalog_.holds(entry.file_name, entry.inode)) continue;
+        auto found = look_at(at, entry.file_name);
+        if (!found || !catalog_.worth_opening(entry.file_name, found->stamp, sweep)) continue;
+        if (opens_left-- == 0) {
+            resume = entry.file_name;
+            return true;
+        }
+        take_in(at, entry, *found, now_ns);
+    }
+    resume.clear();
     return false;
 }
 
@@ -203,7 +222,7 @@ void Scanner::refuse(const std::string& file, const FileStatus& status, const Se
 }
 
 Result<bool> Scanner::sweep(std::uint64_t now_ns) {
-    auto more = discover(now_ns);
+    auto more = look(now_ns, true);
     if (!more) return more;
     std::vector<std::pair<std::string, TrackedSegment>> all;
     {

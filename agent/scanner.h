@@ -45,11 +45,11 @@ class Scanner {
     Scanner(SegmentDirectory folder, Catalog& catalog, BootId host_boot, ScanLimits limits, Metrics& metrics,
             std::function<void(const std::string& key)> dead);
 
-    // One thread at a time for these three.
+    // One thread at a time for these two.
 
-    // Looks for names that came or went. True when files are left for another pass. kNotFound when the folder itself
-    // is gone.
-    Result<bool> discover(std::uint64_t now_ns);
+    // Looks for names that came or went. True when files are left for another pass, which goes on where this one was;
+    // false when all have had their turn. kNotFound when the folder itself is gone.
+    Result<bool> discover(std::uint64_t now_ns) { return look(now_ns, false); }
     // discover(), then asks for every live VM whether its writer still lives and whether it has registered more
     // series, and removes old leftovers of creation.
     Result<bool> sweep(std::uint64_t now_ns);
@@ -75,6 +75,9 @@ class Scanner {
         bool regular = false;
     };
 
+    Result<bool> look(std::uint64_t now_ns, bool sweep);
+    bool look_through(const SegmentDirectory& at, const std::vector<FolderEntry>& entries, std::uint64_t now_ns,
+                      bool sweep);
     static std::optional<FileStatus> look_at(const SegmentDirectory& folder, const std::string& file);
     std::shared_ptr<const SegmentDirectory> folder() const;
     ScanLimits limits() const;
@@ -94,7 +97,13 @@ class Scanner {
     const BootId host_boot_;
     const std::function<void(const std::string& key)> dead_;
     const std::shared_ptr<LayoutCache> schemas_;
-    std::vector<std::string> creating_;  // in the newest listing; of the thread that scans
+    // Of the thread that scans:
+    std::vector<std::string> creating_;  // in the newest listing
+    // Where the next pass of each kind begins; "": all files have had their turn. Apart, because only a sweep retries
+    // files, and would never come to the last ones if discover() ended its rounds.
+    std::string resume_sweep_;
+    std::string resume_discover_;
+    bool flooded_ = false;  // the newest pass met more bad files than the quarantine holds
 
     mutable std::mutex mutex_;  // guards the three below
     std::shared_ptr<const SegmentDirectory> folder_;

@@ -36,12 +36,12 @@ bool Catalog::holds(const std::string& file, std::uint64_t inode) const {
     return at != key_of_file_.end() && by_key_.at(at->second).stamp.inode == inode;
 }
 
-bool Catalog::worth_opening(const std::string& file, const FileStamp& stamp) const {
+bool Catalog::worth_opening(const std::string& file, const FileStamp& stamp, bool sweep) const {
     std::lock_guard lock(mutex_);
     if (auto at = key_of_file_.find(file); at != key_of_file_.end()) {
         return !by_key_.at(at->second).stamp.same_file(stamp);
     }
-    return quarantine_.worth_opening(file, stamp, rules_version_);
+    return quarantine_.worth_opening(file, stamp, rules_version_, sweep);
 }
 
 std::optional<QuarantinedFile> Catalog::add(Candidate candidate, std::uint64_t now_ns) {

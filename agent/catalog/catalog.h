@@ -65,7 +65,8 @@ struct CatalogUsage {
 
 struct CatalogOptions {
     Budgets budgets;
-    std::size_t quarantine_max = 4096;
+    // More than host-segments, so that a host all of whose VMs are refused still remembers each. About half a KiB each.
+    std::size_t quarantine_max = 16384;
     // Owners that may have segments beside a VM's own user: root and the agent.
     std::set<std::uint32_t> trusted_uids = {0};
 };
@@ -81,7 +82,8 @@ class Catalog {
     // Whether the name is that of a VM in the table, and still of the same file.
     bool holds(const std::string& file, std::uint64_t inode) const;
     // Whether a file in the directory needs to be opened: not when it is in the table or in quarantine unchanged.
-    bool worth_opening(const std::string& file, const FileStamp& stamp) const;
+    // In a `sweep` also when its trouble may have passed by itself.
+    bool worth_opening(const std::string& file, const FileStamp& stamp, bool sweep) const;
     // Takes a segment in (and publishes kAppeared, and kExited for one that is dead already), or says why not; the
     // caller then calls quarantine().
     std::optional<QuarantinedFile> add(Candidate candidate, std::uint64_t now_ns);

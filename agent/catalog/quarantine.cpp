@@ -24,13 +24,14 @@ const QuarantinedFile* Quarantine::find(const std::string& file) const {
     return at == by_file_.end() ? nullptr : &at->second;
 }
 
-bool Quarantine::worth_opening(const std::string& file, const FileStamp& stamp, std::uint64_t rules_version) const {
+bool Quarantine::worth_opening(const std::string& file, const FileStamp& stamp, std::uint64_t rules_version,
+                               bool sweep) const {
     const QuarantinedFile* known = find(file);
     if (!known || known->stamp != stamp) return true;
     switch (known->retry) {
         case Retry::kNever: return false;
         case Retry::kOnRules: return known->rules_version != rules_version;
-        case Retry::kAlways: return true;
+        case Retry::kAlways: return sweep;
     }
     return true;
 }

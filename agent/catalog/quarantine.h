@@ -49,8 +49,9 @@ class Quarantine {
     bool erase(const std::string& file) { return by_file_.erase(file) != 0; }
 
     const QuarantinedFile* find(const std::string& file) const;
-    // Whether a file found in the directory should be opened: always unless it is here and nothing has changed.
-    bool worth_opening(const std::string& file, const FileStamp& stamp, std::uint64_t rules_version) const;
+    // Whether a file found in the directory should be opened: always unless it is here and nothing has changed. In a
+    // `sweep` also where the trouble may have passed by itself.
+    bool worth_opening(const std::string& file, const FileStamp& stamp, std::uint64_t rules_version, bool sweep) const;
 
     const std::map<std::string, QuarantinedFile>& all() const { return by_file_; }
     std::map<std::string, std::uint64_t> count_by_reason() const;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <fstream>
 #include <memory>
 #include <thread>
 
@@ -51,6 +52,30 @@ TEST_F(ScanLoopTest, GoesByANewIntervalAtOnce) {
     const std::uint64_t first_ns = loop->last_scan_ns();
     loop->set_interval(1'000'000);
     EXPECT_TRUE(comes_true([&] { return loop->last_scan_ns() > first_ns; }));
+}
+
+// Somebody makes another file whenever the scan has opened one.
+TEST(ScanLoopStart, EndsAlthoughFilesKeepComing) {
+    TemporaryFolder folder("/dev/shm");
+    Metrics metrics;
+    EventBus events{64};
+    Catalog catalog{CatalogOptions{}, events};
+    ScanLimits limits;
+    limits.opens_per_pass = 1;
+    Scanner scanner(*SegmentDirectory::open(folder.path(), ::geteuid()), catalog, BootId{}, limits, metrics,
+                    [](const std::string&) {});
+    int planted = 0;
+    auto plant = [&] {
+        const std::string name = "a" + std::to_string(1'000'000 + planted++);
+        std::ofstream(folder / (name + ".00112233445566778899aabbccddeeff.seg")) << "nonsense";
+    };
+    ScanLoop loop(scanner, folder.path(), kHourNs, metrics, [&](std::uint64_t) {
+        if (planted < 200) plant();
+    });
+    plant();
+    plant();
+    ASSERT_TRUE(loop.start());
+    EXPECT_LT(planted, 200);
 }
 
 }  // namespace

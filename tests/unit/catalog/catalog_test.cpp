@@ -136,11 +136,11 @@ TEST_F(CatalogTest, KeepsAVmWhoseFileWasUnlinkedOrReplaced) {
     VmInfo vm = owned("vm-1", 1000);
     const std::string key = vm_key(vm), file = key + ".seg";
     add(vm, 1);
-    EXPECT_FALSE(catalog.worth_opening(file, {1, 1, kMiB, 1}));
+    EXPECT_FALSE(catalog.worth_opening(file, {1, 1, kMiB, 1}, false));
     EXPECT_TRUE(catalog.holds(file, 1));
     EXPECT_FALSE(catalog.holds(file, 2));
     EXPECT_FALSE(catalog.holds("other", 1));
-    EXPECT_TRUE(catalog.worth_opening(file, {1, 2, kMiB, 1}));  // another inode under the name
+    EXPECT_TRUE(catalog.worth_opening(file, {1, 2, kMiB, 1}, false));  // another inode under the name
     EXPECT_TRUE(catalog.set_unlinked(file));
     EXPECT_FALSE(catalog.set_unlinked(file));
     EXPECT_EQ(add(vm, 2), "epoch-seen");
@@ -219,12 +219,12 @@ TEST_F(CatalogTest, RefusesAVmOverTheHostsBudgetUntilThereIsRoom) {
     ASSERT_EQ(add(third), "over-budget");
     const std::string file = vm_key(third) + ".seg";
     const FileStamp stamp{1, 1, third.segment_bytes, 1};
-    EXPECT_FALSE(catalog.worth_opening(file, stamp));
+    EXPECT_FALSE(catalog.worth_opening(file, stamp, false));
     catalog.set_exited(vm_key(first), first, now);
     catalog.set_drained(vm_key(first), std::make_shared<FakeSource>(first, schema));
-    EXPECT_FALSE(catalog.worth_opening(file, stamp));
+    EXPECT_FALSE(catalog.worth_opening(file, stamp, false));
     catalog.segment_removed(vm_key(first), now);
-    EXPECT_TRUE(catalog.worth_opening(file, stamp));
+    EXPECT_TRUE(catalog.worth_opening(file, stamp, false));
     EXPECT_EQ(add(third), "");
     EXPECT_TRUE(catalog.quarantined().empty());
 }

@@ -32,22 +32,23 @@ TEST(Quarantine, IsNewsOncePerReasonAndFile) {
 TEST(Quarantine, OpensABadFileAgainOnlyWhenItChanged) {
     Quarantine quarantine(10);
     quarantine.put(bad_file("a", "bad-magic"));
-    EXPECT_FALSE(quarantine.worth_opening("a", {1, 2, 3, 4}, 8));
-    EXPECT_TRUE(quarantine.worth_opening("a", {1, 2, 3, 5}, 7));
-    EXPECT_TRUE(quarantine.worth_opening("b", {1, 2, 3, 4}, 7));
+    EXPECT_FALSE(quarantine.worth_opening("a", {1, 2, 3, 4}, 8, false));
+    EXPECT_TRUE(quarantine.worth_opening("a", {1, 2, 3, 5}, 7, false));
+    EXPECT_TRUE(quarantine.worth_opening("b", {1, 2, 3, 4}, 7, false));
 }
 
 TEST(Quarantine, OpensARefusedFileAgainWhenTheRulesChanged) {
     Quarantine quarantine(10);
     quarantine.put(bad_file("a", "over-budget", Retry::kOnRules));
-    EXPECT_FALSE(quarantine.worth_opening("a", {1, 2, 3, 4}, 7));
-    EXPECT_TRUE(quarantine.worth_opening("a", {1, 2, 3, 4}, 8));
+    EXPECT_FALSE(quarantine.worth_opening("a", {1, 2, 3, 4}, 7, false));
+    EXPECT_TRUE(quarantine.worth_opening("a", {1, 2, 3, 4}, 8, false));
 }
 
-TEST(Quarantine, OpensABusyFileAgainAtOnce) {
+TEST(Quarantine, OpensABusyFileAgainAtEachSweep) {
     Quarantine quarantine(10);
     quarantine.put(bad_file("a", "busy", Retry::kAlways));
-    EXPECT_TRUE(quarantine.worth_opening("a", {1, 2, 3, 4}, 7));
+    EXPECT_TRUE(quarantine.worth_opening("a", {1, 2, 3, 4}, 7, true));
+    EXPECT_FALSE(quarantine.worth_opening("a", {1, 2, 3, 4}, 7, false));
 }
 
 TEST(Quarantine, IsBoundedAndCountsWhatItCannotHold) {

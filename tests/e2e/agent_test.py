@@ -474,16 +474,36 @@ def run_agent(*arguments):
     return subprocess.run([AGENT, *map(str, arguments)], capture_output=True, text=True, timeout=DEADLINE_S)
 
 
-def refused(place, *arguments, says):
+def refused(place, *, says, **options):
+    """Starts an agent beside whatever runs, on a place of its own but for `options`; it must end with 1 and say so."""
     disk, memory = place
-    done = run_agent(
-        "--directory", memory / "vms", "--state-directory", disk / "other", "--socket", disk / "other.sock",
-        "--http-listen", "off", *arguments,
-    )
+    wanted = {
+        "directory": memory / "vms", "state_directory": disk / "other", "socket": disk / "other.sock", "http_listen": "off",
+        **options,
+    }
+    arguments = [word for name, value in wanted.items() for word in (f"--{name.replace('_', '-')}", value)]
+    done = run_agent(*arguments)
     assert done.returncode == 1, done.stderr
     for text in says:
         assert text in done.stderr
-    return done
+
+
+def test_a_second_agent_on_the_same_state_or_socket_is_refused(stack, place):
+    agent = make_agent(stack, place)
+    refused(place, state_directory=agent.disk / "state", says=["another agent", f"process {agent.pid}"])
+    refused(place, socket=agent.socket, says=[str(agent.socket)])
+    refused(place, http_listen=f"127.0.0.1:{agent.http_port}", says=[str(agent.http_port)])
+    assert agent.ready()
+
+
+def test_refuses_a_folder_that_others_could_list_or_that_is_on_a_disk(stack, place):
+    disk, memory = place
+    (memory / "vms").mkdir()
+    (memory / "vms").chmod(0o777)
+    refused(place, says=["mode 0777", "chmod 3753"])
+    refused(place, directory=disk / "vms", says=["not on a memory file system", "option directory"])
+    (memory / "file").write_text("")
+    refused(place, directory=memory / "file", says=["is not a folder"])
 
 
 def test_makes_the_folder_with_the_mode_that_keeps_vms_apart(stack, place):

@@ -178,9 +178,6 @@ void Agent::reload(const Config& config) {
 Agent::~Agent() { stop(); }
 
 void Agent::stop() {
-    // The readers of events first, else the API would wait for their streams.
-    events_.close();
-    if (api_) api_->stop();
     scan_.stop();
     drain_.stop();
     {
@@ -190,6 +187,9 @@ void Agent::stop() {
     drain_wanted_.notify_all();
     if (drain_thread_.joinable()) drain_thread_.join();
     upstreams_.stop();
+    // Those who read events learn what the last drain did, and then that nothing follows.
+    events_.close();
+    if (api_) api_->stop();
     if (http_) http_->stop();
 }
 

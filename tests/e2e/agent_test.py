@@ -9,11 +9,10 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 
 import pytest
 
-from harness import AGENT, DEADLINE_S, Agent, Process, Writer, http_get, scratch, wait_until
+from harness import AGENT, CTL, DEADLINE_S, Agent, Process, Writer, http_get, scratch, wait_until
 
 FAST = ("--scan-interval", "100ms")
 
@@ -409,12 +408,17 @@ def test_sigterm_finishes_the_drain_in_hand(stack, place):
     wait_for_state(agent, "vm-1", "running")
     assert agent.terminate() == 0
     traced, pid = strace_agent(stack, agent, 1_000_000)
+    follow = [CTL, "--socket", agent.socket, "events", "--follow", "-o", "json"]
+    watcher = stack.enter_context(contextlib.closing(Process(follow, agent.disk / "events.log")))
     writer.kill()
     wait_until("the drain to begin", lambda: "exited: killed" in traced.output())
     wait_until("the archive file to be written", lambda: any((agent.disk / "archive").iterdir()))
+    wait_until("the watcher to hear of the exit", lambda: '"exited"' in watcher.output())
     os.kill(pid, signal.SIGTERM)
     assert traced.process.wait(DEADLINE_S) == 0
     assert "drained: " in traced.output()
+    watcher.process.wait(DEADLINE_S)
+    assert '"drained"' in watcher.output()  # the last word, before the stream ends
     assert segments(agent) == []
     assert [path.suffix for path in (agent.disk / "archive").iterdir()] == [".rsa"]
 

@@ -16,55 +16,33 @@
 
 namespace ringside::bridge {
 
-// A running total of the kernel that began before the segment, and may begin again at 0. The series counts from the
-// first value on, which it records as 0: what was counted before belongs to nobody's window.
-class Total {
+// A running total of the kernel. The series counts from the first value on, which it records as 0: what was counted before
+// belongs to nobody's window. So it does after a step back, which may be a device replaced under its name, counters that
+// were cleared, 32 bits that wrapped, or a driver's slip: what the kernel shows now may all be old, as when a sum over CPUs
+// loses 2^32, and to take it for new, as a query does with counters that are scraped, would show a burst that never was. A
+// device that really began at 0 loses what it counted since, less than the time between two reads.
+template <typename Counter, typename Number>
+class RunningTotal {
   public:
-    Total() = default;
-    explicit Total(rside_counter* counter) : counter_(counter) {}
+    RunningTotal() = default;
+    explicit RunningTotal(Counter* counter) : counter_(counter) {}
 
-    void feed(std::uint64_t total) {
-        if (fed_) {
-            rside_counter_total(counter_, total);
-        } else {
-            restart_at(total);
-        }
-    }
-    // Counts on from `total`, adding nothing.
-    void restart_at(std::uint64_t total) {
-        rside_counter_baseline(counter_, total);
-        rside_counter_add(counter_, 0);
+    void feed(Number total) {
+        add(counter_, fed_ && total > last_ ? total - last_ : Number{0});
+        last_ = total;
         fed_ = true;
     }
 
   private:
-    rside_counter* counter_ = nullptr;
+    static void add(rside_counter* counter, std::uint64_t delta) { rside_counter_add(counter, delta); }
+    static void add(rside_counter_f64* counter, double delta) { rside_counter_f64_add(counter, delta); }
+
+    Counter* counter_ = nullptr;
+    Number last_ = 0;
     bool fed_ = false;
 };
-
-// The same for a total in seconds.
-class TotalSeconds {
-  public:
-    TotalSeconds() = default;
-    explicit TotalSeconds(rside_counter_f64* counter) : counter_(counter) {}
-
-    void feed(double total) {
-        if (fed_) {
-            rside_counter_f64_total(counter_, total);
-        } else {
-            restart_at(total);
-        }
-    }
-    void restart_at(double total) {
-        rside_counter_f64_baseline(counter_, total);
-        rside_counter_f64_add(counter_, 0.0);
-        fed_ = true;
-    }
-
-  private:
-    rside_counter_f64* counter_ = nullptr;
-    bool fed_ = false;
-};
+using Total = RunningTotal<rside_counter, std::uint64_t>;
+using TotalSeconds = RunningTotal<rside_counter_f64, double>;
 
 // A value of now; sampled or level, as the schema has it.
 class Reading {

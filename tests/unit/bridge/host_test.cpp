@@ -24,15 +24,15 @@ using namespace std::string_view_literals;
 
 const std::string kNetHead = "Inter-|   Receive\n face |bytes\n";
 
-std::string disk_line(const std::string& name, int first) {
+std::string disk_line(const std::string& name, std::uint64_t first) {
     std::string line = " 8 0 " + name;
-    for (int i = 0; i < 17; ++i) line += ' ' + std::to_string(first + i);
+    for (std::uint64_t i = 0; i < 17; ++i) line += ' ' + std::to_string(first + i);
     return line + '\n';
 }
 
-std::string net_line(const std::string& name, int first) {
+std::string net_line(const std::string& name, std::uint64_t first) {
     std::string line = name + ':';
-    for (int i = 0; i < 16; ++i) line += ' ' + std::to_string(first + i);
+    for (std::uint64_t i = 0; i < 16; ++i) line += ' ' + std::to_string(first + i);
     return line + '\n';
 }
 
@@ -234,7 +234,33 @@ TEST_F(HostCollectorTest, CountsOnWhenADeviceComesBackAndStartsAtZero) {
     host_->pass(0);
     write("/proc/net/dev", kNetHead + net_line("eth0", 4));
     host_->pass(0);
-    EXPECT_EQ(value("node_network_receive_bytes_total eth0"), 54.0);
+    EXPECT_EQ(value("node_network_receive_bytes_total eth0"), 50.0);
+    write("/proc/net/dev", kNetHead + net_line("eth0", 11));
+    host_->pass(0);
+    EXPECT_EQ(value("node_network_receive_bytes_total eth0"), 57.0);
+}
+
+// Once the whole total was counted as new: a burst of 5 GB that never was.
+TEST_F(HostCollectorTest, TakesNothingForNewWhenATotalStepsBack) {
+    constexpr std::uint64_t kGb = 1'000'000'000;
+    write("/proc/diskstats", disk_line("vda", 10 * kGb));
+    write("/proc/net/dev", kNetHead + net_line("eth0", 10 * kGb));
+    write("/proc/stat", "cpu0 1 1 1 1\nintr " + std::to_string(10 * kGb) + "\n");
+    start();
+    write("/proc/diskstats", disk_line("vda", 5 * kGb));
+    write("/proc/net/dev", kNetHead + net_line("eth0", 5 * kGb));
+    write("/proc/stat", "cpu0 1 1 1 1\nintr " + std::to_string(10 * kGb - (std::uint64_t{1} << 32)) + "\n");
+    host_->pass(0);
+    EXPECT_EQ(value("node_disk_read_bytes_total vda"), 0.0);
+    EXPECT_EQ(value("node_disk_io_time_seconds_total vda"), 0.0);
+    EXPECT_EQ(value("node_network_receive_bytes_total eth0"), 0.0);
+    EXPECT_EQ(value("node_intr_total"), 0.0);
+    write("/proc/diskstats", disk_line("vda", 5 * kGb + 2000));
+    write("/proc/net/dev", kNetHead + net_line("eth0", 5 * kGb + 2000));
+    host_->pass(0);
+    EXPECT_EQ(value("node_disk_read_bytes_total vda"), 2000.0 * 512.0);
+    EXPECT_NEAR(*value("node_disk_io_time_seconds_total vda"), 2.0, 1e-6);
+    EXPECT_EQ(value("node_network_receive_bytes_total eth0"), 2000.0);
 }
 
 TEST_F(HostCollectorTest, HoldsIdleTimeThatGoesALittleBackAndRestartsWhenItGoesFarBack) {

@@ -17,8 +17,7 @@ struct Field {
     Meaning meaning;
 };
 
-// The kernel keeps the milliseconds in 32 bits. A total that wraps, after 49 days of use, looks like a restart at 0,
-// which loses less than the interval between two reads.
+// The kernel keeps the milliseconds in 32 bits, which wrap after 49 days of use: a step back as Total knows it.
 constexpr std::array<Field, kDiskFields> kFields = {{
     {"node_disk_reads_completed_total", Meaning::kCount},
     {"node_disk_reads_merged_total", Meaning::kCount},

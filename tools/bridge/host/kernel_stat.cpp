@@ -65,12 +65,8 @@ void parse_kernel_stat(std::string_view text, KernelStat& out) {
 }
 
 void KernelStatSource::Mode::feed(std::uint64_t ticks) {
-    if (ticks < highest_ticks) {
-        if (highest_ticks - ticks < kRestartTicks) return;
-        series.restart_at(static_cast<double>(ticks) / kTicksPerSecond);
-    } else {
-        series.feed(static_cast<double>(ticks) / kTicksPerSecond);
-    }
+    if (ticks < highest_ticks && highest_ticks - ticks < kRestartTicks) return;
+    series.feed(static_cast<double>(ticks) / kTicksPerSecond);
     highest_ticks = ticks;
 }
 

@@ -42,8 +42,8 @@ class KernelStatSource : public Source {
     void record(Recorder& recorder) override;
 
   private:
-    // One mode of one CPU. The kernel's idle and iowait can go a little back, which is no restart: the series holds. A
-    // step back of more than three seconds is (a CPU that was unplugged), and the series counts on from there.
+    // One mode of one CPU. The kernel's idle and iowait go a little back now and then and come again: the series holds
+    // until they are past where they were. Three seconds back are a CPU that was unplugged, as node_exporter has it.
     struct Mode {
         TotalSeconds series;
         std::uint64_t highest_ticks = 0;

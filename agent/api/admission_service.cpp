@@ -87,10 +87,8 @@ grpc::Status release(ApiContext& api, const Caller& caller, const v1::ReleaseReq
     for (const Admission& admission : api.backend.admissions()) admitted.insert(admission.vm_id);
     v1::ErrorInfo info;
     info.set_reason(v1::ERROR_REASON_NO_SUCH_ADMISSION);
-    const auto nearest = nearest_names(request.vm_id(), admitted);
-    for (const std::string& near : nearest) info.add_nearest(near);
-    return to_status(grpc::StatusCode::NOT_FOUND, "VM '" + request.vm_id() + "' has no admission" + hint(nearest),
-                     info);
+    const std::string text = "VM '" + request.vm_id() + "' has no admission" + hint(request.vm_id(), admitted, &info);
+    return to_status(grpc::StatusCode::NOT_FOUND, text, info);
 }
 
 grpc::Status list(ApiContext& api, const Caller& caller, v1::ListAdmissionsResponse* response) {

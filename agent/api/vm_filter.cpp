@@ -1,39 +1,19 @@
 #include "agent/api/vm_filter.h"
 
-#include <algorithm>
-#include <array>
 #include <string_view>
-#include <utility>
 
 #include "agent/api/errors.h"
 #include "agent/api/wire.h"
 #include "agent/segment/name.h"
+#include "libwriter/toml/nearest.h"
 
 namespace ringside::agent {
 namespace {
 
-constexpr std::size_t kVmIdMax = 63;
 constexpr std::size_t kEpochDigits = 32;
 constexpr std::size_t kNearestMax = 5;
 
 bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
-
-// Letters to insert, remove, replace or swap. Names have at most 63 letters, so rows fit on the stack.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-    std::array<std::array<std::size_t, kVmIdMax + 1>, 3> rows{};
-    for (std::size_t j = 0; j <= b.size(); ++j) rows[0][j] = j;
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        auto& row = rows[i % 3];
-        const auto& above = rows[(i - 1) % 3];
-        row[0] = i;
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-            const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-            if (swapped) row[j] = std::min(row[j], rows[(i - 2) % 3][j - 2] + 1);
-        }
-    }
-    return rows[a.size() % 3][b.size()];
-}
 
 std::string quoted(const std::string& text) { return "'" + text.substr(0, 80) + "'"; }
 
@@ -112,9 +92,8 @@ grpc::Status check_vm_ids(const Backend& backend, const VmFilter& filter, const 
         }
         v1::ErrorInfo info;
         info.set_reason(v1::ERROR_REASON_NO_SUCH_VM);
-        const auto nearest = nearest_names(vm_id, visible);
-        for (const std::string& name : nearest) info.add_nearest(name);
-        return to_status(grpc::StatusCode::NOT_FOUND, "there is no VM " + quoted(vm_id) + hint(nearest), info);
+        const std::string text = "there is no VM " + quoted(vm_id) + hint(vm_id, visible, &info);
+        return to_status(grpc::StatusCode::NOT_FOUND, text, info);
     }
     return grpc::Status::OK;
 }
@@ -129,28 +108,11 @@ grpc::Status no_such_epoch(const VmFilter& filter) {
                      v1::ERROR_REASON_NO_SUCH_VM);
 }
 
-std::vector<std::string> nearest_names(const std::string& wanted, const std::set<std::string>& names) {
-    std::vector<std::pair<std::size_t, std::string>> ranked;
-    const std::size_t farthest = std::max<std::size_t>(2, wanted.size() / 3);
-    for (const std::string& name : names) {
-        if (name.size() > kVmIdMax || wanted.size() > kVmIdMax) continue;
-        std::size_t distance = edit_distance(wanted, name);
-        // Somebody who types half a name means it, too.
-        const bool part = wanted.size() >= 2 && name.find(wanted) != std::string::npos;
-        if (part) distance = std::min(distance, farthest);
-        if (distance <= farthest) ranked.emplace_back(distance, name);
-    }
-    std::ranges::sort(ranked);
-    std::vector<std::string> nearest;
-    for (std::size_t i = 0; i < std::min(ranked.size(), kNearestMax); ++i) nearest.push_back(ranked[i].second);
-    return nearest;
-}
-
-std::string hint(const std::vector<std::string>& nearest) {
-    if (nearest.empty()) return "";
-    std::string text = "; did you mean ";
-    for (std::size_t i = 0; i < nearest.size(); ++i) text += (i == 0 ? "" : ", ") + nearest[i];
-    return text + "?";
+std::string hint(const std::string& wanted, const std::set<std::string>& names, v1::ErrorInfo* info) {
+    const std::vector<std::string_view> known(names.begin(), names.end());
+    const auto nearest = nearest_names(wanted, known, kNearestMax);
+    for (std::string_view name : nearest) info->add_nearest(std::string(name));
+    return did_you_mean(nearest);
 }
 
 }  // namespace ringside::agent

@@ -11,6 +11,7 @@
 
 #include "agent/api/backend.h"
 #include "agent/api/caller.h"
+#include "ringside/v1/error.pb.h"
 #include "ringside/v1/vm.pb.h"
 
 namespace ringside::agent {
@@ -40,10 +41,7 @@ grpc::Status check_vm_ids(const Backend& backend, const VmFilter& filter, const 
 // NOT_FOUND for a VM that is there, but not with the component or epoch asked for.
 grpc::Status no_such_epoch(const VmFilter& filter);
 
-// At most 5 of `names` that look like `wanted`, best first.
-std::vector<std::string> nearest_names(const std::string& wanted, const std::set<std::string>& names);
-
-// "; did you mean a, b?", or nothing.
-std::string hint(const std::vector<std::string>& nearest);
+// "; did you mean a or b?" for those of `names` that look like `wanted`, which go into `info` too; or nothing.
+std::string hint(const std::string& wanted, const std::set<std::string>& names, v1::ErrorInfo* info);
 
 }  // namespace ringside::agent

@@ -1,8 +1,7 @@
 #include "libwriter/toml/nearest.h"
 
 #include <algorithm>
-#include <cstddef>
-#include <vector>
+#include <utility>
 
 namespace ringside {
 namespace {
@@ -32,19 +31,26 @@ std::size_t edits(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::string_view nearest_name(std::string_view typed, std::span<const std::string_view> known) {
+std::vector<std::string_view> nearest_names(std::string_view typed, std::span<const std::string_view> known,
+                                            std::size_t limit) {
     if (typed.size() > kLongestNameBytes) return {};
-    std::string_view best;
-    std::size_t fewest = std::max<std::size_t>(2, typed.size() / 3) + 1;
+    const std::size_t farthest = std::max<std::size_t>(2, typed.size() / 3);
+    std::vector<std::pair<std::size_t, std::string_view>> ranked;
     for (std::string_view name : known) {
+        if (name.size() > kLongestNameBytes) continue;
         const std::size_t distance = edits(typed, name);
+        // Somebody who types half a name means it, too.
+        const bool is_part = typed.size() >= 2 && name.find(typed) != std::string_view::npos;
         // All letters different is no resemblance, however short the name.
-        if (distance < fewest && distance < std::max(typed.size(), name.size())) {
-            fewest = distance;
-            best = name;
-        }
+        const bool is_near = distance <= farthest && distance < std::max(typed.size(), name.size());
+        if (is_near || is_part) ranked.emplace_back(std::min(distance, farthest), name);
     }
-    return best;
+    std::sort(ranked.begin(), ranked.end());
+    ranked.erase(std::unique(ranked.begin(), ranked.end()), ranked.end());
+    if (ranked.size() > limit) ranked.resize(limit);
+    std::vector<std::string_view> nearest;
+    for (const auto& [distance, name] : ranked) nearest.push_back(name);
+    return nearest;
 }
 
 std::string list_names(std::span<const std::string_view> names) {
@@ -54,6 +60,10 @@ std::string list_names(std::span<const std::string_view> names) {
         text += names[i];
     }
     return text;
+}
+
+std::string did_you_mean(std::span<const std::string_view> nearest) {
+    return nearest.empty() ? "" : "; did you mean " + list_names(nearest) + "?";
 }
 
 }  // namespace ringside

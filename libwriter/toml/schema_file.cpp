@@ -54,8 +54,8 @@ SchemaResult schema_by_name_or_path(const std::string& name_or_path) noexcept {
         return schema_from_toml_file(name_or_path);
     }
     std::string error = "no standard schema is called '" + name_or_path + "'";
-    if (const auto near = nearest_name(name_or_path, names); !near.empty()) {
-        error += ", did you mean '" + std::string(near) + "'?";
+    if (const auto near = nearest_names(name_or_path, names, 1); !near.empty()) {
+        error += ", did you mean '" + std::string(near[0]) + "'?";
     } else {
         error += "; there are " + list_names(names) + ", and any file whose name ends in .toml";
     }

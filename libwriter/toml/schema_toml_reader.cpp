@@ -87,8 +87,8 @@ bool Reader::check_keys(const toml::table& table, std::span<const std::string_vi
     }
     if (!first) return true;
     std::string what = "unknown key " + shown(first->str()) + " in " + std::string(owner);
-    if (const auto near = nearest_name(first->str(), known); !near.empty()) {
-        what += ", did you mean " + shown(near) + "?";
+    if (const auto near = nearest_names(first->str(), known, 1); !near.empty()) {
+        what += ", did you mean " + shown(near[0]) + "?";
     } else {
         what += "; known are " + list_names(known);
     }

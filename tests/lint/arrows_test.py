@@ -36,7 +36,7 @@ ARROWS = {
     "agent/drain": BELOW_API,
     "agent/upstream": BELOW_API | {PROTO, WIRE, HTTP},
     "agent/placement": BELOW_API,
-    "agent/api": BELOW_API | MIDDLE | {PROTO, WIRE, HTTP},
+    "agent/api": BELOW_API | MIDDLE | {"libwriter/toml", PROTO, WIRE, HTTP},
     "agent": BELOW_API | MIDDLE | {"agent/api", "libwriter/toml"},  # main.cpp and what stands beside it
     "tools/ringsidectl": {
         "agent/base",

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <utility>
 
+#include "libwriter/toml/nearest.h"
 #include "tools/ringsidectl/text.h"
 #include "tools/ringsidectl/unreachable.h"
 
@@ -59,11 +60,8 @@ std::string details_text(const grpc::Status& status) {
         v1::ErrorInfo info;
         if (!detail.UnpackTo(&info)) continue;
         if (!info.nearest().empty() && status.error_message().find(info.nearest(0)) == std::string::npos) {
-            std::string text = "; did you mean " + info.nearest(0);
-            for (int i = 1; i < info.nearest_size(); ++i) {
-                text += (i + 1 == info.nearest_size() ? " or " : ", ") + info.nearest(i);
-            }
-            return text + "?";
+            const std::vector<std::string_view> nearest(info.nearest().begin(), info.nearest().end());
+            return did_you_mean(nearest);
         }
         if (status.error_message().find(std::to_string(info.limit())) == std::string::npos) return budget_text(info);
     }

@@ -5,6 +5,7 @@
 #include <ctime>
 #include <utility>
 
+#include "libwriter/toml/nearest.h"
 #include "tools/ringsidectl/text.h"
 
 namespace ringside::ctl {
@@ -15,18 +16,13 @@ using agent::error;
 
 bool is_positional(const std::string& name) { return !name.starts_with('-'); }
 
-std::string one_of(const std::vector<std::string>& words) {
-    std::string text;
-    for (std::size_t i = 0; i < words.size(); ++i) {
-        if (i > 0) text += i + 1 == words.size() ? " or " : ", ";
-        text += words[i];
-    }
-    return text;
-}
+std::vector<std::string_view> views(const std::vector<std::string>& words) { return {words.begin(), words.end()}; }
 
 Result<void> check_word(const std::string& word, const std::vector<std::string>& words) {
     if (std::find(words.begin(), words.end(), word) != words.end()) return {};
-    return error(Code::kInvalid, "`" + word + "` is not one of " + one_of(words) + did_you_mean(word, words));
+    const std::vector<std::string_view> known = views(words);
+    return error(Code::kInvalid,
+                 "`" + word + "` is not one of " + list_names(known) + did_you_mean(nearest_names(word, known)));
 }
 
 // CLI11 names the option; the reason is ours.
@@ -116,7 +112,7 @@ Option Command::parsed(const std::string& name, const std::string& help,
 
 Option Command::word(const std::string& name, std::string& value, const std::vector<std::string>& words,
                      const std::string& help) {
-    Option option = parsed(name, help + ": " + one_of(words), [&value, words](const std::string& text) {
+    Option option = parsed(name, help + ": " + list_names(views(words)), [&value, words](const std::string& text) {
         value = text;
         return check_word(text, words);
     });
@@ -132,7 +128,7 @@ Option Command::words(const std::string& name, std::vector<std::string>& values,
             for (const std::string& text : texts) refuse_unless(check_word(text, words), name);
             values = texts;
         },
-        help + ": " + one_of(words) + ", separated by commas");
+        help + ": " + list_names(views(words)) + ", separated by commas");
     option->type_name("WORD,...")->delimiter(',')->expected(1)->take_all();
     return Option(option, session_).hint({Hint::kWords, words});
 }

@@ -2,10 +2,10 @@
 #include <CLI/CLI.hpp>
 #include <exception>
 
+#include "libwriter/toml/nearest.h"
 #include "tools/ringsidectl/exit_codes.h"
 #include "tools/ringsidectl/report.h"
 #include "tools/ringsidectl/session.h"
-#include "tools/ringsidectl/text.h"
 
 namespace {
 
@@ -34,10 +34,10 @@ int usage_error(const CLI::App& root, const CLI::ParseError& error) {
         if (rest.empty() || rest[0].starts_with('-')) {
             text = rest.empty() ? "a command is missing" : "there is no option " + rest[0];
         } else {
-            std::vector<std::string> names;
+            std::vector<std::string_view> names;
             for (const CLI::App* child : children) names.push_back(child->get_name());
             text = "there is no command `" + (name.empty() ? "" : name + " ") + rest[0] + "`" +
-                   did_you_mean(rest[0], names);
+                   ringside::did_you_mean(ringside::nearest_names(rest[0], names));
         }
     }
     while (!text.empty() && (text.back() == '\n' || text.back() == '.')) text.pop_back();

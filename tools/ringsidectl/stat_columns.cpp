@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "agent/base/labels.h"
+#include "libwriter/toml/nearest.h"
 #include "tools/ringsidectl/names.h"
 #include "tools/ringsidectl/text.h"
 
@@ -206,9 +207,9 @@ std::uint32_t finest_tier(const v1::Schema& schema, const std::vector<v1::Column
 }
 
 std::string metric_names_like(const v1::Schema& schema, const std::string& name) {
-    std::vector<std::string> names;
+    std::vector<std::string_view> names;
     for (const v1::Metric& metric : schema.metrics()) names.push_back(metric.name());
-    return did_you_mean(name, names);
+    return did_you_mean(nearest_names(name, names));
 }
 
 }  // namespace

@@ -59,12 +59,4 @@ std::string printable(std::string_view text);
 // Columns that `text` takes on a terminal, counting each code point as one.
 std::size_t width_of(std::string_view text);
 
-// Up to `limit` of `known` that are spelled like `wanted`, nearest first: at most a third of its
-// letters (at least two) added, dropped, changed or swapped, or beginning with it.
-std::vector<std::string> nearest_names(std::string_view wanted, const std::vector<std::string>& known,
-                                       std::size_t limit = 3);
-
-// "; did you mean a, b or c?", or nothing.
-std::string did_you_mean(std::string_view wanted, const std::vector<std::string>& known);
-
 }  // namespace ringside::ctl

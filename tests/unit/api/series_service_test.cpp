@@ -221,7 +221,7 @@ TEST_F(SeriesServiceTest, RefusesReadsThatCannotBe) {
     request.mutable_vms()->add_vm_ids("vm-c");
     answer = client.read_series(request);
     EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::NOT_FOUND);
-    EXPECT_EQ(answer.status.error_message(), "there is no VM 'vm-c'; did you mean vm-a, vm-b?");
+    EXPECT_EQ(answer.status.error_message(), "there is no VM 'vm-c'; did you mean vm-a or vm-b?");
 }
 
 TEST_F(SeriesServiceTest, NamesWhatItCouldNotReadAndGivesTheRest) {

@@ -120,6 +120,30 @@ int check_segment(const Mapping& mapping, const Source& source, const rside_sche
     return 0;
 }
 
+int refuse_taken(rside_error* error, const Source& source) {
+    return refuse(error, EBUSY, source, "a writer is or was attached, provision a new segment for a new epoch");
+}
+
+// What `flags` asks for. All that may fail comes before the segment is taken, so that it is untouched then.
+int protect(const rside_segment& segment, const Source& source, uint32_t flags, rside_error* error) {
+    if (flags & RSIDE_FORK_GUARD) {
+        if (int code = fork_guard_hide(segment)) {
+            return refuse_errno(error, -code, source, "cannot keep the mapping from forked children");
+        }
+    }
+    if (!(flags & RSIDE_LOCK)) return 0;
+    int code = segment_lock(source.fd, F_WRLCK);
+    if (code == -EAGAIN) return refuse_taken(error, source);
+    return code < 0 ? refuse_errno(error, -code, source, "cannot lock it") : 0;
+}
+
+// P12: one writer a segment, for good. Acquire and release: all that the launcher wrote is ours, what we write comes after.
+bool take_state(rside_header* header) {
+    uint32_t provisioned = RSIDE_STATE_PROVISIONED;
+    return __atomic_compare_exchange_n(&header->state, &provisioned, static_cast<uint32_t>(RSIDE_STATE_ATTACHED), false,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
 int attach(const Source& source, const rside_schema* schema, enum rside_clock clock, uint32_t flags,
            rside_segment** out, rside_error* error) {
     if (schema) {
@@ -128,28 +152,23 @@ int attach(const Source& source, const rside_schema* schema, enum rside_clock cl
     Mapping mapping;
     if (int code = mapping.map(source, error)) return code;
     if (int code = check_segment(mapping, source, schema, error)) return code;
+    auto* header = reinterpret_cast<rside_header*>(mapping.base());
+    // Relaxed: take_state decides. But a lock that came and went on another writer's segment could pass for its end.
+    if (__atomic_load_n(&header->state, __ATOMIC_RELAXED) != RSIDE_STATE_PROVISIONED)
+        return refuse_taken(error, source);
     rside_segment* segment = segment_open(mapping.base(), mapping.bytes(), clock, source.path);
     if (!segment) return refuse(error, ENOMEM, source, "no memory for the handles");
-
-    // P12: one writer a segment, for good. Acquire and release: all that the launcher wrote is ours, what we write comes after.
-    uint32_t provisioned = RSIDE_STATE_PROVISIONED;
-    if (!__atomic_compare_exchange_n(&segment->hot.header->state, &provisioned,
-                                     static_cast<uint32_t>(RSIDE_STATE_ATTACHED), false, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_RELAXED)) {
+    int code = protect(*segment, source, flags, error);
+    if (code == 0 && !take_state(header)) {
+        if (flags & RSIDE_LOCK) segment_lock(source.fd, F_UNLCK);
+        code = refuse_taken(error, source);
+    }
+    if (code < 0) {
         segment_free(segment);
-        return refuse(error, EBUSY, source, "a writer is or was attached, provision a new segment for a new epoch");
+        return code;
     }
     segment_take(segment, flags);
-    if (flags & RSIDE_LOCK) {
-        struct flock whole = {};
-        whole.l_type = F_WRLCK;
-        whole.l_whence = SEEK_SET;
-        if (fcntl(source.fd, F_OFD_SETLK, &whole) < 0) segment->flags &= ~RSIDE_LOCK;  // a second proof only
-    }
-    if (flags & RSIDE_FORK_GUARD) {
-        // Without the guard records still work; only a forked child would keep the VM alive.
-        if (fork_guard_add(segment) < 0) segment->flags &= ~RSIDE_FORK_GUARD;
-    }
+    if (flags & RSIDE_FORK_GUARD) fork_guard_add(segment);
     mapping.release();
     *out = segment;
     return 0;
@@ -162,7 +181,10 @@ using namespace ringside::writer;
 
 extern "C" int rside_segment_attach_fd(int fd, const rside_schema* schema, enum rside_clock clock, uint32_t flags,
                                        rside_segment** out, rside_error* error) {
-    return attach({fd, ""}, schema, clock, flags, out, error);
+    Source source = {fd, ""};
+    ForkHold hold;
+    if (int code = hold.begin(flags)) return refuse_errno(error, -code, source, "cannot guard against fork");
+    return attach(source, schema, clock, flags, out, error);
 }
 
 extern "C" int rside_segment_attach(const char* path, const rside_schema* schema, enum rside_clock clock,
@@ -173,6 +195,8 @@ extern "C" int rside_segment_attach(const char* path, const rside_schema* schema
             << (none ? "cannot attach: no path given" : "cannot attach: the path is too long");
         return none ? -ENOENT : -ENAMETOOLONG;
     }
+    ForkHold hold;  // until the descriptor is closed
+    if (int code = hold.begin(flags)) return refuse_errno(error, -code, {-1, path}, "cannot guard against fork");
     int fd = -1;
     // O_NONBLOCK: while a lease is held, open must fail, not wait. O_NOFOLLOW and O_CLOEXEC as everywhere.
     for (int tries = 0; tries < kOpenTries; ++tries) {

@@ -230,6 +230,7 @@ class Draft {
         final_ << ".seg";
         if (final_.too_long() || temporary_.too_long())
             return fail(error, ENAMETOOLONG, "path too long below", directory);
+        if (int code = hold_.begin(options.flags)) return fail(error, -code, "cannot guard against fork in", directory);
         if (int code = open_file(options, maker, directory, error)) return code;
         if (int code = reserve(geometry.segment_bytes, directory, error)) return code;
         write_header(base_, options, scratch, geometry, epoch);
@@ -316,6 +317,7 @@ class Draft {
         return 0;
     }
 
+    ForkHold hold_;  // first, so that it ends last: after the descriptor is closed
     Path temporary_;
     Path final_;
     uint8_t* base_ = nullptr;
@@ -338,13 +340,16 @@ int draft(const rside_options* options, Maker maker, Draft* out, rside_error* er
     return out->make(*options, maker, scratch, geometry, error);
 }
 
-// An OFD write lock on the whole file; the mapping keeps it when the descriptor is closed.
-int lock_file(int fd, rside_error* error) {
-    struct flock whole = {};
-    whole.l_type = F_WRLCK;
-    whole.l_whence = SEEK_SET;
-    if (fcntl(fd, F_OFD_SETLK, &whole) == 0) return 0;
-    return fail(error, errno, "cannot lock", "the new segment");
+int guard_and_publish(Draft* file, rside_segment* segment, rside_error* error) {
+    bool guard = segment->flags & RSIDE_FORK_GUARD;
+    if (guard) {
+        if (int code = fork_guard_hide(*segment)) {
+            return fail(error, -code, "cannot keep from forked children the segment of", rside_segment_vm_id(segment));
+        }
+    }
+    if (int code = file->publish(error)) return code;
+    if (guard) fork_guard_add(segment);
+    return 0;
 }
 
 }  // namespace
@@ -356,22 +361,16 @@ extern "C" int rside_segment_create(const rside_options* options, rside_segment*
     Draft file;
     if (int code = draft(options, Maker::kWriter, &file, error)) return code;
     if (options->flags & RSIDE_LOCK) {
-        if (int code = lock_file(file.fd(), error)) return code;
+        if (int code = segment_lock(file.fd(), F_WRLCK))
+            return fail(error, -code, "cannot lock the new segment of", options->vm_id);
     }
     auto* header = reinterpret_cast<rside_header*>(file.base());
     rside_segment* segment = segment_open(file.base(), header->segment_bytes, options->clock, file.path());
     if (!segment) return fail(error, ENOMEM, "no memory for the handles of", options->vm_id);
     segment_take(segment, options->flags);
     header->state = RSIDE_STATE_ATTACHED;  // nobody can see it before the rename
-    int code = 0;
-    if (options->flags & RSIDE_FORK_GUARD) code = fork_guard_add(segment);
+    int code = guard_and_publish(&file, segment, error);
     if (code < 0) {
-        segment_free(segment);
-        return fail(error, -code, "cannot guard against fork", options->vm_id);
-    }
-    code = file.publish(error);
-    if (code < 0) {
-        if (options->flags & RSIDE_FORK_GUARD) fork_guard_remove(segment);
         segment_free(segment);
         return code;
     }

@@ -89,6 +89,13 @@ void segment_take(rside_segment* segment, uint32_t flags) {
     if (flags) header->writer_pid = static_cast<uint32_t>(getpid());  // with flags 0 not even getpid is called
 }
 
+int segment_lock(int fd, short type) {
+    struct flock whole = {};
+    whole.l_type = type;
+    whole.l_whence = SEEK_SET;
+    return fcntl(fd, F_OFD_SETLK, &whole) < 0 ? -errno : 0;
+}
+
 }  // namespace ringside::writer
 
 using namespace ringside::writer;

@@ -58,8 +58,29 @@ void segment_free(rside_segment* segment);
 // Takes the segment for this process (state, times) with what `flags` allows. The caller has made sure that it is free.
 void segment_take(rside_segment* segment, uint32_t flags);
 
-// Fork guard: see fork.cpp. 0 or a negative errno.
-int fork_guard_add(rside_segment* segment);
+// An OFD lock on the whole file: F_WRLCK or F_UNLCK. 0 or a negative errno, -EAGAIN when somebody else holds it. A mapping
+// keeps the lock when the descriptor is closed.
+int segment_lock(int fd, short type);
+
+// The fork guard, see fork.cpp. Between `begin` and the end of this object another thread that forks waits, so that no child
+// gets the descriptor or the mapping of a segment that is being set up.
+class ForkHold {
+  public:
+    ForkHold() = default;
+    ~ForkHold();
+    ForkHold(const ForkHold&) = delete;
+    ForkHold& operator=(const ForkHold&) = delete;
+    // Does nothing without RSIDE_FORK_GUARD. 0 or a negative errno.
+    int begin(uint32_t flags);
+
+  private:
+    bool held_ = false;
+};
+
+// Both under a ForkHold. Keeps the mapping from children, 0 or a negative errno; and from then on gives them empty pages in
+// its place, until it is removed.
+int fork_guard_hide(const rside_segment& segment);
+void fork_guard_add(rside_segment* segment);
 void fork_guard_remove(rside_segment* segment);
 
 uint64_t realtime_ns();

@@ -33,6 +33,8 @@ ALLOWED = {
     "open",
     "posix_fallocate",
     "pthread_atfork",
+    "pthread_mutex_lock",
+    "pthread_mutex_unlock",
     "read",
     "strcmp",
     "strlen",

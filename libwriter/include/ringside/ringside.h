@@ -43,9 +43,10 @@ enum rside_clock {
     RSIDE_CLOCK_TICK = 1    /* the word that rside_tick stores, well below 1 ns a record */
 };
 
-/* What set-up may do besides open, fstat, mmap and close. A VMM under a tight seccomp filter passes 0 to attach. */
+/* What set-up does besides open, fstat, mmap and close; where the kernel refuses it, set-up fails. A VMM under a tight
+ * seccomp filter passes 0 to attach. */
 #define RSIDE_FORK_GUARD \
-    1u /* madvise(MADV_DONTFORK), and a fork handler that lays empty pages over the hole in the child */
+    1u /* madvise(MADV_DONTFORK), and fork handlers: a fork waits for set-up to end, a child gets empty pages */
 #define RSIDE_LOCK \
     2u /* OFD write lock, which the mapping keeps: a second proof of life beside the kernel's writer count */
 #define RSIDE_DEFAULT_FLAGS (RSIDE_FORK_GUARD | RSIDE_LOCK)
@@ -100,7 +101,7 @@ RSIDE_API int rside_segment_provision(const rside_options *options, char *path, 
  *   -ESTALE  laid out with another schema                     -EUCLEAN  size or checksum do not match, or the file has holes
  *   -EBUSY   a writer is or was attached: an epoch has one writer, provision a new segment
  *   -EAGAIN  the agent was probing the file at each of 8 tries
- *   and what open, fstat and mmap return. */
+ *   and what open, fstat, mmap, and with flags madvise and fcntl return. */
 RSIDE_API int rside_segment_attach(const char *path, const rside_schema *schema, enum rside_clock clock, uint32_t flags,
                                    rside_segment **out, rside_error *error);
 RSIDE_API int rside_segment_attach_fd(int fd, const rside_schema *schema, enum rside_clock clock, uint32_t flags,

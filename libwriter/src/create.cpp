@@ -279,7 +279,9 @@ class Draft {
     }
 
     int open_file(const rside_options& options, Maker maker, const char* directory, rside_error* error) {
-        fd_ = open(temporary_.text(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        do {
+            fd_ = open(temporary_.text(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        } while (fd_ < 0 && errno == EINTR);
         if (fd_ < 0) {
             int code = errno;
             const char* hint = code == ENOENT ? " (it does not exist: the agent creates it, or pass another directory)"

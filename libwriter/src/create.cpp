@@ -204,8 +204,8 @@ class Draft {
     Draft() = default;
     ~Draft() {
         if (base_) munmap(base_, bytes_);
+        if (named_) remove();
         if (fd_ >= 0) close(fd_);
-        if (named_) unlink(temporary_.text());
     }
     Draft(const Draft&) = delete;
     Draft& operator=(const Draft&) = delete;
@@ -231,16 +231,20 @@ class Draft {
         if (final_.too_long() || temporary_.too_long())
             return fail(error, ENAMETOOLONG, "path too long below", directory);
         if (int code = hold_.begin(options.flags)) return fail(error, -code, "cannot guard against fork in", directory);
-        if (int code = open_file(options, maker, directory, error)) return code;
+        if (int code = open_file(directory, error)) return code;
         if (int code = reserve(geometry.segment_bytes, directory, error)) return code;
         write_header(base_, options, scratch, geometry, epoch);
-        return 0;
+        return hand_over(options, maker, directory, error);
     }
 
     // Makes the file visible under its final name.
     int publish(rside_error* error) {
         if (syscall(SYS_renameat2, AT_FDCWD, temporary_.text(), AT_FDCWD, final_.text(), kRenameNoReplace) < 0) {
-            return fail(error, errno, "cannot rename the new segment to", final_.text());
+            int code = errno;
+            return fail(error, code, "cannot rename the new segment to", final_.text(),
+                        code == EPERM && given_
+                            ? " (in a directory with the sticky bit, giving a segment away takes CAP_FOWNER)"
+                            : "");
         }
         named_ = false;
         return 0;
@@ -278,7 +282,7 @@ class Draft {
         return 0;
     }
 
-    int open_file(const rside_options& options, Maker maker, const char* directory, rside_error* error) {
+    int open_file(const char* directory, rside_error* error) {
         do {
             fd_ = open(temporary_.text(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         } while (fd_ < 0 && errno == EINTR);
@@ -291,16 +295,7 @@ class Draft {
             return fail(error, code, "cannot create a segment in", directory, hint);
         }
         named_ = true;
-        if (int code = check_file_system(fd_, directory, error)) return code;
-        bool given = options.owner != static_cast<uid_t>(-1) || options.group != static_cast<gid_t>(-1);
-        if (maker == Maker::kLauncher && given && fchown(fd_, options.owner, options.group) < 0) {
-            return fail(error, errno, "cannot give the segment to its owner in", directory);
-        }
-        // After chown, which may clear bits; and against the umask.
-        if (fchmod(fd_, options.mode ? options.mode : 0640) < 0) {
-            return fail(error, errno, "cannot set the mode of the segment in", directory);
-        }
-        return 0;
+        return check_file_system(fd_, directory, error);
     }
 
     int reserve(uint64_t bytes, const char* directory, rside_error* error) {
@@ -319,13 +314,35 @@ class Draft {
         return 0;
     }
 
+    // Mode and owner, in this order: whoever has given a file away may not change it any more.
+    int hand_over(const rside_options& options, Maker maker, const char* directory, rside_error* error) {
+        // By chmod: the umask has no say in it.
+        if (fchmod(fd_, options.mode ? options.mode : 0640) < 0) {
+            return fail(error, errno, "cannot set the mode of the segment in", directory);
+        }
+        bool kept = options.owner == static_cast<uid_t>(-1) && options.group == static_cast<gid_t>(-1);
+        if (maker == Maker::kWriter || kept) return 0;
+        if (fchown(fd_, options.owner, options.group) < 0) {
+            return fail(error, errno, "cannot give the segment to its owner in", directory);
+        }
+        given_ = true;
+        return 0;
+    }
+
+    // Under the sticky bit only its owner may remove a file.
+    void remove() {
+        if (given_) (void)!fchown(fd_, geteuid(), static_cast<gid_t>(-1));
+        unlink(temporary_.text());
+    }
+
     ForkHold hold_;  // first, so that it ends last: after the descriptor is closed
     Path temporary_;
     Path final_;
     uint8_t* base_ = nullptr;
     uint64_t bytes_ = 0;
     int fd_ = -1;
-    bool named_ = false;
+    bool named_ = false;  // under temporary_
+    bool given_ = false;  // to another owner
 };
 
 // Everything of create and provision up to a complete, unnamed segment.

@@ -22,6 +22,7 @@ ALLOWED = {
     "fcntl",
     "fstat",
     "fstatfs",
+    "geteuid",
     "getpid",
     "getrandom",
     "getrlimit",

@@ -88,7 +88,8 @@ RSIDE_API int rside_segment_create(const rside_options *options, rside_segment *
 
 /* Lays out a segment for a VMM that will attach later, and unmaps it: for launchers. Run it inside the VM's own cgroup:
  * the pages are charged for good to the caller's. `path` takes the file's path, NUL included (path_bytes at
- * least strlen(directory) + 140). Errors as above, and -ENAMETOOLONG for a short `path`. */
+ * least strlen(directory) + 140). Errors as above, -ENAMETOOLONG for a short `path`, and -EPERM where the caller may not
+ * give the file away: that takes CAP_CHOWN, and in a directory of another user with the sticky bit CAP_FOWNER. */
 RSIDE_API int rside_segment_provision(const rside_options *options, char *path, size_t path_bytes, rside_error *error);
 
 /* Attaches to a provisioned segment by path, or by a descriptor opened for reading and writing (which the caller keeps

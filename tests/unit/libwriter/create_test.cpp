@@ -1,12 +1,14 @@
 // Creating and provisioning: what stands afterwards, and that each failure is an error with nothing left behind.
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <linux/capability.h>
 #include <linux/magic.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -155,6 +157,56 @@ TEST(SegmentProvision, GivesTheFileToItsOwner) {
     EXPECT_EQ(info.st_uid, 65534u);
     EXPECT_EQ(info.st_gid, 65533u);
     EXPECT_EQ(info.st_mode & 07777, 0620u);
+}
+
+std::string drop_capability(int which) {
+    __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct data[2] = {};
+    if (syscall(SYS_capget, &header, data) != 0) return "no capget";
+    data[which / 32].effective &= ~(1u << which % 32);
+    data[which / 32].permitted &= ~(1u << which % 32);
+    return syscall(SYS_capset, &header, data) == 0 ? "" : "no capset";
+}
+
+// A launcher that may give files away, but may do nothing with those of others.
+class ProvisionWithoutFowner : public testing::Test {
+  protected:
+    void SetUp() override {
+        if (geteuid() != 0) GTEST_SKIP() << "needs root to give files away";
+        ASSERT_EQ(chown(folder_.path().c_str(), 65533, 65533), 0);  // in one's own folder the sticky bit says nothing
+    }
+    // Hands back the error of provisioning for user 65534, or "".
+    std::string provision(mode_t mode_of_folder) {
+        return in_child([&]() -> std::string {
+            if (chmod(folder_.path().c_str(), mode_of_folder) != 0) return "no chmod";
+            std::string trouble = drop_capability(CAP_FOWNER);
+            if (!trouble.empty()) return trouble;
+            rside_options options = plain_options(folder_.path(), spec_.get());
+            options.owner = 65534;
+            options.mode = 0620;
+            rside_error error = {};
+            return rside_segment_provision(&options, nullptr, 0, &error) == 0 ? "" : error.text;
+        });
+    }
+
+    agent::TemporaryFolder folder_{"/dev/shm"};
+    SchemaSpec spec_ = every_kind();
+};
+
+TEST_F(ProvisionWithoutFowner, GivesTheFileToItsOwner) {
+    ASSERT_EQ(provision(0777), "");
+    std::vector<std::string> names = files_in(folder_.path());
+    ASSERT_EQ(names.size(), 1u);
+    struct stat info;
+    ASSERT_EQ(::stat((folder_ / names[0]).c_str(), &info), 0);
+    EXPECT_EQ(info.st_uid, 65534u);
+    EXPECT_EQ(info.st_mode & 07777, 0620u);
+}
+
+// The kernel lets it neither rename nor remove what belongs to another then. A temporary file once stayed behind.
+TEST_F(ProvisionWithoutFowner, LeavesNothingUnderTheStickyBitAndSaysWhatIsMissing) {
+    EXPECT_THAT(provision(03777), HasSubstr("CAP_FOWNER"));
+    EXPECT_THAT(files_in(folder_.path()), IsEmpty());
 }
 
 TEST(SegmentProvision, RefusesAShortPathBufferAndLeavesNoFile) {

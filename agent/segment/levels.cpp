@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <ranges>
+#include <utility>
 #include <vector>
 
 #include "agent/segment/slots.h"
@@ -75,116 +77,101 @@ bool idle_slot(const WindowPoint& point, std::uint32_t kept, const WindowSpan& s
     return !both || point.min == point.max;
 }
 
-// The windows of a ring part with the missing ones filled in.
-//
 // A missing window lies in a run of idle ones, and a finished run ends in a slot of its own (F4), which is just what the
-// missing window would have been. But before the first value was set there is nothing to carry, and the oldest slot does
-// not tell by itself whether a run or the first value precedes it. It does when a slot of an earlier lap is still in the
-// ring, or when it is idle and the ring may have lapped since the series was created.
-class LevelRing {
+// missing window would have been. Where no idle slot follows (a writer that was stopped or rebased), the last value before
+// it went on.
+//
+// But before the first value was set there is nothing to carry, and the oldest slot does not tell by itself whether a run
+// or the first value precedes it. It does when a slot of an earlier lap is still in the ring, or when it is idle and the
+// ring may have lapped since the series was created. So every read goes down to the end of the ring.
+class LevelWindows : public WindowBuilder {
   public:
-    LevelRing(const SeriesView& view, std::uint32_t kept, const WindowSpan& span, std::uint64_t open)
-        : view_(view), kept_(kept), span_(span), points_(view.ring.count) {
-        std::uint64_t created = span.created_window(open);
-        bool may_have_lapped = open - created > span.slots();
-        bool older = false;
-        std::optional<std::uint64_t> oldest;
-        for (std::uint64_t i = 0; i < points_.size(); ++i) {
-            SlotState state = slot_state(view, view.ring.first + i);
-            older = older || state == SlotState::kOlder;
-            if (state == SlotState::kWhole && !oldest) oldest = i;
+    LevelWindows(const TierInfo& finest, std::uint32_t tier, std::uint32_t kept, WindowSpan span)
+        : finest_(finest), tier_(tier), kept_(kept), span_(std::move(span)) {}
+
+    void add_hot(const SeriesView& view) override {
+        open_ = span_.window_of(view.open_ns);
+        created_ = span_.created_window(open_);
+        older_ = open_ - created_ > span_.slots();
+        std::optional<HotLevel> hot = view.hot ? hot_level(view) : std::nullopt;
+        if (hot) {
+            for (std::uint64_t window : std::views::reverse(span_.idle_windows(open_))) {
+                if (!span_.wants(window, false)) continue;
+                span_.add(window, false, kPointCarried, held_window(hot->window.last, window, span_));
+            }
+            if (span_.wants(open_, false)) {
+                std::uint8_t flags = view.torn ? kPointTorn : std::uint8_t{0};
+                span_.add(open_, false, flags, point_of(open_window(*hot, view, finest_, tier_, open_, span_)));
+            }
         }
-        if (!oldest) return;
-        std::uint64_t first = *oldest;
-        if ((older || may_have_lapped) && created <= view.ring.first + first) {
-            first = created > view.ring.first ? created - view.ring.first : 0;
-        }
-        fill_from_right(first);
-        fill_from_left();
+        sure_ = likely_ = span_.size();
     }
 
-    struct Window {
-        std::optional<WindowPoint> point;
-        bool carried = false;
-    };
-    const Window& operator[](std::uint64_t i) const { return points_[i]; }
-    std::uint64_t size() const { return points_.size(); }
+    void add_ring(const SeriesView& view) override {
+        for (std::uint64_t i = view.ring.count; i-- > 0;) {
+            std::uint64_t window = view.ring.first + i;
+            switch (slot_state(view, window)) {
+                case SlotState::kWhole: add_slot(window, read_slot(view.ring.slot(window), kept_)); break;
+                case SlotState::kLost:
+                    idle_.reset();
+                    unfilled_.clear();
+                    break;
+                case SlotState::kOlder: older_ = true; [[fallthrough]];
+                case SlotState::kEmpty: add_missing(window); break;
+            }
+        }
+    }
+
+    bool needs_older() const override { return true; }
+
+    SeriesData take() override {
+        span_.keep_newest(older_ ? likely_ : sure_);
+        return span_.take();
+    }
 
   private:
-    void fill_from_right(std::uint64_t first) {
-        std::optional<WindowPoint> idle;  // the next slot, if it is an idle one
-        for (std::uint64_t i = points_.size(); i-- > first;) {
-            std::uint64_t window = view_.ring.first + i;
-            switch (slot_state(view_, window)) {
-                case SlotState::kWhole: {
-                    WindowPoint point = read_slot(view_.ring.slot(window), kept_);
-                    points_[i] = {point, false};
-                    idle = idle_slot(point, kept_, span_) ? std::optional(point) : std::nullopt;
-                    break;
-                }
-                case SlotState::kLost: idle.reset(); break;
-                case SlotState::kEmpty:
-                case SlotState::kOlder: points_[i] = {idle, true}; break;
-            }
-        }
+    void put(std::uint64_t window, std::uint8_t flags, const WindowPoint& point) {
+        if (span_.retained(window, open_) && span_.wants(window, true)) span_.add(window, true, flags, point);
     }
 
-    // Where no idle slot follows (a writer that was stopped or rebased), the last value went on.
-    void fill_from_left() {
-        if ((kept_ & kColumnLast) == 0) return;
-        std::optional<double> value;
-        for (std::uint64_t i = 0; i < points_.size(); ++i) {
-            std::uint64_t window = view_.ring.first + i;
-            if (slot_state(view_, window) == SlotState::kLost) value.reset();
-            if (points_[i].point) {
-                value = points_[i].point->last;
-            } else if (value) {
-                points_[i] = {point_of(held(*value, span_.resolution_ns())), true};
-            }
+    void add_slot(std::uint64_t window, const WindowPoint& point) {
+        if ((kept_ & kColumnLast) != 0) {
+            WindowPoint went_on = point_of(held(point.last, span_.resolution_ns()));
+            for (std::uint32_t missing : unfilled_) put(missing, kPointCarried, went_on);
         }
+        unfilled_.clear();
+        put(window, 0, point);
+        idle_ = idle_slot(point, kept_, span_) ? std::optional(point) : std::nullopt;
+        sure_ = likely_ = span_.size();
     }
 
-    const SeriesView& view_;
+    void add_missing(std::uint64_t window) {
+        if (!idle_) {
+            unfilled_.push_back(static_cast<std::uint32_t>(window));
+            return;
+        }
+        put(window, kPointCarried, *idle_);
+        if (window >= created_) likely_ = span_.size();
+    }
+
+    const TierInfo& finest_;
+    std::uint32_t tier_;
     std::uint32_t kept_;
-    const WindowSpan& span_;
-    std::vector<Window> points_;
+    WindowSpan span_;
+    std::uint64_t open_ = 0;
+    std::uint64_t created_ = 0;
+    bool older_ = false;                   // there were values before the ring
+    std::optional<WindowPoint> idle_;      // the next slot, if it is an idle one
+    std::vector<std::uint32_t> unfilled_;  // missing windows that no idle slot follows, up to the next slot
+    // How many of the windows so far are there for sure: down to the oldest slot; and if there were values before it.
+    std::size_t sure_ = 0, likely_ = 0;
 };
 
 }  // namespace
 
-SeriesData level_windows(const SeriesView& view, const TierInfo& finest, std::uint32_t tier, std::uint32_t kept,
-                         WindowSpan& span) {
-    std::uint64_t open = span.window_of(view.open_ns);
-    LevelRing ring(view, kept, span, open);
-    for (std::uint64_t i = 0; i < ring.size(); ++i) {
-        std::uint64_t window = view.ring.first + i;
-        if (!ring[i].point || !span.retained(window, open) || !span.wants(window, true)) continue;
-        span.add(window, true, ring[i].carried ? kPointCarried : std::uint8_t{0}, *ring[i].point);
-    }
-    if (!view.hot) return span.take();
-    std::optional<HotLevel> hot = hot_level(view);
-    if (!hot) return span.take();
-    if (span.wants(open, false)) {
-        std::uint8_t flags = view.torn ? kPointTorn : std::uint8_t{0};
-        span.add(open, false, flags, point_of(open_window(*hot, view, finest, tier, open, span)));
-    }
-    for (std::uint64_t window : span.idle_windows(open)) {
-        if (span.wants(window, false))
-            span.add(window, false, kPointCarried, held_window(hot->window.last, window, span));
-    }
-    return span.take();
-}
-
-SeriesData constant_windows(double value, WindowSpan& span) {
-    std::uint64_t created = span.created_ns();
-    for (std::uint64_t window : constant_span(span)) {
-        if (!span.wants(window, false)) continue;
-        std::uint64_t begin = std::max(span.begin_of(window), created);
-        std::uint64_t until = std::min(span.end_of(window), span.now_ns());
-        span.add(window, false, window == span.window_of(created) ? std::uint8_t{0} : kPointCarried,
-                 point_of(held(value, until - begin)));
-    }
-    return span.take();
+std::unique_ptr<WindowBuilder> level_builder(const TierInfo& finest, std::uint32_t tier, std::uint32_t kept,
+                                             WindowSpan span) {
+    return std::make_unique<LevelWindows>(finest, tier, kept, std::move(span));
 }
 
 }  // namespace ringside::agent

@@ -3,6 +3,9 @@
 
 #include <ringside/format.h>
 
+#include <cstdint>
+#include <memory>
+
 #include "agent/base/model.h"
 #include "agent/segment/series_view.h"
 #include "agent/segment/window_span.h"
@@ -18,21 +21,7 @@ inline WindowPoint point_of(const rside_accumulator& from) {
     return {from.count, from.sum, from.min, from.max, from.last, 0};
 }
 
-SeriesData level_windows(const SeriesView& view, const TierInfo& finest, std::uint32_t tier, std::uint32_t kept,
-                         WindowSpan& span);
-
-// The windows of a series that is the same since its creation, no more than the ring would have.
-inline auto constant_span(const WindowSpan& span) {
-    std::uint64_t created = std::min(span.created_ns(), span.now_ns());
-    std::uint64_t last = span.last_window(0);
-    std::uint64_t first = span.window_of(created);
-    if (last + 1 > span.slots()) first = std::max(first, last + 1 - span.slots());
-    first = std::max(first, std::min(span.first_wanted(), last + 1));
-    std::uint64_t end = created < span.now_ns() ? std::max(first, std::min(last, span.last_wanted()) + 1) : first;
-    return std::views::iota(first, end);
-}
-
-// A level that has been `value` since the series was created, without a ring.
-SeriesData constant_windows(double value, WindowSpan& span);
+std::unique_ptr<WindowBuilder> level_builder(const TierInfo& finest, std::uint32_t tier, std::uint32_t kept,
+                                             WindowSpan span);
 
 }  // namespace ringside::agent

@@ -10,7 +10,7 @@
 #include "agent/segment/header.h"
 #include "agent/segment/series_directory.h"
 #include "agent/segment/series_view.h"
-#include "agent/segment/windows.h"
+#include "agent/segment/window_reader.h"
 
 namespace ringside::agent {
 
@@ -152,39 +152,30 @@ Result<SeriesData> LiveSegment::read_at(std::uint32_t series_index, const ReadRe
 
 Error LiveSegment::too_long(std::uint32_t index) const {
     return error(Code::kExhausted, "this range of series " + std::to_string(index) + " of segment " + name().text() +
-                                       " is too long to be read at once: ask for a shorter one");
+                                       " is too long to be read at once, its answer could take more than " +
+                                       std::to_string(kMaxAnswerBytes >> 20) + " MiB: ask for a shorter one");
 }
 
 Result<SeriesData> LiveSegment::read_windows(std::uint32_t metric, std::uint32_t index, const ReadRequest& request,
                                              const Timeline& timeline) const {
     const SegmentLayout& layout = *header_->layout;
     const MetricInfo& info = layout.schema->metrics[metric];
-    const TierInfo& tier = layout.schema->tiers[request.tier];
-    SeriesView view;
-    if (info.kind != Kind::kInfo) {
-        ViewRequest wanted = view_request(info, tier, request);
-        wanted.no_writer = timeline.ended;
-        SeriesReader reader(*source_, layout, metric, index);
-        ViewOutcome outcome = reader.read(wanted, &view);
-        count(counters_.retries, static_cast<std::uint64_t>(reader.retries()));
-        if (outcome == ViewOutcome::kWithoutHot) count(counters_.open_left_out);
-        if (std::optional<Error> failed = view_error(outcome, reader, index)) return *std::move(failed);
-    }
-    if (answer_bytes(view, info, tier, request, timeline) > kMaxAnswerBytes) return too_long(index);
-    WindowStats left_out;
-    SeriesData data = info.kind == Kind::kInfo ? assemble_info(tier, request, timeline, &left_out)
-                                               : assemble(view, info, *layout.schema, request, timeline, &left_out);
-    count(counters_.future_windows, left_out.future);
-    count(counters_.inconsistent_windows, left_out.inconsistent);
+    SeriesReader reader(*source_, layout, metric, index);
+    WindowReader windows(reader, info, *layout.schema, timeline);
+    SeriesData data;
+    WindowReader::Outcome outcome = windows.read(request, &data);
+    count(counters_.retries, static_cast<std::uint64_t>(windows.retries()));
+    if (windows.hot_left_out()) count(counters_.open_left_out);
+    if (outcome == WindowReader::Outcome::kTooLong) return too_long(index);
+    if (outcome == WindowReader::Outcome::kFailed) return view_error(windows.view_outcome(), reader, index);
+    count(counters_.future_windows, windows.left_out().future);
+    count(counters_.inconsistent_windows, windows.left_out().inconsistent);
     return data;
 }
 
-std::optional<Error> LiveSegment::view_error(ViewOutcome outcome, const SeriesReader& reader,
-                                             std::uint32_t index) const {
+Error LiveSegment::view_error(ViewOutcome outcome, const SeriesReader& reader, std::uint32_t index) const {
     std::string which = "series " + std::to_string(index) + " of segment " + name().text();
     switch (outcome) {
-        case ViewOutcome::kWhole:
-        case ViewOutcome::kWithoutHot: return std::nullopt;
         case ViewOutcome::kBusy:
             count(counters_.busy);
             return error(Code::kUnavailable, which + " kept changing while it was read: try again");
@@ -194,7 +185,8 @@ std::optional<Error> LiveSegment::view_error(ViewOutcome outcome, const SeriesRe
             count(counters_.corrupt);
             return error(Code::kCorrupt,
                          which + " has an open window that cannot be: the VM or its writer library is broken");
-        case ViewOutcome::kTooLarge: return too_long(index);
+        case ViewOutcome::kWhole:
+        case ViewOutcome::kWithoutHot: break;
     }
     return error(Code::kInternal, which + " was read with an outcome that is none");
 }

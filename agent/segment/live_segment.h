@@ -73,8 +73,10 @@ class LiveSegment : public SeriesSource {
     VmInfo vm() const override;
     std::shared_ptr<const SchemaInfo> schema() const override;
     Result<std::vector<SeriesInfo>> series() const override;
-    // Windows up to the reader's clock, or to the end of a dead VM. kExhausted when the range would copy
-    // more than 16 MiB of a ring or the answer take more than 64 MiB.
+    // Windows up to the reader's clock, or to the end of a dead VM; of an info series none. kExhausted when the answer could
+    // take more than 64 MiB. A histogram's old windows are told from the newer ones, a level's from the whole ring: such a
+    // read takes as long as that part of the ring takes to be copied, a second or so for 4 GiB, and the memory of the
+    // answer and of one view, 1 MiB.
     Result<SeriesData> read(std::uint32_t series_index, const ReadRequest& request) const override;
     // The same with the time given.
     Result<SeriesData> read_at(std::uint32_t series_index, const ReadRequest& request, std::uint64_t as_of_ns) const;
@@ -129,7 +131,7 @@ class LiveSegment : public SeriesSource {
     // After a failed read of `what`: bad for good when the file was cut (`errno_value` is 0), else worth another try.
     Error read_error(int errno_value, const std::string& what) const;
     VmInfo last_known(VmInfo vm) const;
-    std::optional<Error> view_error(ViewOutcome outcome, const SeriesReader& reader, std::uint32_t index) const;
+    Error view_error(ViewOutcome outcome, const SeriesReader& reader, std::uint32_t index) const;
     Error too_long(std::uint32_t index) const;
     Result<SeriesData> read_windows(std::uint32_t metric, std::uint32_t index, const ReadRequest& request,
                                     const Timeline& timeline) const;

@@ -59,7 +59,7 @@ ViewOutcome SeriesReader::read(const ViewRequest& request, SeriesView* view) {
         if (tries == kReadTries - 1) accept_turning_ = true;
         switch (attempt(request, view)) {
             case Attempt::kDone:
-                return view->hot || view->open_ns == 0 ? ViewOutcome::kWhole : ViewOutcome::kWithoutHot;
+                return view->hot || !request.hot || view->open_ns == 0 ? ViewOutcome::kWhole : ViewOutcome::kWithoutHot;
             case Attempt::kAgain: break;
             case Attempt::kFailed: return failure_;
         }
@@ -81,10 +81,6 @@ SeriesReader::Attempt SeriesReader::accept_open(const ViewRequest& request, std:
     view->stale = (raw & RSIDE_OPEN_STALE) != 0;
     if (view->turning && !accept_turning_) return Attempt::kAgain;
     place_ring(request, open_ns, &view->ring);
-    if (view->ring.count * view->ring.slot_words * sizeof(std::uint32_t) > kMaxRingReadBytes) {
-        failure_ = ViewOutcome::kTooLarge;
-        return Attempt::kFailed;
-    }
     return Attempt::kDone;
 }
 
@@ -97,6 +93,7 @@ SeriesReader::Attempt SeriesReader::attempt(const ViewRequest& request, SeriesVi
     std::uint64_t raw = before.open;
     if (raw == 0) {
         view->open_ns = 0;
+        view->ring.count = 0;
         return Attempt::kDone;
     }
     if (have_ring_ && raw != ring_open_) have_ring_ = false;
@@ -108,7 +105,7 @@ SeriesReader::Attempt SeriesReader::attempt(const ViewRequest& request, SeriesVi
         if (!read || !read_accumulator(request, raw & RSIDE_OPEN_BANK, view)) return Attempt::kFailed;
     }
     order_loads();  // R2, R9, pair with P2, P9: what follows is as new as `before`, at least.
-    if (is_histogram(kind_) && request.buckets) {
+    if (is_histogram(kind_) && request.hot && request.buckets) {
         // A series owns whole lines, zero bucket and buckets first.
         view->hot_buckets.resize(at_.hot_buckets_step / sizeof(WordLine));
         std::uint64_t offset = at_.hot_buckets + at_.hot_buckets_step * step_;
@@ -123,6 +120,8 @@ SeriesReader::Attempt SeriesReader::attempt(const ViewRequest& request, SeriesVi
     }
     have_ring_ = true;
     ring_open_ = raw;
+    view->hot = false;
+    if (!request.hot) return Attempt::kDone;
     view->cell = body;
     view->hot = hot_is_whole(before, body, after, request.no_writer, &view->torn);
     return view->hot ? Attempt::kDone : Attempt::kAgain;
@@ -148,10 +147,13 @@ void SeriesReader::place_ring(const ViewRequest& request, std::uint64_t open_ns,
     std::uint64_t open_window = open_ns / (tier.resolution_s * RSIDE_NS_PER_S);
     ring->slot_words = at_.slot_words[request.tier];
     // Window 0 has no stamp. The slot of open_window itself still holds that of a lap before.
-    std::uint64_t oldest = open_window > tier.slots ? open_window - tier.slots : 1;
-    ring->first = std::max(oldest, request.first_window);
+    ring->oldest = open_window > tier.slots ? open_window - tier.slots : 1;
+    ring->first = std::max(ring->oldest, request.first_window);
     std::uint64_t end = request.last_window < open_window ? request.last_window + 1 : open_window;
     ring->count = ring->slot_words > 0 && end > ring->first ? end - ring->first : 0;
+    if (ring->count == 0) return;
+    ring->count = std::min(ring->count, kRingPartBytes / (ring->slot_words * sizeof(std::uint32_t)));
+    ring->first = end - ring->count;
 }
 
 // The ring is read in at most two pieces: up to its end, and from its begin.
@@ -164,8 +166,7 @@ bool SeriesReader::read_ring(const ViewRequest& request, RingPart* ring) {
     while (done < ring->count) {
         std::uint64_t position = (ring->first + done) % slots;
         std::uint64_t piece = std::min(ring->count - done, slots - position);
-        if (!copy(ring_at + position * slot_bytes, ring->words.data() + done * ring->slot_words,
-                  piece * slot_bytes)) {
+        if (!copy(ring_at + position * slot_bytes, ring->words.data() + done * ring->slot_words, piece * slot_bytes)) {
             return false;
         }
         done += piece;
@@ -193,7 +194,7 @@ bool SeriesReader::read_ring_of_turning(const ViewRequest& request, RingPart* ri
 
 bool SeriesReader::read_accumulator(const ViewRequest& request, std::uint64_t bank, SeriesView* view) {
     view->accumulator = {};
-    if (!is_gauge(kind_) || request.tier == 0) return true;
+    if (!request.hot || !is_gauge(kind_) || request.tier == 0) return true;
     std::uint64_t per_bank = layout_.schema->tiers.size() - 1;
     std::uint64_t offset = at_.accumulators + at_.accumulators_step * step_ +
                            (bank * per_bank + request.tier - 1) * sizeof(rside_accumulator);

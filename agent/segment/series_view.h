@@ -1,11 +1,16 @@
 // One consistent copy of what a segment holds of one series in one tier, taken while its writer may be at work. Internal
 // to agent/segment; docs/ordering.md tells the pairs P and R that the reader and the writer stand on.
 //
+// A ring may be as long as a segment, 4 GiB, so a view holds at most kRingPartBytes of it: the newest windows of the
+// request. Whoever needs those before asks again for what ends where the view begins.
+//
 // Invariants:
 //  V1  Ring slots, accumulator and open window of a view belong to one value of the cell's `open` word: it was the same
 //      before and after they were copied (F2, F5).
 //  V2  Hot fields are part of a view only if they were copied between two equal, even values of `seq`, or if no writer is left.
 //  V3  Every loop is bounded, and nothing that the segment says is used as an offset or a length.
+//  V4  Views of one series fit together, the newest first, although each has a moment of its own: what a slot says of its
+//      window is true for good, and a slot that was overwritten in between carries another stamp.
 #pragma once
 
 #include <ringside/format.h>
@@ -20,14 +25,15 @@
 namespace ringside::agent {
 
 inline constexpr int kReadTries = 16;
-// What one read may copy of a ring. A ring of the largest schema is as long as a segment may be: 4 GiB.
-inline constexpr std::uint64_t kMaxRingReadBytes = std::uint64_t{16} << 20;
+// What a view copies of a ring at most. Longer than a slot, which has 2,060 words at most, and than most rings.
+inline constexpr std::uint64_t kRingPartBytes = std::uint64_t{1} << 20;
 
 // Slots of the windows first .. first + count - 1, oldest first. A slot whose stamp is not its window's number says nothing
 // of that window.
 struct RingPart {
     std::uint64_t first = 0;
     std::uint64_t count = 0;
+    std::uint64_t oldest = 0;  // the first window that the ring could hold
     std::uint32_t slot_words = 0;
     std::vector<std::uint32_t> words;  // count x slot_words
 
@@ -57,9 +63,10 @@ struct SeriesView {
 // What to copy.
 struct ViewRequest {
     std::uint32_t tier = 0;
-    // Windows of the ring wanted; what the ring does not hold is left out.
+    // Windows of the ring wanted; what the ring does not hold is left out, and of more than kRingPartBytes the oldest.
     std::uint64_t first_window = 0;
     std::uint64_t last_window = UINT64_MAX;
+    bool hot = true;         // whether cell, accumulator and hot buckets are wanted
     bool buckets = false;    // histograms: copy the hot buckets
     bool no_writer = false;  // the writer is dead: nothing is worth another try
 };
@@ -71,7 +78,6 @@ enum class ViewOutcome : std::uint8_t {
     kShrunk,      // the file ends too early
     kUnreadable,  // the kernel failed to read: read_errno() says why
     kCorrupt,     // the cell names a window that cannot be
-    kTooLarge,    // more than kMaxRingReadBytes of the ring were asked for
 };
 
 class SeriesReader {

@@ -45,28 +45,4 @@ const std::uint32_t* slot_buckets(const std::uint32_t* slot, std::uint32_t kept)
     return slot + 1 + 2 * std::popcount(kept & (kColumnBuckets - 1));
 }
 
-std::vector<SlotSource> cumulative_sources(const SeriesView& view, std::uint64_t first_window) {
-    const RingPart& ring = view.ring;
-    std::vector<SlotSource> sources(ring.count);
-    std::uint64_t next = SlotSource::kNone;
-    for (std::uint64_t i = ring.count; i-- > 0;) {
-        std::uint64_t window = ring.first + i;
-        SlotState state = slot_state(view, window);
-        if (state == SlotState::kWhole) next = window;
-        if (state == SlotState::kLost || (state != SlotState::kWhole && window < first_window)) continue;
-        sources[i] = {next, state != SlotState::kWhole};
-    }
-    // Behind the newest slot. A writer leaves no such window; one that was stopped or rebased may.
-    std::uint64_t previous = SlotSource::kNone;
-    for (std::uint64_t i = 0; i < ring.count; ++i) {
-        std::uint64_t window = ring.first + i;
-        SlotState state = slot_state(view, window);
-        if (state == SlotState::kWhole) previous = window;
-        if (sources[i].window == SlotSource::kNone && state != SlotState::kLost && window >= first_window) {
-            sources[i] = {previous, true};
-        }
-    }
-    return sources;
-}
-
 }  // namespace ringside::agent

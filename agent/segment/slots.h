@@ -1,9 +1,7 @@
-// Reading slots of a checked copy of a ring, and filling in the windows that have none. Internal to agent/segment.
+// Reading slots of a checked copy of a ring. Internal to agent/segment.
 #pragma once
 
 #include <cstdint>
-#include <cstring>
-#include <vector>
 
 #include "agent/segment/series_view.h"
 #include "agent/segment/window_span.h"
@@ -25,16 +23,5 @@ WindowPoint read_slot(const std::uint32_t* slot, std::uint32_t kept);
 
 // The first word of the zero bucket, behind the columns.
 const std::uint32_t* slot_buckets(const std::uint32_t* slot, std::uint32_t kept);
-
-// Where the value of each window of a ring part comes from.
-struct SlotSource {
-    static constexpr std::uint64_t kNone = UINT64_MAX;
-    std::uint64_t window = kNone;  // whose slot to take
-    bool carried = false;
-};
-
-// F3: a missing window has the value of the next slot; behind the newest slot, that of the one before. Nothing for windows that
-// were lost, and for those before `first_window`. The result is indexed like the ring part.
-std::vector<SlotSource> cumulative_sources(const SeriesView& view, std::uint64_t first_window);
 
 }  // namespace ringside::agent

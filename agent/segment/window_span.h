@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 #include <ranges>
+#include <span>
 
 #include "agent/base/model.h"
 #include "agent/segment/windows.h"
@@ -23,7 +24,7 @@ struct WindowPoint {
 // A NaN that a segment holds could be the bit pattern that Prometheus takes for "this series has ended".
 inline double plain_nan(double value) { return value == value ? value : std::numeric_limits<double>::quiet_NaN(); }
 
-// Collects points by rising window.
+// Collects points by falling window, the newest first: what a window may need comes from newer ones.
 class WindowSpan {
   public:
     WindowSpan(const TierInfo& tier, const ReadRequest& request, const Timeline& timeline, std::uint32_t columns,
@@ -77,13 +78,32 @@ class WindowSpan {
     // Whether the window appears in the answer. `closed_by_writer`: the writer has turned past it.
     bool wants(std::uint64_t window, bool closed_by_writer);
 
-    // Appends a window that wants() said yes to. `flags` besides those that follow from time.
-    void add(std::uint64_t window, bool closed_by_writer, std::uint8_t flags, const WindowPoint& point);
+    // Appends a window that wants() said yes to. `flags` besides those that follow from time. `buckets`, where the answer
+    // has them: `stride` entries.
+    void add(std::uint64_t window, bool closed_by_writer, std::uint8_t flags, const WindowPoint& point,
+             std::span<const std::uint64_t> buckets = {});
 
-    SeriesData& data() { return data_; }
-    SeriesData take() { return std::move(data_); }
+    std::size_t size() const { return data_.size(); }
+    // Takes back all windows but the first `size`. Not for histograms.
+    void keep_newest(std::size_t size);
+
+    // What the answer takes at most, with `open_window` open: a ring in a segment of megabytes can ask for gigabytes, and the
+    // silence after its newest window has as many points as it has slots.
+    std::uint64_t most_bytes(std::uint64_t open_window, std::size_t stride) const {
+        return most_windows(open_window) * point_bytes(stride);
+    }
+    // Makes room for that at once: columns that grow would take up to three times as much.
+    void reserve(std::uint64_t open_window, std::size_t stride);
+
+    // Oldest first.
+    SeriesData take();
 
   private:
+    std::uint64_t most_windows(std::uint64_t open_window) const;
+    std::uint64_t point_bytes(std::size_t stride) const;
+    // Calls `change` with each column that has an entry a window.
+    template <typename Change>
+    void each_column(Change change);
     std::uint64_t true_end(std::uint64_t window) const {
         return timeline_.ended ? std::min(end_of(window), timeline_.now_ns) : end_of(window);
     }
@@ -97,7 +117,7 @@ class WindowSpan {
     const Timeline& timeline_;
     std::uint32_t columns_;
     WindowStats* stats_;
-    SeriesData data_;
+    SeriesData data_;  // newest first
 };
 
 }  // namespace ringside::agent

@@ -1,5 +1,5 @@
-// From one consistent copy of a series to its windows: which have data, what they hold, which are over. Pure: no source,
-// no clock. Internal to agent/segment.
+// From consistent copies of a series to its windows: which have data, what they hold, which are over. Internal to
+// agent/segment.
 //
 // A ring has slots for the windows that had a record and for the last window of each idle run (F3, F4). For counters,
 // histograms and levels the windows in between are filled in here, so that readers see one point per window from the
@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "agent/base/model.h"
 #include "agent/segment/series_view.h"
@@ -33,21 +34,29 @@ struct WindowStats {
     std::uint64_t inconsistent = 0;  // histogram slots that contradict themselves
 };
 
-// Which ring slots assemble() needs for `request`.
-ViewRequest view_request(const MetricInfo& metric, const TierInfo& tier, const ReadRequest& request);
+// Makes the windows of one series from views of it, the newest first. It keeps what a window may need of the slots that
+// follow it and none of the slots themselves, so that a ring of any length takes one view's memory (V4).
+class WindowBuilder {
+  public:
+    virtual ~WindowBuilder() = default;
 
-// An upper bound of the memory that the answer takes. A ring in a segment of megabytes can ask for gigabytes: the silence after
-// its newest window has as many points as it has slots, and an info series has no ring at all.
-std::uint64_t answer_bytes(const SeriesView& view, const MetricInfo& metric, const TierInfo& tier,
-                           const ReadRequest& request, const Timeline& timeline);
-inline constexpr std::uint64_t kMaxAnswerBytes = std::uint64_t{64} << 20;
+    // The open window and the idle ones after it. Once, and first. `view` has data and was read with `hot`.
+    virtual void add_hot(const SeriesView& view) = 0;
+    // The closed windows of one view. Each view ends where the one before it began.
+    virtual void add_ring(const SeriesView& view) = 0;
+    // Whether something that was asked for stands or falls by slots older than those seen so far.
+    virtual bool needs_older() const = 0;
+    // The windows, oldest first. Once, and last.
+    virtual SeriesData take() = 0;
+};
 
-// The windows of `view`, which was read with view_request(). Points of the requested columns that the tier keeps.
-SeriesData assemble(const SeriesView& view, const MetricInfo& metric, const SchemaInfo& schema,
-                    const ReadRequest& request, const Timeline& timeline, WindowStats* stats);
+// What the tier keeps of the kind, whether asked for or not: it decides where the columns of a slot are.
+std::uint32_t kept_columns(const MetricInfo& metric, const TierInfo& tier);
 
-// Info series have no ring: the constant 1 since their creation, as a level. At most the tier's number of windows.
-SeriesData assemble_info(const TierInfo& tier, const ReadRequest& request, const Timeline& timeline,
-                         WindowStats* stats);
+// The builder for a metric of which `tier` keeps something, with `span` for the columns that are wanted. `stride`: entries
+// that the answer has for each window of a histogram, 0 without buckets. `stats` must outlive it.
+class WindowSpan;
+std::unique_ptr<WindowBuilder> make_builder(const MetricInfo& metric, const SchemaInfo& schema, std::uint32_t tier,
+                                            std::size_t stride, WindowSpan span, WindowStats* stats);
 
 }  // namespace ringside::agent

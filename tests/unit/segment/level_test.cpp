@@ -170,25 +170,10 @@ TEST_F(LevelReading, IsNotConfusedByATimeBeforeItsOpenWindow) {
     EXPECT_THAT(data.count, ElementsAre(kSecond, kSecond, 0));
 }
 
-class InfoReading : public SegmentReading {};
-
-TEST_F(InfoReading, IsOneSinceItsCreation) {
-    std::uint32_t series = builder.add("build_info", {"1.0"}, 1000 * kSecond + 400 * kMs);
-    set_time(1002 * kSecond + 100 * kMs);
-    SeriesData data = read(series);
-    EXPECT_THAT(ends(data), ElementsAre(1001, 1002, 1003));
-    EXPECT_THAT(data.last, ElementsAre(1, 1, 1));
-    EXPECT_THAT(data.count, ElementsAre(600 * kMs, kSecond, 100 * kMs));
-    EXPECT_THAT(flags(data), ElementsAre("p", "c", "oc"));
-    EXPECT_THAT(data.value, IsEmpty());
-    EXPECT_THAT(ends(read(series, 1)), ElementsAre(1005));
-}
-
-TEST_F(InfoReading, IsBoundedByTheRingItDoesNotHave) {
-    std::uint32_t series = builder.add("build_info", {"1.0"}, 0);
-    builder.poke<std::uint64_t>(builder.record_at(series) + 8, 0);
-    set_time(3000 * kSecond);
-    EXPECT_EQ(read(series).size(), 10u);
+TEST_F(SegmentReading, GivesNoWindowsOfAnInfoSeries) {
+    std::uint32_t series = builder.add("build_info", {"1.0"});
+    EXPECT_THAT(ends(read(series)), IsEmpty());
+    EXPECT_THAT(ends(read_settled(series, 1)), IsEmpty());
 }
 
 }  // namespace

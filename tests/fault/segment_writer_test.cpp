@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <ringside/ringside.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <bit>
@@ -85,7 +86,8 @@ class SegmentUnderWriter : public testing::Test {
                 rside_histogram_record(histogram, i % 2 == 0 ? 1.0 : 4.0);
                 tally->records.store(records + 1, std::memory_order_relaxed);
             }
-            if (window == kFirst + 3) link.say('r');  // there is something to read
+            if (window == kFirst + ready_after) link.say('r');  // there is something to read
+            if (nap_us > 0 && window >= kFirst + ready_after) ::usleep(nap_us);
         }
     }
 
@@ -158,7 +160,9 @@ class SegmentUnderWriter : public testing::Test {
 
     TemporaryFolder folder{"/dev/shm"};
     std::string directory;
-    const rside_tier tiers[2] = {{1, 20, 0}, {5, 12, 0}};
+    rside_tier tiers[2] = {{1, 20, 0}, {5, 12, 0}};
+    std::uint64_t ready_after = 3;  // windows
+    useconds_t nap_us = 0;          // after each window from then on
     rside_metric metrics[4] = {};
     rside_schema schema{};
     rside_options writer_options;
@@ -194,6 +198,32 @@ TEST_F(SegmentUnderWriter, ReadsNoTornWindowAtFullSpeed) {
     EXPECT_GT(windows, reads);
     EXPECT_EQ(segment->stats().inconsistent_windows, 0u);
     EXPECT_EQ(segment->stats().corrupt, 0u);
+}
+
+// Rings that are read in several parts, each at another moment of the writer.
+TEST_F(SegmentUnderWriter, FitsThePartsOfALongRingTogether) {
+    tiers[0].slots = 60'000;
+    ready_after = 130'000;
+    nap_us = 1'000;
+    ChildProcess writer([&](const ChildProcess::Link& link) { write(link); });
+    ASSERT_EQ(writer.hear(), 'r');
+    std::shared_ptr<LiveSegment> segment = open();
+    ASSERT_TRUE(segment);
+    int turned = 0;
+    for (int reads = 0; reads < 20'000 && turned < 10; ++reads) {
+        std::uint32_t series = kGauge + static_cast<std::uint32_t>(reads % 3);
+        std::uint64_t begin = tally->records;
+        Result<SeriesData> data = segment->read(series, {});
+        if (!data && data.error().code == Code::kUnavailable) continue;
+        ASSERT_TRUE(data) << data.error().message();
+        if (tally->records - begin <= kRecords) continue;
+        ++turned;  // more records than a window has, so one was closed within the read
+        ASSERT_GE(data->size(), 59'990u);
+        for (std::size_t i = 1; i < data->size(); ++i) ASSERT_EQ(data->end_ns[i], data->end_ns[i - 1] + kSecond);
+        ASSERT_NO_FATAL_FAILURE(check(series, *data, 1)) << "series " << series;
+    }
+    EXPECT_EQ(turned, 10);
+    EXPECT_EQ(segment->stats().inconsistent_windows, 0u);
 }
 
 TEST_F(SegmentUnderWriter, SettlesEveryKillToWhatWasRecorded) {

@@ -59,11 +59,8 @@ grpc::Status admit(ApiContext& api, const Caller& caller, const v1::AdmitRequest
     if (request.demand().segment_bytes() == 0) {
         return invalid("demand.segment_bytes is missing: it is the sum of what `ringsidectl schema size` says");
     }
-    if (!api.backend.ready()) {
-        return to_status(grpc::StatusCode::UNAVAILABLE,
-                         "the agent has just started and does not know yet what is taken; try again",
-                         v1::ERROR_REASON_STARTING);
-    }
+    // What is taken is not known before.
+    if (auto starting = check_started(api.backend); !starting.ok()) return starting;
     const Demand demand{request.demand().segment_bytes(), request.demand().series(), request.demand().label_bytes()};
     auto answer = api.backend.admit(request.vm_id(), request.uid(), demand, request.dry_run());
     if (!answer) return to_status(answer.error());

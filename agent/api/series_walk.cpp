@@ -45,6 +45,7 @@ grpc::Status SeriesWalk::begin(const v1::VmFilter& vms,
     VmFilter filter;
     if (auto bad = parse_filter(vms, &filter); !bad.ok()) return bad;
     if (auto bad = parse_matchers(matchers, &selector_); !bad.ok()) return bad;
+    if (auto starting = check_started(api_.backend); !starting.ok()) return starting;
     if (auto none = check_vm_ids(api_.backend, filter, caller_); !none.ok()) return none;
     for (const CatalogVmPtr& vm : visible_vms(api_.backend, filter, caller_)) {
         if (selects_vm(selector_, vm->known(), api_.host)) keys_.push_back(vm->key());

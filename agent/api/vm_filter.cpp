@@ -76,6 +76,13 @@ std::vector<CatalogVmPtr> visible_vms(const Backend& backend, const VmFilter& fi
     return found;
 }
 
+grpc::Status check_started(const Backend& backend) {
+    if (backend.ready()) return grpc::Status::OK;
+    return to_status(grpc::StatusCode::UNAVAILABLE,
+                     "the agent is starting and still looks through its segments; try again in a second",
+                     v1::ERROR_REASON_STARTING);
+}
+
 grpc::Status check_vm_ids(const Backend& backend, const VmFilter& filter, const Caller& caller) {
     if (filter.vm_ids.empty()) return grpc::Status::OK;
     std::set<std::string> visible;
@@ -84,12 +91,6 @@ grpc::Status check_vm_ids(const Backend& backend, const VmFilter& filter, const 
     }
     for (const std::string& vm_id : filter.vm_ids) {
         if (visible.contains(vm_id)) continue;
-        if (!backend.ready()) {
-            return to_status(grpc::StatusCode::UNAVAILABLE,
-                             "VM " + quoted(vm_id) + " was not found yet: the agent has just started and is still " +
-                                 "looking through its segments; try again",
-                             v1::ERROR_REASON_STARTING);
-        }
         v1::ErrorInfo info;
         info.set_reason(v1::ERROR_REASON_NO_SUCH_VM);
         const std::string text = "there is no VM " + quoted(vm_id) + hint(vm_id, visible, &info);

@@ -36,6 +36,9 @@ grpc::Status parse_filter(const std::string& vm_id, const std::optional<std::str
 // In the order of the view.
 std::vector<CatalogVmPtr> visible_vms(const Backend& backend, const VmFilter& filter, const Caller& caller);
 
+// UNAVAILABLE until the first scan is over: before that there are the VMs of the archive and perhaps some others, and an
+// answer from those would look like a host that is empty. Asked before all else by whatever chooses VMs.
+grpc::Status check_started(const Backend& backend);
 // OK when each vm_id of the filter is that of some VM the caller may see, else NOT_FOUND for the first that is not.
 grpc::Status check_vm_ids(const Backend& backend, const VmFilter& filter, const Caller& caller);
 // NOT_FOUND for a VM that is there, but not with the component or epoch asked for.

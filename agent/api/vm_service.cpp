@@ -24,6 +24,7 @@ class ListVms final : public Producer<v1::ListVmsResponse> {
         if (!taken_) {
             VmFilter filter;
             *failure = parse_filter(request_.filter(), &filter);
+            if (failure->ok()) *failure = check_started(api_.backend);
             if (!failure->ok()) return Step::kFailed;
             take(filter);
         }
@@ -60,6 +61,7 @@ std::optional<std::string> component_of(const auto& request) {
 
 // The VMs that GetVm or Drain mean: at least one.
 grpc::Status find_vms(ApiContext& api, const Caller& caller, const VmFilter& filter, std::vector<CatalogVmPtr>* found) {
+    if (auto starting = check_started(api.backend); !starting.ok()) return starting;
     if (auto known = check_vm_ids(api.backend, filter, caller); !known.ok()) return known;
     *found = visible_vms(api.backend, filter, caller);
     return found->empty() ? no_such_epoch(filter) : grpc::Status::OK;

@@ -390,15 +390,35 @@ def test_sigterm_leaves_living_vms_alone_and_ends_with_0(stack, place):
     assert counters(agent, "vm-1") == tally_of_counters(writer)
 
 
-def strace_agent(stack, agent, delay_us):
-    """The agent again, each fsync of which takes longer."""
-    inject = f"inject=fsync:delay_enter={delay_us}"
-    command = ["strace", "-f", "-q", "-o", "/dev/null", "-e", "trace=fsync", "-e", inject, *agent.arguments]
+def strace_agent(stack, agent, delay_us, call="fsync", until="ready: "):
+    """The agent again, each fsync (or other call) of which takes longer."""
+    inject = f"inject={call}:delay_enter={delay_us}"
+    command = ["strace", "-f", "-q", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject, *agent.arguments]
     traced = stack.enter_context(contextlib.closing(Process(command, agent.disk / "traced.log")))
-    wait_until("the traced agent", lambda: "ready: " in traced.output())
+    wait_until("the traced agent", lambda: until in traced.output())
     children = (f"/proc/{traced.pid}/task/{traced.pid}/children",)
     agent_pid = int(open(children[0]).read().split()[0])
     return traced, agent_pid
+
+
+def test_a_list_is_whole_or_refused_while_the_agent_starts(stack, place):
+    agent = make_agent(stack, place)
+    make_writer(stack, agent, "vm-1")
+    wait_for_state(agent, "vm-1", "running")
+    assert agent.terminate() == 0
+    # The first scan begins with this call, when the API answers already.
+    traced, pid = strace_agent(stack, agent, 600_000_000, "inotify_add_watch", until=" starts")
+    try:
+        wait_until("the API", lambda: "cannot answer now" in agent.ctl("ls", "--all", check=False).stderr)
+        for command in (["ls"], ["ls", "vm-1"], ["show", "vm-1"], ["read", "vm-1", "t_ops_total"]):
+            done = agent.ctl(*command, check=False)
+            assert done.returncode == 4 and "the agent is starting" in done.stderr and "try again" in done.stderr
+        assert agent.ctl("status")["agent"]["ready"] is False
+        traced.kill()  # lets go of the agent
+        wait_until("the first scan", lambda: agent.ctl("status")["agent"]["ready"])
+        assert state(agent, "vm-1") == ["running"]
+    finally:
+        os.kill(pid, signal.SIGKILL)
 
 
 def test_sigterm_finishes_the_drain_in_hand(stack, place):

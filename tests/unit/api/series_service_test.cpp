@@ -94,6 +94,20 @@ TEST_F(SeriesServiceTest, ListsSeriesByEachKindOfMatcher) {
     EXPECT_EQ(list({matcher("instance", M::OP_EQUAL, "host-2")}), "");
 }
 
+TEST_F(SeriesServiceTest, AsksToTryAgainWhileTheFirstScanRuns) {
+    fixture.backend.is_ready = false;
+    v1::ReadSeriesRequest of_one;
+    of_one.mutable_vms()->add_vm_ids("vm-b");
+    const auto listed = client.list_series({});
+    const auto latest = client.latest({});
+    const auto read = client.read_series(of_one);
+    EXPECT_TRUE(listed.messages.empty() && latest.messages.empty() && read.messages.empty());
+    for (const grpc::Status& status : {listed.status, latest.status, read.status}) {
+        EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+        EXPECT_EQ(info_of(status).reason(), v1::ERROR_REASON_STARTING);
+    }
+}
+
 TEST_F(SeriesServiceTest, CutsAListAtItsLimitAndSaysSo) {
     EXPECT_EQ(list({named("requests_total")}, 2), "vm-a:requests_total,disk0,read vm-a:requests_total,disk0,write");
     EXPECT_TRUE(truncated);

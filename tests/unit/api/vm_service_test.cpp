@@ -195,12 +195,21 @@ TEST_F(VmServiceTest, SaysThatOnlyTheEpochOrComponentIsUnknown) {
 
 TEST_F(VmServiceTest, AsksToTryAgainWhileTheFirstScanRuns) {
     fixture.backend.is_ready = false;
-    v1::GetVmRequest request;
-    request.set_vm_id("web-3");
-    v1::GetVmResponse response;
-    const grpc::Status status = client.get_vm(request, &response);
-    EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
-    EXPECT_EQ(info_of(status).reason(), v1::ERROR_REASON_STARTING);
+    v1::GetVmRequest get;
+    get.set_vm_id("web-3");
+    v1::GetVmResponse got;
+    v1::DrainRequest drain;
+    drain.set_vm_id("web-2");
+    v1::DrainResponse drained;
+    const auto list = client.list_vms({});
+    EXPECT_TRUE(list.messages.empty());
+    for (const grpc::Status& status : {list.status, client.get_vm(get, &got), client.drain(drain, &drained)}) {
+        EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+        EXPECT_EQ(info_of(status).reason(), v1::ERROR_REASON_STARTING);
+        EXPECT_NE(status.error_message().find("try again"), std::string::npos) << status.error_message();
+    }
+    fixture.backend.is_ready = true;
+    EXPECT_TRUE(client.list_vms({}).status.ok());
 }
 
 TEST_F(VmServiceTest, DrainsADeadVmAtOnce) {

@@ -51,21 +51,24 @@ class Directory {
         return 0;
     }
 
-    // The entry with these values, or the first free one, or null when the metric's series are used up.
-    rside_series_record* find(uint32_t metric, const char* const* values, size_t count, bool* exists) const {
-        const Metric& kind = segment_->metrics[metric];
-        for (uint32_t i = 0; i < kind.max_series; ++i) {
-            rside_series_record* record = &records_[kind.at.first_series + i];
-            *exists = record->state != 0;
-            if (!*exists || matches(*record, values, count)) return record;
+    // Where the index has the series with these values, or the free place where it belongs.
+    uint32_t* find(uint32_t metric, const char* const* values, size_t count) const {
+        uint64_t hash = rside_hash(&metric, sizeof metric);
+        // With the final NULs, so that "a", "bc" differs from "ab", "c".
+        for (size_t i = 0; i < count; ++i) hash = rside_hash_more(hash, values[i], length(values[i]) + 1);
+        for (uint64_t at = hash ^ hash >> 32;; ++at) {
+            uint32_t* place = &segment_->series_index[at & segment_->index_mask];
+            if (*place == 0) return place;
+            uint32_t entry = *place - 1;
+            if (segment_->handles[entry].metric == metric && matches(records_[entry], values, count)) return place;
         }
-        return nullptr;
     }
 
-    bool add(rside_series_record* record, uint32_t metric, const char* const* values, size_t count, uint64_t now) {
+    bool add(uint32_t entry, uint32_t metric, const char* const* values, size_t count, uint64_t now) {
         uint64_t bytes = 0;
         for (size_t i = 0; i < count; ++i) bytes += length(values[i]) + 1;
         if (bytes > view_.head->label_arena_bytes - header_->arena_used) return false;
+        rside_series_record* record = &records_[entry];
         record->labels = header_->arena_used;
         record->labels_bytes = static_cast<uint32_t>(bytes);
         for (size_t i = 0; i < count; ++i) {
@@ -79,14 +82,11 @@ class Directory {
     }
 
     // P10: labels and the first state of the cell are visible before the entry that declares them.
-    void publish(rside_series_record* record) {
-        __atomic_store_n(&record->state, 1u, __ATOMIC_RELEASE);
+    void publish(uint32_t entry) {
+        __atomic_store_n(&records_[entry].state, 1u, __ATOMIC_RELEASE);
         // Relaxed: a figure for people.
         __atomic_fetch_add(&header_->series_count, 1u, __ATOMIC_RELAXED);
     }
-
-    uint32_t index_of(const rside_series_record* record) const { return static_cast<uint32_t>(record - records_); }
-    const char* metric_name(uint32_t metric) const { return view_.strings + view_.metrics[metric].name; }
 
   private:
     bool matches(const rside_series_record& record, const char* const* values, size_t count) const {
@@ -124,29 +124,30 @@ rside_series* register_locked(rside_segment* segment, const char* metric_name, u
     uint32_t metric = 0;
     if (directory.find_metric(metric_name, kind, shared, &metric, error) < 0) return nullptr;
     if (directory.check_values(metric, values, count, error) < 0) return nullptr;
-    bool exists = false;
-    rside_series_record* record = directory.find(metric, values, count, &exists);
-    if (!record) {
-        ErrorText(error, -ENOSPC) << "metric " << metric_name << ": all "
-                                  << uint64_t{segment->metrics[metric].max_series}
-                                  << " series are registered, raise max_series in the schema";
-        return nullptr;
-    }
-    rside_series* handle = &segment->handles[directory.index_of(record)];
-    if (exists) {
-        if (shared) return handle;
+    uint32_t* place = directory.find(metric, values, count);
+    if (*place) {
+        if (shared) return &segment->handles[*place - 1];
         ErrorText(error, -EEXIST) << "metric " << metric_name << ": this series is registered already, keep its handle";
         return nullptr;
     }
+    Metric& kept = segment->metrics[metric];
+    if (kept.registered == kept.max_series) {
+        ErrorText(error, -ENOSPC) << "metric " << metric_name << ": all " << uint64_t{kept.max_series}
+                                  << " series are registered, raise max_series in the schema";
+        return nullptr;
+    }
+    uint32_t entry = kept.at.first_series + kept.registered;
     uint64_t now = rside_now_(segment);
-    if (!directory.add(record, metric, values, count, now)) {
+    if (!directory.add(entry, metric, values, count, now)) {
         ErrorText(error, -ENOSPC) << "metric " << metric_name
                                   << ": no room for the label values, raise label_arena_bytes in the schema";
         return nullptr;
     }
-    init_cell(*segment, handle->cell, kind, now);
-    directory.publish(record);
-    return handle;
+    init_cell(*segment, segment->handles[entry].cell, kind, now);
+    directory.publish(entry);
+    *place = entry + 1;
+    ++kept.registered;
+    return &segment->handles[entry];
 }
 
 rside_series* register_series(rside_segment* segment, const char* metric, uint8_t kind, bool shared,

@@ -29,7 +29,10 @@ rside_segment* segment_open(uint8_t* base, uint64_t bytes, enum rside_clock cloc
     uint64_t handles_at =
         rside_round_up(scratch_at + view.head->metric_count * sizeof(rside_metric_geometry), RSIDE_CACHE_LINE);
     uint64_t histograms_at = handles_at + series * sizeof(rside_series);
-    uint64_t private_bytes = rside_round_up(histograms_at + histograms * sizeof(rside_histogram_hot), RSIDE_PAGE_BYTES);
+    uint64_t index_at = histograms_at + histograms * sizeof(rside_histogram_hot);
+    uint32_t places = 2;
+    while (places < 2 * series) places *= 2;
+    uint64_t private_bytes = rside_round_up(index_at + places * sizeof(uint32_t), RSIDE_PAGE_BYTES);
     void* memory = mmap(nullptr, private_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) return nullptr;
 
@@ -43,6 +46,8 @@ rside_segment* segment_open(uint8_t* base, uint64_t bytes, enum rside_clock cloc
     segment->metrics = reinterpret_cast<Metric*>(at + metrics_at);
     segment->handles = reinterpret_cast<rside_series*>(at + handles_at);
     segment->histograms = reinterpret_cast<rside_histogram_hot*>(at + histograms_at);
+    segment->series_index = reinterpret_cast<uint32_t*>(at + index_at);
+    segment->index_mask = places - 1;
     for (uint32_t t = 0; t < segment->tier_count; ++t) {
         segment->tiers[t] = {view.tiers[t].resolution_s * RSIDE_NS_PER_S, view.tiers[t].slots, view.tiers[t].columns};
     }

@@ -17,6 +17,7 @@ struct Metric {
     uint32_t bucket_count;
     uint8_t kind;
     uint8_t flags;
+    uint32_t registered = 0;  // series, which take the metric's entries in order; behind register_lock
 };
 
 struct Tier {
@@ -40,7 +41,12 @@ struct rside_segment {
     ringside::writer::Metric* metrics;
     rside_series* handles;            // one per directory entry
     rside_histogram_hot* histograms;  // one per histogram series, in directory order
-    rside_segment* next;              // list of fork-guarded segments
+    // Behind register_lock: the registered series by a hash of metric and label values, as directory entry + 1, in an open
+    // table with linear probing. At least half of the places are 0, which is none. It begins empty, also after attach:
+    // an epoch has one writer, so nobody else has registered anything.
+    uint32_t* series_index;
+    uint32_t index_mask;  // places - 1; their number is a power of two
+    rside_segment* next;  // list of fork-guarded segments
     char path[PATH_MAX];
 };
 

@@ -1,6 +1,7 @@
 // Registering series: what is refused, with the segment as it was.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <functional>
 #include <set>
@@ -168,6 +169,39 @@ TEST(Register, RefusesWhenTheLabelArenaIsFullAndGoesOnWithWhatFits) {
     EXPECT_EQ(try_register("", &error), nullptr);
     EXPECT_EQ(error.code, -ENOSPC);
     EXPECT_EQ(writer.decoded().arena_used, 10u);
+}
+
+// Two metrics with the same label values, values that differ only in where one ends and the next begins, and many of them.
+TEST(Register, TellsAllSeriesApartAndFindsEachAgain) {
+    constexpr std::uint32_t kPairs = 5000;
+    SchemaSpec spec("many");
+    spec.tier(1, 2).arena(1 << 20);
+    for (const char* name : {"one_total", "two_total"}) {
+        spec.metric(name, RSIDE_COUNTER, 2 * kPairs, {"a", "b"}, RSIDE_METRIC_SHARED);
+    }
+    Writer writer(spec);
+    auto all_handles = [&] {
+        std::vector<rside_shared_counter*> handles;
+        for (std::uint32_t i = 0; i < kPairs; ++i) {
+            std::string number = std::to_string(i);
+            std::string longer = number + "-";
+            const char* left[] = {longer.c_str(), ""};
+            const char* right[] = {number.c_str(), "-"};
+            for (const char* metric : {"one_total", "two_total"}) {
+                for (const char** values : {left, right}) {
+                    handles.push_back(rside_shared_counter_register(writer.segment(), metric, values, 2, nullptr));
+                }
+            }
+        }
+        return handles;
+    };
+    std::vector<rside_shared_counter*> first = all_handles();
+    EXPECT_EQ(std::set<rside_shared_counter*>(first.begin(), first.end()).size(), 4 * kPairs);
+    EXPECT_EQ(std::count(first.begin(), first.end(), nullptr), 0);
+    EXPECT_EQ(all_handles(), first);
+    EXPECT_EQ(writer.decoded().series_count, 4 * kPairs);
+    const char* other[] = {"other", ""};
+    EXPECT_EQ(rside_shared_counter_register(writer.segment(), "one_total", other, 2, nullptr), nullptr) << "full";
 }
 
 TEST(Register, RefusesWithoutASegment) {

@@ -1,7 +1,8 @@
 // Closing windows: the slow path of a record, taken by the first record of a new window.
 //
 // Invariants (with those of format.h):
-//  T1  A turn is bounded: at most two slots a tier, whatever the time that passed.
+//  T1  A turn is bounded: at most two slots a tier, whatever the time that passed. After a large step back of the clock it
+//      also looks at the stamps of the windows stepped back over, at most one lap of each ring (drop_future).
 //  T2  A process may be killed between any two stores. Until the store of `open` that names the new window, everything of the
 //      old one is still where it was: accumulators are written into the spare bank, slots are additions.
 //      After it, STALE says that the hot fields still hold the old window. So a reader of the dead segment counts
@@ -68,20 +69,24 @@ struct Step {
     uint64_t begin;  // of the window that now opens
 };
 
-// Drops the slots whose time will come again. Rare: once per series and large step back.
-void drop_future(const rside_series* series, const Metric& metric, uint64_t begin) {
+// Drops the slots whose time will come again: a tier's slots belong to windows before `open`, so those from `begin` on have
+// their places in one run of the ring, as long as the step and at most the whole ring. Once per series and large step back.
+void drop_future(const rside_series* series, const Metric& metric, uint64_t open, uint64_t begin) {
     const rside_segment* segment = series->segment;
     uint64_t dropped = 0;
     for (uint32_t t = 0; t < segment->tier_count; ++t) {
         uint32_t words = metric.at.slot_words[t];
         if (words == 0) continue;
         uint64_t ring = metric.at.ring[t] + uint64_t{series->index - metric.at.first_series} * metric.at.ring_step[t];
-        auto* at = reinterpret_cast<uint32_t*>(segment->base + ring);
-        uint64_t window = begin / segment->tiers[t].resolution_ns;
-        for (uint32_t i = 0; i < segment->tiers[t].slots; ++i, at += words) {
-            if (__atomic_load_n(at, __ATOMIC_RELAXED) < window) continue;
+        auto* slots = reinterpret_cast<uint32_t*>(segment->base + ring);
+        uint64_t slot_count = segment->tiers[t].slots;
+        uint64_t first = begin / segment->tiers[t].resolution_ns;
+        uint64_t end = open / segment->tiers[t].resolution_ns;
+        for (uint64_t w = end - first > slot_count ? end - slot_count : first; w < end; ++w) {
+            uint32_t* stamp = slots + (w % slot_count) * words;
+            if (__atomic_load_n(stamp, __ATOMIC_RELAXED) < first) continue;
             // Relaxed: happens inside TURNING, readers look at the slots only without it.
-            __atomic_store_n(at, 0u, __ATOMIC_RELAXED);
+            __atomic_store_n(stamp, 0u, __ATOMIC_RELAXED);
             ++dropped;
         }
     }
@@ -120,7 +125,7 @@ template <typename Snapshot>
 void close_cumulative(const rside_series* series, const Metric& metric, uint64_t open, uint64_t begin,
                       Snapshot snapshot) {
     const rside_segment* segment = series->segment;
-    if (begin < open) drop_future(series, metric, begin);
+    if (begin < open) drop_future(series, metric, open, begin);
     for (uint32_t t = 0; t < segment->tier_count; ++t) {
         uint64_t closed = open / segment->tiers[t].resolution_ns;
         uint64_t next = begin / segment->tiers[t].resolution_ns;
@@ -274,7 +279,7 @@ void close_gauge(const rside_series* series, const Metric& metric, uint64_t raw,
 void rebase_gauge(const rside_series* series, const Metric& metric, uint64_t raw, uint64_t begin) {
     rside_cell* cell = series->cell;
     turning(cell, raw);
-    drop_future(series, metric, begin);
+    drop_future(series, metric, raw & ~RSIDE_OPEN_FLAGS, begin);
     __atomic_store_n(&cell->open, begin | (raw & RSIDE_OPEN_BANK), __ATOMIC_RELEASE);  // P7
 }
 

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <random>
+#include <set>
 
 #include "writer.h"
 
@@ -297,6 +298,41 @@ TEST(Time, RebasesASharedCounterWhenTheClockItselfWentBack) {
     EXPECT_EQ(segment.rebase_to_ns, kNow - 3600 * kSecond);
     EXPECT_EQ(segment.find("shared")->open_ns, kNow - 3600 * kSecond);
     EXPECT_EQ(segment.find("shared")->value, 2u);
+}
+
+// Rings from much longer to much shorter than the step, windows without a slot, and slots of earlier laps.
+TEST(Time, DropsTheSlotsAheadOfALargeStepBackAndNoOther) {
+    for (std::uint64_t step : {11u, 30u, 63u, 64u, 65u, 159u, 160u, 700u}) {
+        Writer writer(two_tiers(), kNow);
+        Handles handles(writer.segment());
+        std::uint64_t second = 0;
+        for (; second < 1000; second += second % 50 == 0 ? 7 : 1) {
+            writer.tick(kNow + second * kSecond);
+            handles.record_all(3);
+        }
+        plain::Segment before = writer.decoded();
+        std::uint64_t back_s = (before.find("counter")->open_ns / kSecond) - step;
+        writer.tick(back_s * kSecond);
+        handles.record_all(5);
+
+        plain::Segment after = writer.decoded();
+        std::uint64_t dropped = 0;
+        for (const char* metric : {"counter", "gauge", "level", "shared", "histogram"}) {
+            for (std::size_t tier = 0; tier < 2; ++tier) {
+                std::set<std::uint32_t> expected, found;
+                for (const auto& [window, slot] : slots(before, metric, tier)) {
+                    bool ahead = window >= back_s / before.tiers[tier].resolution_s;
+                    dropped += ahead;
+                    if (!ahead) expected.insert(window);
+                }
+                for (const auto& [window, slot] : slots(after, metric, tier)) found.insert(window);
+                EXPECT_EQ(found, expected) << metric << " tier " << tier << " step " << step;
+            }
+        }
+        EXPECT_EQ(after.rebases, 5u);
+        EXPECT_EQ(after.rebased_windows, dropped);
+        EXPECT_GT(dropped, 0u);
+    }
 }
 
 // In coarse-clock mode the kernel's clock decides and rside_tick has no say.

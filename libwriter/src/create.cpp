@@ -265,11 +265,10 @@ class Draft {
   private:
     // Reserves every page: a tmpfs that is full says so here, not by SIGBUS at the first store into a hole. 0 or errno.
     int reserve_pages(uint64_t bytes) {
-        // Over this limit the kernel would answer with SIGXFSZ, which ends the VM.
+        // Over this limit the kernel would answer with SIGXFSZ, which ends the VM; so not to know it is an error, too.
         struct rlimit limit;
-        if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < bytes) {
-            return EFBIG;
-        }
+        if (getrlimit(RLIMIT_FSIZE, &limit) < 0) return errno;
+        if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < bytes) return EFBIG;
         int tries = 0;
         for (uint64_t at = 0; at < bytes;) {
             uint64_t part = bytes - at < kReserveBytes ? bytes - at : kReserveBytes;
@@ -300,8 +299,9 @@ class Draft {
 
     int reserve(uint64_t bytes, const char* directory, rside_error* error) {
         if (int code = reserve_pages(bytes)) {
-            ErrorText(error, -code) << "no room for a segment of " << bytes << " bytes in " << directory << ": errno "
-                                    << static_cast<uint64_t>(code)
+            bool full = code == ENOSPC || code == EDQUOT || code == EFBIG;
+            ErrorText(error, -code) << (full ? "no room for a segment of " : "cannot reserve a segment of ") << bytes
+                                    << " bytes in " << directory << ": errno " << static_cast<uint64_t>(code)
                                     << (code == ENOSPC  ? " (the tmpfs is full: enlarge it or lower the schema's slots)"
                                         : code == EFBIG ? " (over this process' limit for the size of files)"
                                                         : "");

@@ -147,7 +147,7 @@ std::vector<Fault> faults_of(const std::string& call, const Operation& operation
     if (call.starts_with("open /proc/")) return survived({ENOENT, EACCES, EMFILE, EINTR});  // the boot id is not known
     if (call == "read") return survived({EINTR, EIO, kShort});                              // nor here
     if (call == "close") return survived({EINTR, EIO});                                     // it is closed all the same
-    if (call == "getrlimit") return survived({EPERM, EFAULT});                              // the kernel will say it
+    if (call == "getrlimit") return refused({EPERM, ENOSYS}, "reserve");  // else SIGXFSZ might end the VM
     if (call.starts_with("open ")) {
         std::vector<Fault> faults =
             refused({EMFILE, ENFILE, ENOMEM, EPERM, EACCES, ENOENT, EROFS, ENXIO}, folder) + survived({EINTR});
@@ -161,7 +161,8 @@ std::vector<Fault> faults_of(const std::string& call, const Operation& operation
     if (call == "fchown") return refused({EPERM, EINVAL, EDQUOT}, "owner");
     if (call == "fchmod") return refused({EPERM, EROFS}, "mode");
     if (call == "posix_fallocate") {
-        return refused({ENOSPC, EDQUOT, EFBIG, ENOMEM, EPERM, ENODEV}, "no room") + survived({EINTR});
+        return refused({ENOSPC, EDQUOT, EFBIG}, "no room") + refused({ENOMEM, EPERM, ENODEV}, "reserve") +
+               survived({EINTR});
     }
     if (call == "mmap file") {
         std::vector<Fault> faults = refused({ENOMEM, EPERM, EAGAIN, ENFILE, ENODEV}, "map");

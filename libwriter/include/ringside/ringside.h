@@ -83,7 +83,7 @@ typedef struct rside_histogram rside_histogram;
  *   -EMEDIUMTYPE  the directory is not on a memory file system
  *   -ENOSPC / -EDQUOT  no room                                -ENOMEM  no address space
  *   -EFBIG  over the process' limit for the size of files
- * Calls the kernel. Not for signal handlers. The caller closes *out. */
+ * Calls the kernel. Not for signal handlers, nor for a thread that may be cancelled in it. The caller closes *out. */
 RSIDE_API int rside_segment_create(const rside_options *options, rside_segment **out, rside_error *error);
 
 /* Lays out a segment for a VMM that will attach later, and unmaps it: for launchers. Run it inside the VM's own cgroup:

@@ -1,9 +1,6 @@
 // The drain on a file system of 1 MiB that is full: a real one where this user may mount one in a namespace of his own
 // (root, or with user namespaces), a simulated one elsewhere.
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +10,7 @@
 #include <vector>
 
 #include "agent/drain/drain.h"
+#include "tests/support/private_tmpfs.h"
 #include "tests/support/results.h"
 #include "tests/support/segment_folder.h"
 #include "tests/support/simulated_disk.h"
@@ -24,29 +22,6 @@ namespace {
 constexpr std::uint64_t kNsPerS = 1'000'000'000;
 constexpr std::uint64_t kNow = 1'800'000'000 * kNsPerS;
 constexpr std::uint64_t kDiskBytes = 1 << 20;
-
-bool write_text(const char* path, const std::string& text) {
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0) return false;
-    bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-    close(fd);
-    return written;
-}
-
-// In a child process: mounts a tmpfs of 1 MiB that nobody else sees.
-bool mount_small_disk(const std::string& path) {
-    uid_t uid = getuid();
-    gid_t gid = getgid();
-    if (unshare(CLONE_NEWNS) != 0) {
-        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
-        write_text("/proc/self/setgroups", "deny");
-        if (!write_text("/proc/self/uid_map", "0 " + std::to_string(uid) + " 1")) return false;
-        if (!write_text("/proc/self/gid_map", "0 " + std::to_string(gid) + " 1")) return false;
-    }
-    // Else the mount would show in the namespace that this one was copied from.
-    if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return false;
-    return mount("none", path.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "size=1m") == 0;
-}
 
 // `ballast` takes most of the room until it is removed.
 void drain_until_full_and_go_on(FileSystem& disk, const std::string& root, FileSystem& memory,
@@ -106,7 +81,7 @@ TEST(FullDisk, KeepsSegmentsUntilThereIsRoomOnAFileSystemOfOneMebibyte) {
     std::fflush(nullptr);
     pid_t child = fork();
     if (child == 0) {
-        if (!mount_small_disk(root)) _exit(kMayNotMount);
+        if (!mount_private_tmpfs(root, "size=1m").empty()) _exit(kMayNotMount);
         drain_until_full_and_go_on(FileSystem::real(), root, FileSystem::real(), segments);
         std::fflush(nullptr);
         _exit(HasFailure() ? 1 : 0);

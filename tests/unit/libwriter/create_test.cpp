@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
-#include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -19,6 +18,7 @@
 #include <fstream>
 
 #include "tests/support/child.h"
+#include "tests/support/private_tmpfs.h"
 #include "writer.h"
 
 namespace ringside {
@@ -352,14 +352,6 @@ TEST(SegmentCreate, RefusesAFileSystemOnDisk) {
 
 // --- limits of the process and of the file system ---------------------------------------------------------------------
 
-// A mount of our own that ends with the child.
-std::string mount_tmpfs(const std::string& at, const std::string& options, unsigned long flags = 0) {
-    if (unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return "cannot unshare mounts";
-    if (mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return "cannot make mounts private";
-    if (mount("tmpfs", at.c_str(), "tmpfs", flags, options.c_str()) != 0) return "cannot mount a tmpfs";
-    return "";
-}
-
 std::string fill(const std::string& path, std::uint64_t bytes) {
     int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0 || ftruncate(fd, 0) != 0) return "cannot make the filler";
@@ -398,7 +390,7 @@ TEST(SegmentCreate, NeverLeavesAHoleWhateverRoomThereIs) {
     const std::uint64_t size = rside_schema_size(spec.get(), nullptr);
     const std::uint64_t total = size + 2 * page;
     std::string said = in_child([&]() -> std::string {
-        std::string trouble = mount_tmpfs(folder.path(), "size=" + std::to_string(total));
+        std::string trouble = mount_private_tmpfs(folder.path(), "size=" + std::to_string(total));
         for (std::uint64_t room = 0; room <= total && trouble.empty(); room += page) {
             std::string where = " with room for " + std::to_string(room) + " of " + std::to_string(size) + " bytes";
             trouble = fill(folder / "filler", total - room);
@@ -426,7 +418,7 @@ TEST(SegmentCreate, RefusesWhenTheFileSystemHasNoMoreFiles) {
     agent::TemporaryFolder folder("/dev/shm");
     SchemaSpec spec = every_kind();
     EXPECT_EQ(in_child([&]() -> std::string {
-                  std::string trouble = mount_tmpfs(folder.path(), "size=1m,nr_inodes=1");
+                  std::string trouble = mount_private_tmpfs(folder.path(), "size=1m,nr_inodes=1");
                   if (!trouble.empty()) return trouble;
                   return refusal(try_create(plain_options(folder.path(), spec.get())), -ENOSPC, folder.path());
               }),
@@ -437,7 +429,7 @@ TEST(SegmentCreate, RefusesAFileSystemThatIsReadOnly) {
     agent::TemporaryFolder folder("/dev/shm");
     SchemaSpec spec = every_kind();
     EXPECT_EQ(in_child([&]() -> std::string {
-                  std::string trouble = mount_tmpfs(folder.path(), "size=1m", MS_RDONLY);
+                  std::string trouble = mount_private_tmpfs(folder.path(), "size=1m", MS_RDONLY);
                   if (!trouble.empty()) return trouble;
                   return refusal(try_create(plain_options(folder.path(), spec.get())), -EROFS, folder.path());
               }),

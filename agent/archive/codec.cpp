@@ -148,7 +148,7 @@ std::string encode_vm(const VmInfo& vm, std::uint64_t archived_ns) {
     // A field more in VmInfo does not compile here: give it a place at the end of the section, and in docs/archive.md.
     const auto& [vm_id, component, epoch, state, exit_cause, close_code, close_text, uid, writer_pid, segment_bytes,
                  created_ns, attached_ns, closed_ns, last_write_ns, ended_ns, series_count, rejected_samples,
-                 refused_series, clock_steps_back, rebases] = vm;
+                 refused_series, clock_steps_back, rebases, recorded_hash] = vm;
     static_cast<void>(state);
     ByteWriter writer;
     writer.text(vm_id);
@@ -171,6 +171,7 @@ std::string encode_vm(const VmInfo& vm, std::uint64_t archived_ns) {
     writer.u64(clock_steps_back);
     writer.u64(rebases);
     writer.u64(archived_ns);
+    writer.u64(recorded_hash);
     return writer.take();
 }
 
@@ -199,6 +200,7 @@ Result<DecodedVm> decode_vm(std::string_view bytes) {
     vm.clock_steps_back = reader.u64();
     vm.rebases = reader.u64();
     decoded.archived_ns = reader.u64();
+    vm.recorded_hash = reader.u64();
     // Bytes that follow are fields of a later version.
     if (reader.failed()) return corrupt("the VM's section is too short");
     if (vm.vm_id.empty()) return corrupt("the VM has no name");

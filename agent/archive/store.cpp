@@ -19,7 +19,7 @@ Result<void> check_key(const std::string& key) {
                  "a VM named \"" + key.substr(0, 80) + "\" cannot be archived: the name does not make a file's name");
 }
 
-// Whether the archive has all that the segment of `vm` has. kExists when they are not of one life at all: the epoch
+// Whether the archive has just what the segment of `vm` has. kExists when they are not of one life at all: the epoch
 // in the key is random, so this is a file that somebody copied. Times of creation may differ, for a reader clamps
 // them to its clock.
 Result<bool> holds(const ArchivedVm& archived, const VmInfo& vm, const SchemaInfo& schema) {
@@ -28,9 +28,8 @@ Result<bool> holds(const ArchivedVm& archived, const VmInfo& vm, const SchemaInf
         return error(Code::kExists,
                      "the archive has another VM under the key " + vm_key(vm) + "; its segment is kept, look at both");
     }
-    // Less, when the VM was taken for dead too early and went on to write.
-    return old.last_write_ns >= vm.last_write_ns && old.series_count >= vm.series_count &&
-           old.closed_ns >= vm.closed_ns;
+    // Another one, when the VM was taken for dead too early and went on to write.
+    return old.recorded_hash == vm.recorded_hash;
 }
 
 }  // namespace
@@ -151,16 +150,19 @@ Result<std::shared_ptr<const ArchivedVm>> ArchiveStore::add(const SeriesSource& 
     std::lock_guard lock(change_mutex_);
     if (auto opened = open_folder(); !opened.ok()) return opened.error();
     Result<Vm> there = look(key, Sync::kYes);
+    Vm earlier;
     if (there.ok()) {
         Result<bool> same = holds(**there, vm, *source.schema());
         if (!same.ok()) return same.error();
         if (*same) return there;
+        // Of one that was written again and again the newest windows only: the file has a bound.
+        if ((*there)->file_bytes() <= archive_bytes_max(vm.segment_bytes) / 2) earlier = *there;
     } else if (there.error().code == Code::kUnavailable) {
         return there;
     }
     // Nothing there, or less than the source has, or a file that cannot be read: a new one takes its place.
 
-    Result<ArchiveWritten> written = write_archive(fs_, path_of(key), source, vm, now_ns);
+    Result<ArchiveWritten> written = write_archive(fs_, path_of(key), source, vm, now_ns, earlier.get());
     if (!written.ok()) {
         count([](ArchiveStatus& status) { ++status.write_errors; });
         return written.error();

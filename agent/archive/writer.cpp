@@ -30,8 +30,8 @@ Result<void> check_shape(const SeriesInfo& series, const SeriesData& data) {
 
 class ArchiveWriter {
   public:
-    ArchiveWriter(DurableFile file, const SeriesSource& source)
-        : file_(std::move(file)), source_(source), schema_(source.schema()) {}
+    ArchiveWriter(DurableFile file, const SeriesSource& source, const SeriesSource* earlier, std::uint64_t bytes_max)
+        : file_(std::move(file)), source_(source), earlier_(earlier), schema_(source.schema()), bytes_max_(bytes_max) {}
 
     Result<ArchiveWritten> write(const VmInfo& vm, std::uint64_t archived_ns) {
         Result<std::vector<SeriesInfo>> series = source_.series();
@@ -85,7 +85,8 @@ class ArchiveWriter {
 
     Result<DirectoryEntry::Tier> write_run(const SeriesInfo& series, std::uint32_t tier) {
         Run run{series, tier, {file_.size(), 0, 0, RunState::kStored}, 0};
-        Result<void> written = write_range(&run, 0, UINT64_MAX);
+        Result<void> written = write_range(source_, &run, 0, UINT64_MAX);
+        if (written.ok() && run.entry.points == 0) written = write_earlier(&run, UINT64_MAX);
         // What was written of it before stays, so that the bytes of the file have no gap.
         if (!written.ok() && written.error().code == Code::kCorrupt) {
             run.entry.state = RunState::kUnreadable;
@@ -108,48 +109,75 @@ class ArchiveWriter {
         std::uint64_t last_end_ns;
     };
 
-    // The windows with begin_ns < T <= end_ns. At most 64 deep.
-    Result<void> write_range(Run* run, std::uint64_t begin_ns, std::uint64_t end_ns) {
+    // The windows of `from` with begin_ns < T <= end_ns. At most 64 deep.
+    Result<void> write_range(const SeriesSource& from, Run* run, std::uint64_t begin_ns, std::uint64_t end_ns) {
         Result<SeriesData> data =
-            source_.read(run->series.index, {.tier = run->tier, .begin_ns = begin_ns, .end_ns = end_ns});
-        if (data.ok()) return write_chunks(run, *data);
+            from.read(run->series.index, {.tier = run->tier, .begin_ns = begin_ns, .end_ns = end_ns});
+        if (data.ok()) return write_windows(from, run, *data);
         if (data.error().code != Code::kExhausted || end_ns - begin_ns < 2) return data.error();
         std::uint64_t middle_ns = begin_ns + (end_ns - begin_ns) / 2;
-        if (auto first = write_range(run, begin_ns, middle_ns); !first.ok()) return first;
-        return write_range(run, middle_ns, end_ns);
+        if (auto first = write_range(from, run, begin_ns, middle_ns); !first.ok()) return first;
+        return write_range(from, run, middle_ns, end_ns);
     }
 
-    Result<void> write_chunks(Run* run, const SeriesData& data) {
+    Result<void> write_windows(const SeriesSource& from, Run* run, const SeriesData& data) {
         if (auto fits = check_shape(run->series, data); !fits.ok()) return fits;
         if (data.size() == 0) return {};
+        if (&from == &source_ && run->entry.points == 0) {
+            std::uint64_t resolution_ns = schema_->tiers[run->tier].resolution_s * std::uint64_t{1'000'000'000};
+            // The window in which the old file ends was not over, and is the source's if it has it.
+            std::uint64_t begin_ns = (data.end_ns.front() - 1) / resolution_ns * resolution_ns;
+            if (auto taken_over = write_earlier(run, begin_ns); !taken_over.ok()) return taken_over;
+        }
         // Times that do not rise would make the file one that no reader takes.
         if (!rises(data.end_ns) || data.end_ns.front() <= run->last_end_ns) {
             return error(Code::kCorrupt, "the windows of a series do not rise in time");
         }
-        run->last_end_ns = data.end_ns.back();
         std::size_t step = chunk_points(data);
         for (std::size_t first = 0; first < data.size(); first += step) {
             std::size_t count = std::min(step, data.size() - first);
-            auto put = file_.append(encode_chunk(run->series.index, run->tier, data, first, count));
-            if (!put.ok()) return put;
+            std::string chunk = encode_chunk(run->series.index, run->tier, data, first, count);
+            if (chunk.size() > bytes_max_ - std::min(bytes_max_, file_.size())) {
+                return error(Code::kCorrupt, "a series has more windows than its segment has room for");
+            }
+            if (auto put = file_.append(chunk); !put.ok()) return put;
+            run->entry.points += static_cast<std::uint32_t>(count);
+            run->last_end_ns = data.end_ns[first + count - 1];
         }
-        run->entry.points += static_cast<std::uint32_t>(data.size());
         return {};
+    }
+
+    // What the earlier file has of the run up to `end_ns`.
+    Result<void> write_earlier(Run* run, std::uint64_t end_ns) {
+        if (earlier_ == nullptr) return {};
+        Result<void> written = write_range(*earlier_, run, 0, end_ns);
+        if (written.ok()) return {};
+        // It had no such series yet, or could not read the run in its time.
+        bool nothing = written.error().code == Code::kInvalid || written.error().code == Code::kCorrupt;
+        return nothing ? Result<void>() : written;
     }
 
     DurableFile file_;
     const SeriesSource& source_;
+    const SeriesSource* earlier_;
     std::shared_ptr<const SchemaInfo> schema_;
+    const std::uint64_t bytes_max_;
     ArchiveWritten written_;
 };
 
 }  // namespace
 
+std::uint64_t archive_bytes_max(std::uint64_t segment_bytes) {
+    constexpr std::uint64_t kTimes = 8, kAtLeast = 1 << 20;
+    return segment_bytes > (UINT64_MAX - kAtLeast) / kTimes ? UINT64_MAX : segment_bytes * kTimes + kAtLeast;
+}
+
 Result<ArchiveWritten> write_archive(FileSystem& fs, const std::string& path, const SeriesSource& source,
-                                     const VmInfo& vm, std::uint64_t archived_ns) {
+                                     const VmInfo& vm, std::uint64_t archived_ns, const SeriesSource* earlier) {
     Result<DurableFile> file = DurableFile::create(fs, path);
     if (!file.ok()) return file.error();
-    return ArchiveWriter(std::move(*file), source).write(vm, archived_ns);
+    std::uint64_t bytes_max = archive_bytes_max(vm.segment_bytes);
+    return ArchiveWriter(std::move(*file), source, earlier, bytes_max).write(vm, archived_ns);
 }
 
 }  // namespace ringside::agent

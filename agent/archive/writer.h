@@ -9,10 +9,16 @@
 
 namespace ringside::agent {
 
+// What an archive file takes at most. A window has at most twice the bytes of its slot, and a series at most twice as many
+// windows as its ring has slots (an idle one is carried on for as long again), so a file comes to some four times the
+// segment, and some hundred bytes a run. Twice that leaves room for what an earlier file holds.
+std::uint64_t archive_bytes_max(std::uint64_t segment_bytes);
+
 struct ArchiveWritten {
     std::uint64_t bytes = 0;
     std::uint64_t points = 0;
-    std::uint64_t unreadable_runs = 0;  // of a series and tier whose bytes contradicted themselves: marked in the file
+    // Of a series and tier whose bytes contradicted themselves, or that went over archive_bytes_max(): marked in the file.
+    std::uint64_t unreadable_runs = 0;
 };
 
 // Every window of every series and tier that `source` gives, open ones included, and `vm` as what is known of the VM
@@ -20,8 +26,10 @@ struct ArchiveWritten {
 // as much as the source gives at once: where it calls a range kExhausted, it is asked for the halves. After success
 // the file survives a power cut; after a failure there is none under `path`, or the whole one. `source` must not
 // change any more. A series that the source calls kCorrupt is marked unreadable and costs no other; its other errors
-// end the write and are returned.
+// end the write and are returned. `earlier`, where given, is what was archived of the same VM before, perhaps under
+// the same path: its windows that end before those of `source` begin are taken over.
 Result<ArchiveWritten> write_archive(FileSystem& fs, const std::string& path, const SeriesSource& source,
-                                     const VmInfo& vm, std::uint64_t archived_ns);
+                                     const VmInfo& vm, std::uint64_t archived_ns,
+                                     const SeriesSource* earlier = nullptr);
 
 }  // namespace ringside::agent

@@ -119,6 +119,8 @@ struct VmInfo {
     std::uint64_t refused_series = 0;
     std::uint64_t clock_steps_back = 0;
     std::uint64_t rebases = 0;
+    // Exited or drained: of all that changes with every record. Two that are equal say that the writer did nothing in between.
+    std::uint64_t recorded_hash = 0;
 };
 
 // Identity of one epoch of one component, usable as a map key and a file name: "vm_id.epoch[.component]".

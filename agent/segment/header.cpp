@@ -140,12 +140,25 @@ Checked<SegmentHeader> read_header(const ByteSource& source, LayoutCache& layout
     return result;
 }
 
+namespace {
+
+constexpr std::size_t kWriterPartBegin = offsetof(rside_header, state);
+constexpr std::size_t kWriterPartBytes = offsetof(rside_header, reserved4) - kWriterPartBegin;
+static_assert(kWriterPartBegin % kSourceAlignment == 0);
+
+char* writer_part(HeaderPage& page) { return reinterpret_cast<char*>(&page) + kWriterPartBegin; }
+
+}  // namespace
+
+std::optional<std::uint64_t> hash_writer_part(const ByteSource& source) {
+    HeaderPage page;
+    if (!source.read(kWriterPartBegin, writer_part(page), kWriterPartBytes)) return std::nullopt;
+    return rside_hash(writer_part(page), kWriterPartBytes);
+}
+
 std::optional<WriterPart> read_writer_part(const ByteSource& source) {
     HeaderPage page;
-    constexpr std::size_t kBegin = offsetof(rside_header, state);
-    constexpr std::size_t kSize = offsetof(rside_header, reserved4) - kBegin;
-    static_assert(kBegin % kSourceAlignment == 0);
-    auto read = [&] { return source.read(kBegin, reinterpret_cast<char*>(&page) + kBegin, kSize); };
+    auto read = [&] { return source.read(kWriterPartBegin, writer_part(page), kWriterPartBytes); };
     if (!read()) return std::nullopt;
     // R11, pairs with P11: code, text and time of the close are read after the state that declares them.
     std::uint32_t state = page.header.state;

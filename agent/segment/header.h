@@ -46,4 +46,7 @@ struct WriterPart {
 // Nothing when the file is too short by now.
 std::optional<WriterPart> read_writer_part(const ByteSource& source);
 
+// A hash of the bytes behind it. Nothing when they cannot be read.
+std::optional<std::uint64_t> hash_writer_part(const ByteSource& source);
+
 }  // namespace ringside::agent

@@ -113,6 +113,7 @@ class LiveSegment : public SeriesSource {
     struct End {
         std::uint64_t ended_ns = 0;
         ExitCause cause = ExitCause::kUnknown;
+        std::uint64_t recorded_hash = 0;
     };
     // Signs of life in the hot cells.
     struct Activity {
@@ -124,6 +125,7 @@ class LiveSegment : public SeriesSource {
     std::optional<End> end() const;
     bool ever_attached(const WriterPart& writer) const;
     std::optional<Activity> activity(std::uint64_t latest_ns) const;
+    std::optional<std::uint64_t> recorded_hash() const;
     End end_of(const WriterPart& writer, const Activity& activity, std::uint64_t now_ns) const;
     std::uint64_t latest_sane_ns(std::uint64_t now_ns) const;
     Result<void> refresh_directory() const;

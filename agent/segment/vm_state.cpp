@@ -22,6 +22,22 @@ bool of_an_earlier_boot(const BootId& boot_id) {
     return boot_id != BootId{} && here != BootId{} && boot_id != here;
 }
 
+// False when a cell cannot be read.
+template <typename Visit>
+bool each_cell(const ByteSource& source, const rside_geometry& geometry, Visit visit) {
+    constexpr std::uint32_t kChunk = 64;
+    struct alignas(kSourceAlignment) {
+        rside_cell cells[kChunk];
+    } copy;
+    for (std::uint32_t begin = 0; begin < geometry.series_capacity; begin += kChunk) {
+        std::uint32_t cells = std::min(kChunk, geometry.series_capacity - begin);
+        std::uint64_t offset = geometry.cells_offset + std::uint64_t{begin} * sizeof(rside_cell);
+        if (!source.read(offset, copy.cells, cells * sizeof(rside_cell))) return false;
+        for (std::uint32_t i = 0; i < cells; ++i) visit(begin + i, copy.cells[i]);
+    }
+    return true;
+}
+
 }  // namespace
 
 // A small step back of the clock leaves windows open that begin up to one coarsest window in the future.
@@ -37,28 +53,28 @@ bool LiveSegment::ever_attached(const WriterPart& writer) const {
 }
 
 std::optional<LiveSegment::Activity> LiveSegment::activity(std::uint64_t latest_ns) const {
-    constexpr std::uint32_t kChunk = 64;
-    struct alignas(kSourceAlignment) {
-        rside_cell cells[kChunk];
-    } copy;
     const SegmentLayout& layout = *header_->layout;
     Activity found;
-    for (std::uint32_t begin = 0; begin < layout.geometry.series_capacity; begin += kChunk) {
-        std::uint32_t cells = std::min(kChunk, layout.geometry.series_capacity - begin);
-        std::uint64_t offset = layout.geometry.cells_offset + std::uint64_t{begin} * sizeof(rside_cell);
-        if (!source_->read(offset, copy.cells, cells * sizeof(rside_cell))) return std::nullopt;
-        for (std::uint32_t i = 0; i < cells; ++i) {
-            const rside_cell& cell = copy.cells[i];
-            std::uint64_t open_ns = cell.open & ~RSIDE_OPEN_FLAGS;
-            if (open_ns > latest_ns) continue;
-            found.newest_open_ns = std::max(found.newest_open_ns, open_ns);
-            found.newest_ns = std::max(found.newest_ns, open_ns);
-            if (layout.schema->metrics[layout.metric_of(begin + i)].kind != Kind::kLevel) continue;
-            std::uint64_t since_ns = cell.u.level.since_ns;
-            if (since_ns <= latest_ns) found.newest_ns = std::max(found.newest_ns, since_ns);
-        }
-    }
+    auto look = [&](std::uint32_t index, const rside_cell& cell) {
+        std::uint64_t open_ns = cell.open & ~RSIDE_OPEN_FLAGS;
+        if (open_ns > latest_ns) return;
+        found.newest_open_ns = std::max(found.newest_open_ns, open_ns);
+        found.newest_ns = std::max(found.newest_ns, open_ns);
+        if (layout.schema->metrics[layout.metric_of(index)].kind != Kind::kLevel) return;
+        std::uint64_t since_ns = cell.u.level.since_ns;
+        if (since_ns <= latest_ns) found.newest_ns = std::max(found.newest_ns, since_ns);
+    };
+    if (!each_cell(*source_, layout.geometry, look)) return std::nullopt;
     return found;
+}
+
+// Every record changes its hot cell, and what changes without one stands in the header.
+std::optional<std::uint64_t> LiveSegment::recorded_hash() const {
+    std::optional<std::uint64_t> hash = hash_writer_part(*source_);
+    if (!hash) return std::nullopt;
+    auto add = [&](std::uint32_t, const rside_cell& cell) { hash = rside_hash_more(*hash, &cell, sizeof cell); };
+    if (!each_cell(*source_, header_->layout->geometry, add)) return std::nullopt;
+    return hash;
 }
 
 // What does not change in a segment's life.
@@ -104,6 +120,7 @@ VmInfo LiveSegment::vm() const {
         vm.state = VmState::kExited;
         vm.exit_cause = ended->cause;
         vm.ended_ns = ended->ended_ns;
+        vm.recorded_hash = ended->recorded_hash;
     }
     std::lock_guard lock(mutex_);
     if (whole) {
@@ -124,6 +141,7 @@ VmInfo LiveSegment::last_known(VmInfo vm) const {
     vm.state = VmState::kExited;
     vm.exit_cause = ended->cause;
     vm.ended_ns = ended->ended_ns;
+    vm.recorded_hash = ended->recorded_hash;
     return vm;
 }
 
@@ -171,7 +189,10 @@ Result<void> LiveSegment::settle() {
     std::uint64_t now_ns = now_();
     std::optional<Activity> active = activity(latest_sane_ns(now_ns));
     if (!active) return read_error(errno, "its hot cells");
+    std::optional<std::uint64_t> hash = recorded_hash();
+    if (!hash) return read_error(errno, "its hot cells");
     End end = end_of(*writer, *active, now_ns);
+    end.recorded_hash = *hash;
     {
         std::lock_guard lock(mutex_);
         if (!end_) end_ = end;

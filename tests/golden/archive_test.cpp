@@ -49,7 +49,7 @@ void dump_vm(std::ostringstream& out, const VmInfo& vm, std::uint64_t archived_n
         << vm.writer_pid << " " << vm.segment_bytes << " " << vm.created_ns << " " << vm.attached_ns << " "
         << vm.closed_ns << " " << vm.last_write_ns << " " << vm.ended_ns << " " << vm.series_count << " "
         << vm.rejected_samples << " " << vm.refused_series << " " << vm.clock_steps_back << " " << vm.rebases << " "
-        << archived_ns << "\n";
+        << archived_ns << " " << vm.recorded_hash << "\n";
 }
 
 void dump_schema(std::ostringstream& out, const SchemaInfo& schema) {

@@ -118,6 +118,7 @@ void random_info(Random& random, std::uint64_t seed, VmInfo* vm) {
     vm->refused_series = any_u64(random);
     vm->clock_steps_back = any_u64(random);
     vm->rebases = any_u64(random);
+    vm->recorded_hash = random();
 }
 
 }  // namespace
@@ -230,6 +231,7 @@ std::string difference(const VmInfo& a, const VmInfo& b) {
     if (a.series_count != b.series_count) return "series_count";
     if (a.rejected_samples != b.rejected_samples || a.refused_series != b.refused_series) return "rejected or refused";
     if (a.clock_steps_back != b.clock_steps_back || a.rebases != b.rebases) return "steps back or rebases";
+    if (a.recorded_hash != b.recorded_hash) return "recorded_hash";
     return "";
 }
 

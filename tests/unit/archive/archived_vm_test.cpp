@@ -207,14 +207,6 @@ TEST_F(ArchivedVmTest, TimesThatDoNotRiseMakeARunUnreadable) {
     EXPECT_EQ(code_of((*vm)->read(source.list[0].index, {})), Code::kCorrupt);
 }
 
-TEST_F(ArchivedVmTest, ABusySourceMakesNoFile) {
-    MemorySource source = random_vm(16);
-    source.errors[{source.list[3].index, 1}] = error(Code::kUnavailable, "busy");
-    auto written = write_archive(FileSystem::real(), path_, source, source.info, kNow);
-    EXPECT_EQ(code_of(written), Code::kUnavailable);
-    EXPECT_TRUE(list_directory(FileSystem::real(), folder_.path())->empty());
-}
-
 // One histogram whose windows take 16 KiB each: about 64 to a chunk.
 MemorySource vm_with_a_long_run(std::uint32_t windows) {
     MemorySource source = random_vm(18, 0);
@@ -227,6 +219,7 @@ MemorySource vm_with_a_long_run(std::uint32_t windows) {
     source.layout->metrics = {wide};
     source.list = {{0, 0, {}, 1}};
     source.info.series_count = 1;
+    source.info.segment_bytes = std::uint64_t{1} << 30;
     SeriesData& run = source.runs[{0, 0}];
     for (std::uint64_t w = 1; w <= windows; ++w) {
         run.end_ns.push_back(kNow + w * 1'000'000'000);
@@ -236,6 +229,29 @@ MemorySource vm_with_a_long_run(std::uint32_t windows) {
         for (std::uint64_t b = 0; b <= 2000; ++b) run.buckets.push_back(w * b);
     }
     return source;
+}
+
+TEST_F(ArchivedVmTest, ASourceWithMoreThanItsSegmentCanHoldIsCut) {
+    MemorySource source = vm_with_a_long_run(300);
+    source.info.segment_bytes = 100'000;  // for 4.8 MB of windows
+    source.list.push_back({1, 0, {}, 1});
+    auto written = write_archive(FileSystem::real(), path_, source, source.info, kNow);
+    ASSERT_TRUE(written.ok()) << message_of(written);
+    EXPECT_EQ(written->unreadable_runs, 1u);
+    EXPECT_LE(written->bytes, archive_bytes_max(100'000) + 10'000);
+    auto vm = ArchivedVm::open(FileSystem::real(), path_, pool_);
+    ASSERT_TRUE(vm.ok());
+    EXPECT_TRUE((*vm)->verify().ok());
+    EXPECT_EQ(code_of((*vm)->read(0, {})), Code::kCorrupt);
+    EXPECT_EQ((*vm)->read(1, {})->size(), 0u);
+}
+
+TEST_F(ArchivedVmTest, ABusySourceMakesNoFile) {
+    MemorySource source = random_vm(16);
+    source.errors[{source.list[3].index, 1}] = error(Code::kUnavailable, "busy");
+    auto written = write_archive(FileSystem::real(), path_, source, source.info, kNow);
+    EXPECT_EQ(code_of(written), Code::kUnavailable);
+    EXPECT_TRUE(list_directory(FileSystem::real(), folder_.path())->empty());
 }
 
 TEST_F(ArchivedVmTest, ALongRunIsReadBackChunkByChunk) {

@@ -119,15 +119,86 @@ TEST_F(ArchiveStoreTest, AVmThatWasTakenForDeadTooEarlyReplacesWhatWasArchived) 
     ArchiveStore store(files_, options_);
     MemorySource source = vm_that_ended(1, 1);
     ASSERT_TRUE(store.add(source, source.info, kNow).ok());
-    source.info.last_write_ns += kNsPerS;
-    source.runs[{source.list[0].index, 0}].value.clear();
-    source.runs[{source.list[0].index, 0}] = {{5 * kNow}, {0}, {}, {}, {}, {}, {}, {42}, {}};
+    // Another value in the window that was open then, and nothing else.
+    ++source.info.recorded_hash;
+    SeriesData& run = source.runs[{source.list[0].index, 0}];
+    ASSERT_FALSE(run.value.empty());
+    ++run.value.back();
     auto again = store.add(source, source.info, kNow + 5);
     ASSERT_TRUE(again.ok()) << message_of(again);
     EXPECT_EQ(difference(source, **again), "");
     EXPECT_EQ(store.list().size(), 1u);
     EXPECT_EQ(store.status().files, 1u);
     EXPECT_EQ(store.status().bytes, (*again)->file_bytes());
+}
+
+// A counter with one tier of 10 s, and the windows that end at these seconds.
+MemorySource vm_with_windows(std::vector<std::uint64_t> ends_s, std::uint64_t first_value) {
+    MemorySource source = random_vm(1, 0);
+    source.info.segment_bytes = 1000;
+    source.layout->tiers = {{10, 3, kColumnsAll}};
+    source.layout->metrics = {{}};
+    source.list = {{0, 0, {}, 1}};
+    SeriesData& run = source.runs[{0, 0}];
+    for (std::uint64_t end_s : ends_s) {
+        run.end_ns.push_back(end_s * kNsPerS);
+        run.flags.push_back(end_s % 10 == 0 ? std::uint8_t{0} : kPointPartial);
+        run.value.push_back(first_value++);
+    }
+    return source;
+}
+
+TEST_F(ArchiveStoreTest, WhatTheRingsHaveLostSinceIsTakenOverFromTheOldFile) {
+    struct Case {
+        std::vector<std::uint64_t> before, after, expected;
+    };
+    for (const Case& one : {Case{{100, 110, 123}, {140, 150, 160}, {100, 110, 123, 140, 150, 160}},
+                            Case{{100, 110, 123}, {130, 140}, {100, 110, 130, 140}},
+                            Case{{100, 110, 123}, {110, 120, 130}, {100, 110, 120, 130}},
+                            Case{{100, 110, 123}, {}, {100, 110, 123}}, Case{{}, {110, 115}, {110, 115}}}) {
+        TemporaryFolder folder;
+        ArchiveStore store(FileSystem::real(), {folder / "archive", {}});
+        MemorySource before = vm_with_windows(one.before, 1);
+        MemorySource after = vm_with_windows(one.after, 1000);
+        ++after.info.recorded_hash;
+        ASSERT_TRUE(store.add(before, before.info, kNow).ok());
+        auto merged = store.add(after, after.info, kNow);
+        ASSERT_TRUE(merged.ok()) << message_of(merged);
+        SeriesData data = *(*merged)->read(0, {});
+        ASSERT_EQ(data.size(), one.expected.size());
+        for (std::size_t i = 0; i < data.size(); ++i) EXPECT_EQ(data.end_ns[i], one.expected[i] * kNsPerS);
+        if (!one.after.empty()) EXPECT_EQ(data.value.back(), 1000 + one.after.size() - 1);
+        EXPECT_EQ(store.status().unreadable_runs, 0u);
+    }
+}
+
+TEST_F(ArchiveStoreTest, ASeriesThatTheOldFileDoesNotKnowIsArchived) {
+    ArchiveStore store(files_, options_);
+    MemorySource before = vm_with_windows({100}, 1);
+    MemorySource after = vm_with_windows({110}, 7);
+    before.list.clear();
+    ++after.info.recorded_hash;
+    ASSERT_TRUE(store.add(before, before.info, kNow).ok());
+    auto archived = store.add(after, after.info, kNow);
+    ASSERT_TRUE(archived.ok()) << message_of(archived);
+    EXPECT_EQ(difference(after, **archived), "");
+}
+
+TEST_F(ArchiveStoreTest, ALargeOldFileIsNotTakenOver) {
+    ArchiveStore store(files_, options_);
+    MemorySource before = vm_with_windows({}, 1);
+    SeriesData& run = before.runs[{0, 0}];
+    for (std::uint64_t w = 1; w * 17 < archive_bytes_max(1000) / 2; ++w) {
+        run.end_ns.push_back(w * 10 * kNsPerS);
+        run.flags.push_back(0);
+        run.value.push_back(w);
+    }
+    MemorySource after = vm_with_windows({kNow / kNsPerS}, 7);
+    ++after.info.recorded_hash;
+    ASSERT_TRUE(store.add(before, before.info, kNow).ok());
+    auto archived = store.add(after, after.info, kNow);
+    ASSERT_TRUE(archived.ok()) << message_of(archived);
+    EXPECT_EQ(difference(after, **archived), "");
 }
 
 TEST_F(ArchiveStoreTest, AnotherVmUnderTheSameKeyIsRefused) {

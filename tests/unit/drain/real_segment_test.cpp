@@ -173,6 +173,36 @@ TEST_F(DrainRealSegment, OfAWriterThatWasKilled) {
     EXPECT_GT(store_.list().at(0)->info().ended_ns, 0u);
 }
 
+// A VM that was taken for dead while it lived.
+TEST_F(DrainRealSegment, ThatWentOnInTheWindowThatWasArchivedIsArchivedAnew) {
+    rside_segment* writer = record();
+    rside_error problem;
+    const char* late[] = {"/late"};
+    auto names = list_directory(FileSystem::real(), folder_.path());
+    ASSERT_TRUE(names.ok());
+    path_ = folder_ / names->front();
+    rside_counter* counter = rside_counter_register(writer, "requests_total", late, 1, &problem);
+    rside_counter_add(counter, 1);
+    auto archive = [&](std::uint64_t added, std::uint64_t files_written) {
+        Opened opened = open_segment_path(path_, *layouts_, {});
+        ASSERT_NE(opened.segment, nullptr) << opened.refusal.message();
+        ASSERT_TRUE(opened.segment->settle().ok());
+        Drained source(opened.segment, ExitCause::kKilled);
+        auto archived = store_.add(source, source.vm(), realtime_now_ns());
+        ASSERT_TRUE(archived.ok()) << message_of(archived);
+        EXPECT_EQ(difference(source, **archived), "");
+        EXPECT_EQ(store_.list().at(0)->read(2, {})->value.back(), added);
+        EXPECT_EQ(store_.status().written_files, files_written);
+    };
+    archive(1, 1);
+    archive(1, 1);
+    rside_counter_add(counter, 41);
+    archive(42, 2);
+    archive(42, 2);
+    rside_segment_close(writer, 0, "");
+    archive(42, 3);
+}
+
 // Rings of 400,000 windows: more than a read may hold of either ring, and of the histogram's more
 // than one answer may. What must stand in it follows from the number of the window alone.
 class DrainLongRing : public DrainRealSegment {

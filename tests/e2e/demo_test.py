@@ -5,6 +5,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import time
 
 from harness import BUILD, SOURCE, wait_until
 
@@ -42,6 +43,19 @@ def test_stops_on_a_signal_and_leaves_nothing(tmp_path):
     demo.send_signal(signal.SIGINT)
     out, _ = demo.communicate(timeout=60)
     assert demo.returncode == 0, out
+    assert leftovers() == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_terminal_that_closes_leaves_nothing(tmp_path):
+    """It says so more than once, and to every process of the terminal: the clean-up has to live through it."""
+    before = leftovers()
+    demo = start(tmp_path)
+    wait_until("the demo to start its writers", lambda: list(tmp_path.glob("*/demo-vm-3.log")))
+    while demo.poll() is None:
+        os.killpg(demo.pid, signal.SIGHUP)
+        time.sleep(0.02)
+    demo.communicate(timeout=60)
     assert leftovers() == before
     assert list(tmp_path.iterdir()) == []
 

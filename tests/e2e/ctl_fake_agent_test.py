@@ -449,7 +449,7 @@ def test_read_of_an_ended_vm_goes_back_from_its_end(agent):
 def test_read_of_nothing_names_the_tiers(agent):
     serve_vm(agent, live_vm(agent.pb))
     serve_points(agent)
-    done = ctl("read", "vm-1", "nope_total", socket=agent.socket)
+    done = ctl("read", "vm-1", "r_bytes_total", socket=agent.socket)
     assert done.returncode == 0 and "the tiers are 1s, 10s" in done.stderr and "show vm-1 --series" in done.stderr
 
 
@@ -538,6 +538,30 @@ def test_stat_counts_a_series_from_0_that_began_inside_its_first_window(agent):
     columns = 'new=r_bytes_total{op="new"}:increase,old=r_bytes_total{op="old"}:increase'
     line = json.loads(ctl("stat", "vm-1", "10s", "1", "--columns", columns, "-o", "json", socket=agent.socket).stdout)
     assert (line["new"], line["old"]) == (5.0, None)
+
+
+def test_a_metric_that_the_schema_lacks_is_not_found(agent):
+    serve_vm(agent, live_vm(agent.pb))
+    serve_points(agent)
+    fails(3, "read", "vm-1", "r_byte_total", socket=agent.socket, says=["no metric r_byte_total; did you mean r_bytes_total?"])
+    fails(3, "read", "vm-1", "nope", socket=agent.socket, says=["no metric nope", "ringsidectl show"])
+    # A schema that came without all of its metrics may have it.
+    whole = live_vm(agent.pb)
+    whole.schema.metric_count = 1000
+    serve_vm(agent, whole)
+    assert ctl("read", "vm-1", "nope", socket=agent.socket).returncode == 0
+
+
+def test_a_narrow_terminal_gets_what_it_has_room_for(agent):
+    agent.answer("VmService/ListVms", lambda request, call: [agent.pb.vm.ListVmsResponse(vms=[live_vm(agent.pb)])])
+    serve_ended_vm_with_points(agent)
+    width = {"env": {**os.environ, "COLUMNS": "80"}}
+    for command in (["ls"], ["stat", "vm-1"]):
+        lines = ctl(*command, socket=agent.socket, **width).stdout.splitlines()
+        assert len(lines) >= 2 and max(map(len, lines)) <= 80, lines
+    assert "CREATED" in ctl("ls", socket=agent.socket).stdout
+    columns = ctl("stat", "vm-1", "--columns", COLUMNS, socket=agent.socket, **width).stdout.splitlines()[0].split()
+    assert len(columns) == 13  # what was asked for is there
 
 
 def test_stat_heads_its_columns_with_units(agent):

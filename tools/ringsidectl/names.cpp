@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 #include <utility>
+
+#include "libwriter/toml/nearest.h"
 
 namespace ringside::ctl {
 namespace {
@@ -83,18 +86,27 @@ Labels labels_of(const v1::Series& series) {
     return labels;
 }
 
+agent::Error no_such_metric(const v1::Schema& schema, const std::string& metric) {
+    std::vector<std::string_view> known;
+    for (const v1::Metric& one : schema.metrics()) known.push_back(one.name());
+    const std::string hint = did_you_mean(nearest_names(metric, known));
+    return agent::error(agent::Code::kNotFound,
+                        "schema " + schema.name() + " has no metric " + metric +
+                            (hint.empty() ? "; `ringsidectl show VM` lists the metrics of a VM" : hint));
+}
+
 std::vector<Column> vm_columns() {
     return {{"vm_id"},
             {"component"},
             {"epoch"},
             {"state"},
             {"exit_cause"},
-            {"schema"},
-            {"series_count", Unit::kNumber, "SERIES"},
+            {.name = "schema", .spare = 2},
+            {.name = "series_count", .unit = Unit::kNumber, .heading = "SERIES", .spare = 1},
             {"segment_bytes", Unit::kBytes},
-            {"archive_bytes", Unit::kBytes},
-            {"created_ns", Unit::kTime},
-            {"last_write_ns", Unit::kTime},
+            {.name = "archive_bytes", .unit = Unit::kBytes, .spare = 3},
+            {.name = "created_ns", .unit = Unit::kTime, .spare = 5},
+            {.name = "last_write_ns", .unit = Unit::kTime, .spare = 4},
             {"lag_ns", Unit::kDuration}};
 }
 

@@ -31,6 +31,9 @@ v1::EventKind event_of(const std::string& word);
 
 Labels labels_of(const v1::Series& series);
 
+// What to say of a metric that the schema does not have.
+agent::Error no_such_metric(const v1::Schema& schema, const std::string& metric);
+
 // The VM table of ls, show and drain.
 std::vector<Column> vm_columns();
 std::vector<Value> vm_row(const v1::Vm& vm);

@@ -1,10 +1,13 @@
 #include "tools/ringsidectl/output.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
+#include <numeric>
 #include <string_view>
 
 #include "tools/ringsidectl/output_json.h"
@@ -17,7 +20,8 @@ constexpr const char* kBold = "\033[1m";
 constexpr const char* kPlain = "\033[0m";
 
 bool is_number(Unit unit) {
-    return unit == Unit::kNumber || unit == Unit::kCompact || unit == Unit::kBytes || unit == Unit::kDuration;
+    return unit == Unit::kNumber || unit == Unit::kCompact || unit == Unit::kBytes || unit == Unit::kDuration ||
+           unit == Unit::kSeconds;
 }
 
 double as_double(const Value& value) {
@@ -95,6 +99,32 @@ std::string csv_field(const Value& value) {
     return quoted + '"';
 }
 
+// Which columns of a table fit into `room` (O7). A column takes two places more than its width.
+std::vector<std::size_t> fitting_columns(const std::vector<Column>& columns, const std::vector<std::size_t>& widths,
+                                         std::size_t room) {
+    std::vector<std::size_t> shown(columns.size());
+    std::iota(shown.begin(), shown.end(), std::size_t{0});
+    std::size_t total = std::accumulate(widths.begin(), widths.end(), 2 * widths.size());
+    while (total > room + 2) {
+        const auto most = std::max_element(shown.begin(), shown.end(), [&](std::size_t a, std::size_t b) {
+            return columns[a].spare < columns[b].spare;
+        });
+        if (most == shown.end() || columns[*most].spare == 0) break;
+        total -= widths[*most] + 2;
+        shown.erase(most);
+    }
+    return shown;
+}
+
+// The width of a column whose values are not known yet: a time has 20 or 24 places, a number at most 7.
+std::size_t stream_width(const Column& column) {
+    const std::size_t least = column.unit == Unit::kTime     ? 20
+                              : column.unit == Unit::kTimeMs ? 24
+                              : is_number(column.unit)       ? 7
+                                                             : 1;
+    return std::max({least, width_of(heading_of(column)), width_of(column.note)});
+}
+
 std::string csv_line(const std::vector<Value>& row) { return joined(row, ",", csv_field) + "\r\n"; }
 
 std::string csv_header(const std::vector<Column>& columns) {
@@ -129,8 +159,8 @@ std::string cell_text(const Value& value, Unit unit) {
             case Unit::kSeconds: return duration_text(number * 1e9);
             case Unit::kTime: return whole ? time_text(*whole) : "-";
             case Unit::kTimeMs: return whole ? time_text(*whole, 3) : "-";
-            case Unit::kText:
-            case Unit::kNumber: return raw_text(value);
+            case Unit::kNumber: return std::holds_alternative<double>(value) ? number_text(number) : raw_text(value);
+            case Unit::kText: return raw_text(value);
         }
     }
     if (const auto* truth = std::get_if<bool>(&value)) return *truth ? "yes" : "no";
@@ -144,6 +174,14 @@ bool wants_colours(std::FILE* file) {
     if (no_color && *no_color) return false;
     if (!term || std::strcmp(term, "dumb") == 0) return false;
     return isatty(fileno(file)) == 1;
+}
+
+std::size_t terminal_width(std::FILE* file) {
+    if (const char* columns = std::getenv("COLUMNS")) {
+        if (const unsigned long wanted = std::strtoul(columns, nullptr, 10); wanted > 0) return wanted;
+    }
+    winsize size{};
+    return ioctl(fileno(file), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 void Output::put(const std::string& text) { std::fwrite(text.data(), 1, text.size(), file_); }
@@ -181,12 +219,14 @@ void Output::print_table(const Section& section) {
             widths[i] = std::max(widths[i], width_of(line.back()));
         }
     }
+    const std::vector<std::size_t> shown =
+        fitting_columns(section.columns, widths, width_ ? width_ : std::numeric_limits<std::size_t>::max() - 2);
     const auto print_line = [&](const std::vector<std::string>& line) {
         std::string out;
-        for (std::size_t i = 0; i < line.size(); ++i) {
+        for (std::size_t i : shown) {
             const bool right = is_number(section.columns[i].unit);
-            const bool last = i + 1 == line.size();
-            if (i > 0) out += "  ";
+            const bool last = i == shown.back();
+            if (i != shown.front()) out += "  ";
             out += last && !right ? line[i] : padded(line[i], widths[i], right);
         }
         return out;
@@ -217,16 +257,18 @@ void Output::begin_stream(std::string kind, std::vector<Column> columns, std::si
     heading_every_ = heading_every;
     rows_since_heading_ = 0;
     stream_widths_.clear();
-    for (const Column& column : stream_columns_) {
-        // A stream's widths are fixed before its values are known: a time has 20 or 24 places, a number
-        // at most 8.
-        const std::size_t least = column.unit == Unit::kTime     ? 20
-                                  : column.unit == Unit::kTimeMs ? 24
-                                  : is_number(column.unit)       ? 8
-                                                                 : 1;
-        stream_widths_.push_back(std::max({least, width_of(heading_of(column)), width_of(column.note)}));
-    }
+    for (const Column& column : stream_columns_) stream_widths_.push_back(stream_width(column));
     if (format_ == Format::kCsv) put(csv_header(stream_columns_));
+}
+
+std::size_t Output::stream_room(const std::vector<Column>& columns) const {
+    if (width_ == 0 || format_ != Format::kTable) return columns.size();
+    std::size_t count = 0, total = 0;
+    for (; count < columns.size(); ++count) {
+        total += stream_width(columns[count]) + (count > 0 ? 1 : 0);
+        if (total > width_ && count > 0) break;
+    }
+    return count;
 }
 
 void Output::stream_heading() {

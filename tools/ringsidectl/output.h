@@ -13,6 +13,7 @@
 //     or given another meaning within a version; new ones may appear.
 // O5  A CSV has one header line and the same number of fields on every line (RFC 4180).
 // O6  No byte that a VM chose reaches a terminal unescaped (printable()).
+// O7  A table that is wider than the terminal leaves out columns, that with the greatest `spare` first. Those with 0 stay.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +32,7 @@ enum class Format { kTable, kJson, kCsv };
 // How a table shows a number, and which side of the column it stands on.
 enum class Unit {
     kText,      // also labels and lists
-    kNumber,    // as it is
+    kNumber,    // as it is; one that is not whole with six digits at most
     kCompact,   // 12.3M
     kBytes,     // 2.1MiB
     kDuration,  // ns -> 4m12s
@@ -52,6 +53,7 @@ struct Column {
     Unit unit = Unit::kText;
     std::string heading = {};  // of the table; empty: from the name (O1)
     std::string note = {};     // second line of a stream's heading: the unit of a metric
+    int spare = 0;             // O7
 };
 
 // A table, or one record when `single`: a JSON object, "name value" lines, one CSV line.
@@ -73,8 +75,10 @@ struct Document {
 
 class Output {
   public:
-    // Writes to `file`, which outlives this. Colours only where `colours`.
-    Output(std::FILE* file, Format format, bool colours) : file_(file), format_(format), colours_(colours) {}
+    // Writes to `file`, which outlives this. Colours only where `colours`. Tables fit `width` columns where they can; 0: no
+    // limit.
+    Output(std::FILE* file, Format format, bool colours, std::size_t width = 0)
+        : file_(file), format_(format), colours_(colours), width_(width) {}
 
     Format format() const { return format_; }
 
@@ -84,6 +88,8 @@ class Output {
     // `heading_every` rows.
     void begin_stream(std::string kind, std::vector<Column> columns, std::size_t heading_every = 20);
     void stream_row(const std::vector<Value>& row);
+    // How many of these columns a line of a stream has room for, at least one.
+    std::size_t stream_room(const std::vector<Column>& columns) const;
 
     // False when a write failed (a full disk, a closed pipe). To be asked before the program says
     // that all went well.
@@ -99,6 +105,7 @@ class Output {
     std::FILE* file_;
     Format format_;
     bool colours_;
+    std::size_t width_;
     std::string stream_kind_;
     std::vector<Column> stream_columns_;
     std::vector<std::size_t> stream_widths_;
@@ -109,6 +116,9 @@ class Output {
 // Whether `file` may get colours: a terminal, no NO_COLOR (no-color.org: set and not empty), no
 // TERM=dumb.
 bool wants_colours(std::FILE* file);
+
+// Columns of the terminal that `file` is, unless COLUMNS in the environment says otherwise; 0: there is no limit.
+std::size_t terminal_width(std::FILE* file);
 
 // One value for a table or a sentence, escaped.
 std::string cell_text(const Value& value, Unit unit);

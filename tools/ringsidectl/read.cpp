@@ -1,9 +1,11 @@
 // ringsidectl read: windows of series.
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "agent/base/labels.h"
 #include "tools/ringsidectl/command.h"
 #include "tools/ringsidectl/fetch.h"
 #include "tools/ringsidectl/names.h"
@@ -44,6 +46,22 @@ std::string tiers_text(const std::vector<v1::Vm>& vms) {
     return text;
 }
 
+// A name that no schema has is a mistake, and not a series without data.
+Result<void> check_metric(const v1::ReadSeriesRequest& request, const std::vector<v1::Vm>& vms) {
+    for (const v1::LabelMatcher& matcher : request.matchers()) {
+        if (matcher.name() != agent::kNameLabel || matcher.op() != v1::LabelMatcher::OP_EQUAL) continue;
+        const bool is_known = std::any_of(vms.begin(), vms.end(), [&](const v1::Vm& vm) {
+            const auto& metrics = vm.schema().metrics();
+            // A huge schema comes without all of its metrics.
+            return vm.schema().metric_count() > static_cast<std::uint32_t>(metrics.size()) ||
+                   std::any_of(metrics.begin(), metrics.end(),
+                               [&](const v1::Metric& metric) { return metric.name() == matcher.value(); });
+        });
+        if (!is_known) return no_such_metric(vms.front().schema(), matcher.value());
+    }
+    return {};
+}
+
 int run(const Session& session, const Options& options) {
     if (options.begin_ns && options.end_ns && *options.begin_ns >= *options.end_ns) {
         return fail(kExitUsage, "--begin must be before --end");
@@ -56,6 +74,7 @@ int run(const Session& session, const Options& options) {
 
     v1::ReadSeriesRequest request;
     if (auto added = add_matchers(request, options.selector); !added) return fail(added.error());
+    if (auto known = check_metric(request, *vms); !known) return fail(known.error());
     request.set_resolution_s(static_cast<std::uint32_t>(options.tier_ns / kNsPerS));
     set_range(request, options, data_end_ns(*vms, now_ns()));
     for (const std::string& column : options.columns) request.add_columns(column_of(column));

@@ -46,13 +46,13 @@ int run_verify(const Session& session, const std::vector<std::string>& paths) {
     Section section{.name = "files",
                     .columns = {{"path"},
                                 {"valid"},
-                                {"format"},
+                                {.name = "format", .spare = 4},
                                 {"vm_id"},
                                 {"component"},
-                                {"epoch"},
+                                {.name = "epoch", .spare = 2},
                                 {"state"},
-                                {"schema"},
-                                {"series_count", Unit::kNumber, "SERIES"},
+                                {.name = "schema", .spare = 3},
+                                {.name = "series_count", .unit = Unit::kNumber, .heading = "SERIES", .spare = 1},
                                 {"points", Unit::kNumber},
                                 {"unreadable", Unit::kNumber},
                                 {"error"}}};
@@ -156,10 +156,10 @@ Section metrics_section(const agent::SchemaInfo& schema) {
                                 {"unit"},
                                 {"label_names", Unit::kText, "LABELS"},
                                 {"max_series", Unit::kNumber},
-                                {"histogram_scale", Unit::kNumber, "SCALE"},
-                                {"bucket_first", Unit::kNumber},
-                                {"bucket_count", Unit::kNumber},
-                                {"help"}}};
+                                {.name = "histogram_scale", .unit = Unit::kNumber, .heading = "SCALE", .spare = 1},
+                                {.name = "bucket_first", .unit = Unit::kNumber, .spare = 1},
+                                {.name = "bucket_count", .unit = Unit::kNumber, .spare = 1},
+                                {.name = "help", .spare = 2}}};
     for (const agent::MetricInfo& metric : schema.metrics) {
         const bool histogram = metric.kind == agent::Kind::kHistogram;
         section.rows.push_back({metric.name, std::string(agent::kind_name(metric.kind)), metric.unit,

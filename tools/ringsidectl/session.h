@@ -34,7 +34,7 @@ struct Session {
     std::function<int()> run;                  // the chosen command; its exit code
     std::map<const CLI::Option*, Hint> hints;
 
-    Output output() const { return {stdout, format, wants_colours(stdout)}; }
+    Output output() const { return {stdout, format, wants_colours(stdout), terminal_width(stdout)}; }
 };
 
 // Builds the whole command line on `session`, which outlives it.

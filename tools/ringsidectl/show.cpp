@@ -108,8 +108,8 @@ Section metrics_section(const std::vector<v1::Vm>& vms) {
                                 {"kind"},
                                 {"unit"},
                                 {"label_names", Unit::kText, "LABELS"},
-                                {"max_series", Unit::kNumber},
-                                {"help"}}};
+                                {.name = "max_series", .unit = Unit::kNumber, .spare = 1},
+                                {.name = "help", .spare = 2}}};
     for (const v1::Vm& vm : vms) {
         for (const v1::Metric& metric : vm.schema().metrics()) {
             section.rows.push_back({vm.ref().component(), metric.name(), kind_name(metric.kind()), metric.unit(),
@@ -145,8 +145,8 @@ Result<Section> series_section(Client& client, const Options& options, const std
                                 {"metric"},
                                 {"labels"},
                                 {"kind"},
-                                {"unit"},
-                                {"created_ns", Unit::kTimeMs}}};
+                                {.name = "unit", .spare = 1},
+                                {.name = "created_ns", .unit = Unit::kTimeMs, .spare = 2}}};
     // By epoch: of each component the one that is shown.
     for (const v1::Vm& vm : vms) {
         v1::ListSeriesRequest request;

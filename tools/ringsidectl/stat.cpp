@@ -179,7 +179,8 @@ int run(const Session& session, Options& options) {
     if (!vms) return fail(vms.error());
     const auto vm = choose_component(*vms);
     if (!vm) return fail(vm.error());
-    if (options.columns.empty()) options.columns = default_columns(vm->schema());
+    const bool chosen_here = options.columns.empty();
+    if (chosen_here) options.columns = default_columns(vm->schema());
     if (options.columns.empty()) {
         return fail(kExitUsage,
                     "schema " + vm->schema().name() +
@@ -187,6 +188,14 @@ int run(const Session& session, Options& options) {
                         options.vm.vm_id + "` lists the metrics");
     }
     if (auto resolved = resolve_columns(options.columns, vm->schema()); !resolved) return fail(resolved.error());
+
+    Output output = session.output();
+    std::vector<Column> columns{{"time_ns", Unit::kTime}};
+    for (const StatColumn& column : options.columns) columns.push_back(output_column(column));
+    if (chosen_here) {  // by us, the important ones first: as many as a line has room for
+        columns.resize(std::max<std::size_t>(2, output.stream_room(columns)));
+        options.columns.resize(columns.size() - 1);
+    }
 
     std::uint64_t grid_ns = UINT64_MAX;
     for (const StatColumn& column : options.columns) grid_ns = std::min(grid_ns, tier_ns(column));
@@ -197,9 +206,6 @@ int run(const Session& session, Options& options) {
              ": the finest tier that has these columns keeps windows of " +
              duration_text(static_cast<double>(grid_ns)));
     }
-    Output output = session.output();
-    std::vector<Column> columns{{"time_ns", Unit::kTime}};
-    for (const StatColumn& column : options.columns) columns.push_back(output_column(column));
     output.begin_stream("stat", columns, kHeadingEvery);
     if (options.interval_ns == 0) options.count = 1;
     if (vm->has_ended_ns()) return print_ended(output, client, *vm, options, interval_ns);

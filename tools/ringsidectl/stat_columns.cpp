@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "agent/base/labels.h"
-#include "libwriter/toml/nearest.h"
 #include "tools/ringsidectl/names.h"
 #include "tools/ringsidectl/text.h"
 
@@ -206,12 +205,6 @@ std::uint32_t finest_tier(const v1::Schema& schema, const std::vector<v1::Column
     return 0;
 }
 
-std::string metric_names_like(const v1::Schema& schema, const std::string& name) {
-    std::vector<std::string_view> names;
-    for (const v1::Metric& metric : schema.metrics()) names.push_back(metric.name());
-    return did_you_mean(nearest_names(name, names));
-}
-
 }  // namespace
 
 Result<std::vector<StatColumn>> parse_columns(std::string_view text) {
@@ -240,8 +233,7 @@ Result<void> resolve_columns(std::vector<StatColumn>& columns, const v1::Schema&
         const auto metric = std::find_if(schema.metrics().begin(), schema.metrics().end(),
                                          [&](const v1::Metric& entry) { return entry.name() == column.metric; });
         if (metric == schema.metrics().end()) {
-            return error(Code::kNotFound, "schema " + schema.name() + " has no metric " + column.metric +
-                                              metric_names_like(schema, column.metric));
+            return no_such_metric(schema, column.metric);
         }
         column.kind = metric->kind();
         column.unit = metric->unit();

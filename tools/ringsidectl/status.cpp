@@ -97,7 +97,8 @@ Section upstreams_section(const v1::GetStatusResponse& status) {
                                 {"failed_requests", Unit::kNumber},
                                 {"last_success_ns", Unit::kTime},
                                 {"last_error_ns", Unit::kTime, "LAST_ERROR_AT"},
-                                {"last_error"}}};
+                                {"last_error"}},
+                    .as_records = true};
     for (const v1::UpstreamStatus& upstream : status.upstreams()) {
         section.rows.push_back({upstream.name(), upstream.url(), RSIDE_OPTIONAL(upstream, lag_ns),
                                 upstream.backlog_windows(), upstream.pushed_samples(), upstream.dropped_samples(),

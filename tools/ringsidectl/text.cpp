@@ -120,6 +120,15 @@ std::string exact_text(double value) {
     return {out.data(), end};
 }
 
+std::string number_text(double value) {
+    const double size = std::fabs(value);
+    if (!std::isfinite(value) || size >= 1e15) return exact_text(value);
+    if (size >= 1e6 || value == std::trunc(value)) return fixed(value, 0);
+    std::array<char, 32> out{};
+    const auto end = std::to_chars(out.data(), out.data() + out.size(), value, std::chars_format::general, 6).ptr;
+    return {out.data(), end};
+}
+
 std::string value_text(double value, std::string_view unit, bool per_second) {
     if (unit == "bytes") return bytes_text(value);
     if (unit == "seconds" && !per_second) return duration_text(value * kNsPerS);

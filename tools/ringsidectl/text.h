@@ -31,6 +31,9 @@ std::string compact_text(double value);
 // "inf" and "nan".
 std::string exact_text(double value);
 
+// For people: all digits of a whole number, six of any other. "0.0120826", "4142887", "3.18e-05".
+std::string number_text(double value);
+
 // A value in the unit of its metric ("bytes", "seconds", anything else), compact; `per_second` for
 // rates. A rate of seconds is a share: "0.25" means 250 ms of each second.
 std::string value_text(double value, std::string_view unit, bool per_second = false);

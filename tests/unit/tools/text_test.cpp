@@ -65,6 +65,17 @@ TEST(CompactText, KeepsAtMostFiveDigits) {
     EXPECT_EQ(compact_text(kInfinity), "-");
 }
 
+TEST(NumberText, KeepsWholeNumbersAndSixDigitsOfOthers) {
+    EXPECT_EQ(number_text(0.012082610000000008), "0.0120826");
+    EXPECT_EQ(number_text(3.183e-05), "3.183e-05");
+    EXPECT_EQ(number_text(-1.5), "-1.5");
+    EXPECT_EQ(number_text(0), "0");
+    EXPECT_EQ(number_text(1795292276), "1795292276");
+    EXPECT_EQ(number_text(4142887.58134784), "4142888");
+    EXPECT_EQ(number_text(1e15), "1e+15");
+    EXPECT_EQ(number_text(std::nan("")), "nan");
+}
+
 TEST(ExactText, ReadsBackAsTheSameDouble) {
     for (double value : {0.1, 1.0 / 3, 1e300, 5e-324, 123456789.123456789, -0.0}) {
         EXPECT_EQ(std::strtod(exact_text(value).c_str(), nullptr), value) << value;

@@ -34,6 +34,8 @@ class SchemaCheck {
         for (std::uint32_t m = 0; m < head_.metric_count; ++m) {
             if (Found found = check_metric(m)) return *std::move(found);
         }
+        // Else a schema of a few hundred KiB could make the agent hold, and archive, one of many MiB.
+        if (string_bytes_ > head_.strings_bytes) return bad("its metrics share the bytes of their strings");
         layout_.metrics.resize(head_.metric_count);
         if (rside_geometry_compute(&head_, tiers_.data(), metrics_.data(), &layout_.geometry, layout_.metrics.data()) !=
             0) {
@@ -112,12 +114,13 @@ class SchemaCheck {
     }
 
     // The string at `offset`, if it ends within the table and has at most `max` bytes.
-    std::optional<std::string_view> string_at(std::uint32_t offset, std::size_t max) const {
+    std::optional<std::string_view> string_at(std::uint32_t offset, std::size_t max) {
         std::optional<std::uint32_t> begin = Untrusted(offset).index_below(static_cast<std::uint32_t>(strings_.size()));
         if (!begin) return std::nullopt;
         std::string_view rest = strings_.substr(*begin, max + 1);
         std::size_t end = rest.find('\0');
         if (end == std::string_view::npos) return std::nullopt;
+        string_bytes_ += end + 1;
         return rest.substr(0, end);
     }
 
@@ -159,7 +162,7 @@ class SchemaCheck {
         return std::nullopt;
     }
 
-    Found check_labels(const rside_metric_record& record, const std::string& which, MetricInfo* info) const {
+    Found check_labels(const rside_metric_record& record, const std::string& which, MetricInfo* info) {
         if (!Untrusted(record.label_count).at_most(RSIDE_MAX_LABELS)) {
             return bad(which + " has " + std::to_string(record.label_count) + " labels");
         }
@@ -206,7 +209,8 @@ class SchemaCheck {
     rside_schema_block head_{};
     std::vector<rside_tier_record> tiers_;
     std::vector<rside_metric_record> metrics_;
-    std::string_view strings_;  // into layout_.bytes
+    std::string_view strings_;        // into layout_.bytes
+    std::uint64_t string_bytes_ = 0;  // of all that were found in it, each counted where it is named
     std::unordered_set<std::string> names_;
 };
 

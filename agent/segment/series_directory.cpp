@@ -86,7 +86,8 @@ Checked<SeriesDirectory::Known> SeriesDirectory::take(const ByteSource& source, 
     Known known;
     known.index = index;
     known.metric = metric;
-    known.created_ns = std::min(record.created_ns, now_ns);
+    // A time that cannot be says that it is there now, and no more.
+    known.created_ns = record.created_ns == 0 ? now_ns : std::min(record.created_ns, now_ns);
     known.labels = static_cast<std::uint32_t>(labels_.size());
     known.labels_bytes = record.labels_bytes;
     // S3; labels_ never exceeds arena_bytes, so the difference does not wrap.

@@ -85,7 +85,8 @@ VmInfo LiveSegment::identity() const {
     vm.epoch = header_->name.epoch;
     vm.uid = file_.uid;
     vm.segment_bytes = header_->segment_bytes;
-    vm.created_ns = std::min(header_->created_ns, opened_ns_);
+    // A time that cannot be says that it was there when it was found, and no more.
+    vm.created_ns = header_->created_ns == 0 ? opened_ns_ : std::min(header_->created_ns, opened_ns_);
     return vm;
 }
 

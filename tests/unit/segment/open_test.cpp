@@ -128,6 +128,17 @@ TEST_F(SegmentOpen, DoesNotBelieveInTheFuture) {
     EXPECT_LE(vm.last_write_ns, now_ns);
 }
 
+TEST_F(SegmentOpen, DoesNotBelieveInACreationBeforeAllTimes) {
+    SegmentBuilder builder = SegmentBuilder::example();
+    builder.created_ns = 0;
+    builder.lay_out();
+    std::uint32_t series = builder.add("requests_total", {"/a"});
+    builder.poke<std::uint64_t>(builder.record_at(series) + 8, 0);
+    std::shared_ptr<LiveSegment> segment = open(builder).segment;
+    EXPECT_EQ(segment->vm().created_ns, now_ns);
+    EXPECT_EQ(segment->series()->at(0).created_ns, now_ns);
+}
+
 TEST_F(SegmentOpen, MakesTheCloseTextPrintable) {
     SegmentBuilder builder = SegmentBuilder::example();
     builder.close(1999 * kSecond, -3, "bye\x1b[2J");

@@ -121,6 +121,13 @@ const Breach kBreaches[] = {
     {"unit_offset", kBadSchema, "unit or help", metric<std::uint32_t>(0, 4, 4096)},
     {"unit_long", kBadSchema, "unit or help", with([](SegmentBuilder& b) { b.metrics[0].unit = std::string(33, 'u'); })},
     {"help_offset", kBadSchema, "unit or help", metric<std::uint32_t>(0, 8, 1u << 31)},
+    // The first metric's name for the unit and help of all others.
+    {"strings_shared", kBadSchema, "share", [](SegmentBuilder& b) {
+         for (std::uint64_t m = 1; m < b.metrics.size(); ++m) {
+             b.poke<std::uint32_t>(b.at.metrics + m * 48 + 4, 0);
+             b.poke<std::uint32_t>(b.at.metrics + m * 48 + 8, 0);
+         }
+     }},
     {"help_long", kBadSchema, "unit or help", with([](SegmentBuilder& b) { b.metrics[0].help = std::string(513, 'h'); })},
     {"help_bytes", kBadSchema, "unit or help", with([](SegmentBuilder& b) { b.metrics[0].help = "\xff"; })},
     {"kind_0", kBadSchema, "kind 0", metric<std::uint8_t>(0, 24, 0)},

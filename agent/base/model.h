@@ -24,13 +24,13 @@ enum class Kind : std::uint8_t {
 const char* kind_name(Kind kind);  // "counter", "counter_f64", "gauge", "level", "histogram", "info"
 
 // Column bits, as in the segment format.
-inline constexpr std::uint32_t kColumnCount = 1;    // gauge: observations; level: ns held; histogram: observations
-inline constexpr std::uint32_t kColumnSum = 2;      // gauge: sum; level: value x seconds; histogram: sum
+inline constexpr std::uint32_t kColumnCount = 1;  // gauge: observations; level: ns held; histogram: observations
+inline constexpr std::uint32_t kColumnSum = 2;    // gauge: sum; level: value x seconds; histogram: sum
 inline constexpr std::uint32_t kColumnMin = 4;
 inline constexpr std::uint32_t kColumnMax = 8;
 inline constexpr std::uint32_t kColumnLast = 16;
-inline constexpr std::uint32_t kColumnValue = 32;   // counters: cumulative since the epoch began
-inline constexpr std::uint32_t kColumnBuckets = 64; // histograms: cumulative
+inline constexpr std::uint32_t kColumnValue = 32;    // counters: cumulative since the epoch began
+inline constexpr std::uint32_t kColumnBuckets = 64;  // histograms: cumulative
 inline constexpr std::uint32_t kColumnsAll = 127;
 
 struct TierInfo {
@@ -61,7 +61,7 @@ struct SchemaInfo {
     std::string name;
     std::uint32_t version = 0;
     std::uint64_t hash = 0;
-    std::vector<TierInfo> tiers;      // finest first
+    std::vector<TierInfo> tiers;  // finest first
     std::vector<MetricInfo> metrics;
     std::uint32_t series_capacity = 0;
     std::uint32_t label_arena_bytes = 0;  // room for the label values of all series
@@ -69,8 +69,8 @@ struct SchemaInfo {
 };
 
 struct SeriesInfo {
-    std::uint32_t index = 0;   // within the VM's segment, stable for its epoch
-    std::uint32_t metric = 0;  // into SchemaInfo::metrics
+    std::uint32_t index = 0;                // within the VM's segment, stable for its epoch
+    std::uint32_t metric = 0;               // into SchemaInfo::metrics
     std::vector<std::string> label_values;  // in the order of MetricInfo::label_names
     std::uint64_t created_ns = 0;
 };
@@ -78,8 +78,8 @@ struct SeriesInfo {
 enum class VmState {
     kProvisioned,  // laid out, no writer yet
     kRunning,
-    kExited,       // dead, not yet archived
-    kDrained,      // in the archive
+    kExited,   // dead, not yet archived
+    kDrained,  // in the archive
 };
 const char* vm_state_name(VmState state);  // "provisioned", "running", "exited", "drained"
 
@@ -106,14 +106,15 @@ struct VmInfo {
     ExitCause exit_cause = ExitCause::kNone;
     std::int32_t close_code = 0;
     std::string close_text;
-    std::uint32_t uid = 0;               // owner of the segment
-    std::uint32_t writer_pid = 0;        // as the writer saw itself; a hint
+    std::uint32_t uid = 0;         // owner of the segment
+    std::uint32_t writer_pid = 0;  // as the writer saw itself; a hint
     std::uint64_t segment_bytes = 0;
-    std::uint64_t created_ns = 0;        // all times: CLOCK_REALTIME ns; 0 = never
+    std::uint64_t created_ns = 0;  // all times: CLOCK_REALTIME ns; 0 = never
     std::uint64_t attached_ns = 0;
-    std::uint64_t closed_ns = 0;         // as the writer said when it closed
-    std::uint64_t last_write_ns = 0;     // begin of the newest open window, or the newest tick: what the writer last proved
-    std::uint64_t ended_ns = 0;          // exited or drained: the true end of the last window
+    std::uint64_t closed_ns = 0;  // as the writer said when it closed
+    std::uint64_t last_write_ns =
+        0;                       // begin of the newest open window, or the newest tick: what the writer last proved
+    std::uint64_t ended_ns = 0;  // exited or drained: the true end of the last window
     std::uint32_t series_count = 0;
     std::uint64_t rejected_samples = 0;  // the writer's own counters
     std::uint64_t refused_series = 0;
@@ -127,10 +128,11 @@ struct VmInfo {
 std::string vm_key(const VmInfo& vm);
 
 // Flags of one point.
-inline constexpr std::uint8_t kPointOpen = 1;     // the window is not over: its values may still grow
-inline constexpr std::uint8_t kPointTorn = 2;     // the writer died inside an update of this window
-inline constexpr std::uint8_t kPointCarried = 4;  // no record in the window: value carried from before (never for sampled gauges)
-inline constexpr std::uint8_t kPointPartial = 8;  // the series or VM began or ended inside the window: end_ns is the true end
+inline constexpr std::uint8_t kPointOpen = 1;  // the window is not over: its values may still grow
+inline constexpr std::uint8_t kPointCarried =
+    4;  // no record in the window: value carried from before (never for sampled gauges)
+inline constexpr std::uint8_t kPointPartial =
+    8;  // the series or VM began or ended inside the window: end_ns is the true end
 
 // A run of windows of one series, column by column, oldest first, strictly rising end_ns. Columns that were not asked
 // for or that the tier does not keep are empty; all others have size() entries. A missing window means: no data (never 0).
@@ -139,7 +141,7 @@ struct SeriesData {
     std::vector<std::uint8_t> flags;
     std::vector<std::uint64_t> count;
     std::vector<double> sum, min, max, last;
-    std::vector<std::uint64_t> value;   // counters: u64, or the bits of a double for Kind::kCounterF64
+    std::vector<std::uint64_t> value;  // counters: u64, or the bits of a double for Kind::kCounterF64
     // Histograms: stride = bucket_count + 1 entries a point: zero bucket first, then the buckets, cumulative u64.
     std::vector<std::uint64_t> buckets;
 
@@ -147,11 +149,11 @@ struct SeriesData {
 };
 
 struct ReadRequest {
-    std::uint32_t tier = 0;               // index into SchemaInfo::tiers
-    std::uint64_t begin_ns = 0;           // windows with begin_ns < T <= end_ns
+    std::uint32_t tier = 0;      // index into SchemaInfo::tiers
+    std::uint64_t begin_ns = 0;  // windows with begin_ns < T <= end_ns
     std::uint64_t end_ns = UINT64_MAX;
     std::uint32_t columns = kColumnsAll;
-    bool open_window = true;              // whether to add the window that is not over
+    bool open_window = true;  // whether to add the window that is not over
 };
 
 // Where series come from: a live segment, or an archived VM. Implementations are safe for concurrent const calls.

@@ -19,7 +19,7 @@ struct SegmentFile {
 };
 
 struct FinalisedVm {
-    // Does not change any more: open windows closed at the true end, a torn last update settled and flagged. Its vm()
+    // Does not change any more: open windows closed at the true end, a record that was cut short left out. Its vm()
     // has ended_ns.
     std::shared_ptr<const SeriesSource> source;
     SegmentFile file;

@@ -30,29 +30,37 @@ namespace {
 
 // The open window of the first tier as it stood when the cell was copied.
 struct HotLevel {
-    rside_accumulator window{};  // accounted so far
-    std::uint64_t since_ns = 0;  // up to here
+    std::uint64_t held_ns = 0;  // accounted so far
+    double sum_ns = 0;          // value x nanoseconds of it
+    double min = 0, max = 0, last = 0;
+    std::uint64_t since_ns = 0;  // accounted up to here
+
+    // Accounted up to `until_ns`, with the writer's operations.
+    rside_accumulator until(std::uint64_t until_ns) const {
+        if (until_ns <= since_ns) return {held_ns, sum_ns / 1e9, min, max, last};
+        std::uint64_t rest_ns = until_ns - since_ns;
+        return {held_ns + rest_ns, (sum_ns + last * static_cast<double>(rest_ns)) / 1e9, min, max, last};
+    }
 };
 
 // Nothing when the level was never set: the first turn opens a window just before the first value is stored.
 std::optional<HotLevel> hot_level(const SeriesView& view) {
     const auto& cell = view.cell.u.level;
-    if (view.stale) {
-        if (cell.since_ns == 0) return std::nullopt;
-        return HotLevel{{0, 0.0, cell.last, cell.last, cell.last}, view.open_ns};
-    }
+    if (view.stale) return HotLevel{0, 0.0, cell.last, cell.last, cell.last, view.open_ns};
     if (!(cell.min <= cell.max)) return std::nullopt;
-    return HotLevel{{cell.held_ns, cell.sum, cell.min, cell.max, cell.last}, std::max(cell.since_ns, view.open_ns)};
+    std::uint64_t valid = cell.since_ns & 1;
+    std::uint64_t since_ns = cell.since_ns - valid;
+    std::uint64_t origin_ns = std::min(view.origin.origin[valid], since_ns);
+    // The newest value may not be in min and max yet.
+    return HotLevel{since_ns - origin_ns,          cell.sum[valid], std::min(cell.min, cell.last),
+                    std::max(cell.max, cell.last), cell.last,       std::max(since_ns, view.open_ns)};
 }
 
 // What the tier's open window holds up to `now_ns`, or to its end.
 rside_accumulator open_window(const HotLevel& hot, const SeriesView& view, const TierInfo& finest, std::uint32_t tier,
                               std::uint64_t open, const WindowSpan& span) {
     std::uint64_t finest_end = view.open_ns + finest.resolution_s * RSIDE_NS_PER_S;
-    std::uint64_t until = std::min(span.now_ns(), finest_end);
-    rside_accumulator rest = held(hot.window.last, until > hot.since_ns ? until - hot.since_ns : 0);
-    rside_accumulator window = {hot.window.count + rest.count, hot.window.sum + rest.sum, hot.window.min,
-                                hot.window.max, hot.window.last};
+    rside_accumulator window = hot.until(std::min(span.now_ns(), finest_end));
     rside_accumulator merged = tier == 0 ? window : merge(view.accumulator, window);
     if (window.count == 0) {
         // Set this very moment: no time to add yet, but it is the last value, and may be the least or the greatest.
@@ -62,7 +70,7 @@ rside_accumulator open_window(const HotLevel& hot, const SeriesView& view, const
     }
     std::uint64_t tier_until = std::min(span.now_ns(), span.end_of(open));
     if (tier_until <= finest_end) return merged;
-    return merge(merged, held(hot.window.last, tier_until - finest_end));
+    return merge(merged, held(hot.last, tier_until - finest_end));
 }
 
 WindowPoint held_window(double value, std::uint64_t window, const WindowSpan& span) {
@@ -97,11 +105,10 @@ class LevelWindows : public WindowBuilder {
         if (hot) {
             for (std::uint64_t window : std::views::reverse(span_.idle_windows(open_))) {
                 if (!span_.wants(window, false)) continue;
-                span_.add(window, false, kPointCarried, held_window(hot->window.last, window, span_));
+                span_.add(window, false, kPointCarried, held_window(hot->last, window, span_));
             }
             if (span_.wants(open_, false)) {
-                std::uint8_t flags = view.torn ? kPointTorn : std::uint8_t{0};
-                span_.add(open_, false, flags, point_of(open_window(*hot, view, finest_, tier_, open_, span_)));
+                span_.add(open_, false, 0, point_of(open_window(*hot, view, finest_, tier_, open_, span_)));
             }
         }
         sure_ = likely_ = span_.size();

@@ -27,6 +27,7 @@ SeriesReader::SeriesReader(const ByteSource& source, const SegmentLayout& layout
     : source_(source),
       layout_(layout),
       at_(layout.metrics[metric]),
+      metric_(metric),
       kind_(layout.schema->metrics[metric].kind),
       step_(index - layout.metrics[metric].first_series),
       cell_at_(layout.geometry.cells_offset + std::uint64_t{index} * sizeof(rside_cell)) {}
@@ -111,6 +112,10 @@ SeriesReader::Attempt SeriesReader::attempt(const ViewRequest& request, SeriesVi
         std::uint64_t offset = at_.hot_buckets + at_.hot_buckets_step * step_;
         if (!copy(offset, view->hot_buckets.data(), at_.hot_buckets_step)) return Attempt::kFailed;
     }
+    if (is_gauge(kind_) && request.hot) {
+        std::uint64_t offset = at_.accumulators + at_.accumulators_step * step_;
+        if (!copy(offset, &view->origin, sizeof view->origin)) return Attempt::kFailed;
+    }
     if (!read_cell(&body)) return Attempt::kFailed;
     order_loads();  // R1, R3, R6, R8, pair with P1, P3, P6, P8: `after` is as new as anything above, at least.
     if (!read_cell(&after)) return Attempt::kFailed;
@@ -123,13 +128,14 @@ SeriesReader::Attempt SeriesReader::attempt(const ViewRequest& request, SeriesVi
     view->hot = false;
     if (!request.hot) return Attempt::kDone;
     view->cell = body;
-    view->hot = hot_is_whole(before, body, after, request.no_writer, &view->torn);
-    return view->hot ? Attempt::kDone : Attempt::kAgain;
+    view->hot = hot_is_whole(before, body, after, request.no_writer);
+    if (!view->hot) return Attempt::kAgain;
+    undo_half_done(view);
+    return Attempt::kDone;
 }
 
 bool SeriesReader::hot_is_whole(const rside_cell& before, const rside_cell& body, const rside_cell& after,
-                                bool no_writer, bool* torn) const {
-    *torn = false;
+                                bool no_writer) const {
     if (is_counter(kind_)) {
         // One word, so there is nothing to fit together. That it lies between two others also catches a word that the
         // kernel copied in two halves. Bits of doubles that are not negative are ordered like the doubles.
@@ -137,9 +143,21 @@ bool SeriesReader::hot_is_whole(const rside_cell& before, const rside_cell& body
                (before.u.counter.value <= body.u.counter.value && body.u.counter.value <= after.u.counter.value);
     }
     if (before.seq != after.seq) return false;
-    if ((before.seq & 1) == 0) return true;
-    *torn = no_writer;
-    return no_writer;
+    return kind_ == Kind::kGauge || (before.seq & 1) == 0 || no_writer;
+}
+
+// A gauge or a level that a kill left half done needs nothing: what is valid says nothing of the record in hand. A histogram
+// may have it in a bucket already; `pending` says in which, and what that one held before.
+void SeriesReader::undo_half_done(SeriesView* view) const {
+    if (!is_histogram(kind_) || (view->cell.seq & 1) == 0) return;
+    std::uint64_t pending = view->cell.u.histogram.pending;
+    std::uint64_t bucket = pending >> 32 & 0x7fff'ffff;
+    // The record in hand makes the other sum valid. If `pending` is still that of the record before, no bucket has changed.
+    bool of_this_record = pending >> 63 != (view->cell.seq >> 1 & 1);
+    view->cell.seq -= 1;
+    if (!of_this_record || view->hot_buckets.empty() || bucket > layout_.schema->metrics[metric_].bucket_count) return;
+    std::uint64_t& value = view->hot_buckets[bucket / 8].words[bucket % 8];
+    if (static_cast<std::uint32_t>(value) == static_cast<std::uint32_t>(pending + 1)) --value;
 }
 
 void SeriesReader::place_ring(const ViewRequest& request, std::uint64_t open_ns, RingPart* ring) const {
@@ -196,7 +214,7 @@ bool SeriesReader::read_accumulator(const ViewRequest& request, std::uint64_t ba
     view->accumulator = {};
     if (!request.hot || !is_gauge(kind_) || request.tier == 0) return true;
     std::uint64_t per_bank = layout_.schema->tiers.size() - 1;
-    std::uint64_t offset = at_.accumulators + at_.accumulators_step * step_ +
+    std::uint64_t offset = at_.accumulators + at_.accumulators_step * step_ + sizeof(rside_origin) +
                            (bank * per_bank + request.tier - 1) * sizeof(rside_accumulator);
     return copy(offset, &view->accumulator, sizeof view->accumulator);
 }

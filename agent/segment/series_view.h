@@ -7,7 +7,8 @@
 // Invariants:
 //  V1  Ring slots, accumulator and open window of a view belong to one value of the cell's `open` word: it was the same
 //      before and after they were copied (F2, F5).
-//  V2  Hot fields are part of a view only if they were copied between two equal, even values of `seq`, or if no writer is left.
+//  V2  Hot fields are part of a view only if they were copied between two equal values of `seq` that say that no record is
+//      half done, or if no writer is left; what that one left half done is then not part of it (F7).
 //  V3  Every loop is bounded, and nothing that the segment says is used as an offset or a length.
 //  V4  Views of one series fit together, the newest first, although each has a moment of its own: what a slot says of its
 //      window is true for good, and a slot that was overwritten in between carries another stamp.
@@ -51,8 +52,8 @@ struct SeriesView {
     bool turning = false;       // the writer is, or died, inside a turn: what stands here is the state before it
     bool stale = false;         // F6: the hot fields count as empty
     bool hot = false;           // whether cell and hot_buckets are part of the view (V2)
-    bool torn = false;          // hot, but the writer died inside an update
-    rside_cell cell{};
+    rside_cell cell{};          // of a histogram that died inside a record: as before that record, buckets included
+    rside_origin origin{};      // gauges and levels
     rside_accumulator accumulator{};    // of the tier; gauges and levels beyond the first tier
     std::vector<WordLine> hot_buckets;  // histograms. Also there without `hot`: each bucket right on its own
     RingPart ring;
@@ -102,13 +103,14 @@ class SeriesReader {
     bool read_ring(const ViewRequest& request, RingPart* ring);
     bool read_ring_of_turning(const ViewRequest& request, RingPart* ring);
     bool read_accumulator(const ViewRequest& request, std::uint64_t bank, SeriesView* view);
-    bool hot_is_whole(const rside_cell& before, const rside_cell& body, const rside_cell& after, bool no_writer,
-                      bool* torn) const;
+    bool hot_is_whole(const rside_cell& before, const rside_cell& body, const rside_cell& after, bool no_writer) const;
+    void undo_half_done(SeriesView* view) const;
     void place_ring(const ViewRequest& request, std::uint64_t open_ns, RingPart* ring) const;
 
     const ByteSource& source_;
     const SegmentLayout& layout_;
     const rside_metric_geometry& at_;
+    std::uint32_t metric_;
     Kind kind_;
     std::uint32_t step_;  // of the series among those of its metric
     std::uint64_t cell_at_;

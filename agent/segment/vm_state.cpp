@@ -61,7 +61,7 @@ std::optional<LiveSegment::Activity> LiveSegment::activity(std::uint64_t latest_
         found.newest_open_ns = std::max(found.newest_open_ns, open_ns);
         found.newest_ns = std::max(found.newest_ns, open_ns);
         if (layout.schema->metrics[layout.metric_of(index)].kind != Kind::kLevel) return;
-        std::uint64_t since_ns = cell.u.level.since_ns;
+        std::uint64_t since_ns = cell.u.level.since_ns & ~std::uint64_t{1};
         if (since_ns <= latest_ns) found.newest_ns = std::max(found.newest_ns, since_ns);
     };
     if (!each_cell(*source_, layout.geometry, look)) return std::nullopt;

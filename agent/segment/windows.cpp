@@ -15,8 +15,6 @@ namespace ringside::agent {
 
 namespace {
 
-std::uint8_t torn_flag(const SeriesView& view) { return view.torn ? kPointTorn : std::uint8_t{0}; }
-
 // F3: a missing window has the value of the next slot; behind the newest slot, that of the one before. A writer leaves no
 // such window; one that was stopped or rebased may.
 class CumulativeWindows : public WindowBuilder {
@@ -28,7 +26,7 @@ class CumulativeWindows : public WindowBuilder {
         created_ = span_.created_window(open_);
         if (!take_hot(view)) return;
         for (std::uint64_t window : std::views::reverse(span_.idle_windows(open_))) put(window, false, kPointCarried);
-        put(open_, false, torn_flag(view));
+        put(open_, false, 0);
     }
 
     void add_ring(const SeriesView& view) override {
@@ -122,12 +120,10 @@ class HistogramWindows : public CumulativeWindows {
     bool take_hot(const SeriesView& view) override {
         for (std::size_t b = 0; b < row_.size(); ++b) row_[b] = view.hot_bucket(b);
         if (!view.hot) return false;
-        point_.count = view.cell.u.histogram.count;
-        point_.sum = view.cell.u.histogram.sum;
-        // The writer counts in the bucket first. If it died in between, what the buckets say is what happened.
+        point_.count = view.cell.seq >> 1;
+        point_.sum = view.cell.u.histogram.sum[point_.count & 1];
         std::optional<std::uint64_t> total = total_of(row_);
-        sound_ = total && (*total <= point_.count || view.torn);
-        if (sound_) point_.count = std::max(point_.count, *total);
+        sound_ = total && *total <= point_.count;
         if (!sound_) ++stats_->inconsistent;
         return sound_;
     }
@@ -176,6 +172,17 @@ class HistogramWindows : public CumulativeWindows {
     WindowStats* stats_;
 };
 
+// The open window of the first tier.
+rside_accumulator hot_gauge(const SeriesView& view) {
+    const auto& cell = view.cell.u.gauge;
+    std::uint64_t valid = view.cell.seq & 1;
+    std::uint64_t count = view.cell.seq - view.origin.origin[0];
+    if (view.stale || count == 0) return {};
+    // The newest record may not be in min and max yet.
+    double last = cell.last[valid];
+    return {count, cell.sum[valid], std::min(cell.min, last), std::max(cell.max, last), last};
+}
+
 class GaugeWindows : public WindowBuilder {
   public:
     GaugeWindows(std::uint32_t tier, std::uint32_t kept, WindowSpan span)
@@ -184,14 +191,9 @@ class GaugeWindows : public WindowBuilder {
     void add_hot(const SeriesView& view) override {
         open_ = span_.window_of(view.open_ns);
         if (!view.hot || !span_.wants(open_, false)) return;
-        const auto& cell = view.cell.u.gauge;
-        rside_accumulator window{};
-        // A writer that died inside the first record of a window may have counted it, but has no least or greatest value yet:
-        // that record did not happen.
-        bool empty = view.stale || (view.torn && !(cell.min <= cell.max));
-        if (!empty) window = {cell.count, cell.sum, cell.min, cell.max, cell.last};
+        rside_accumulator window = hot_gauge(view);
         rside_accumulator merged = tier_ == 0 ? window : merge(view.accumulator, window);
-        if (merged.count > 0) span_.add(open_, false, torn_flag(view), point_of(merged));
+        if (merged.count > 0) span_.add(open_, false, 0, point_of(merged));
     }
 
     void add_ring(const SeriesView& view) override {

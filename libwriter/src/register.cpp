@@ -114,7 +114,7 @@ void init_cell(const rside_segment& segment, rside_cell* cell, uint8_t kind, uin
     cell->u.level.last = 1.0;
     cell->u.level.min = 1.0;
     cell->u.level.max = 1.0;
-    cell->u.level.since_ns = now;
+    cell->u.level.since_ns = now & ~uint64_t{1};
     rside_store_u64_(&cell->open, begin);
 }
 

@@ -56,6 +56,12 @@ inline rside_cell* cell_of(const rside_segment& segment, const rside_geometry& g
     return reinterpret_cast<rside_cell*>(segment.base + geometry.cells_offset) + index;
 }
 
+// Of a gauge or level; its banks of accumulators follow.
+inline rside_origin* origin_of(const rside_segment& segment, const Metric& metric, uint32_t index) {
+    uint64_t at = metric.at.accumulators + uint64_t{index - metric.at.first_series} * metric.at.accumulators_step;
+    return reinterpret_cast<rside_origin*>(segment.base + at);
+}
+
 // Makes the private side for the segment mapped at `base` (checked before), or null when there is no memory.
 rside_segment* segment_open(uint8_t* base, uint64_t bytes, enum rside_clock clock, const char* path);
 // Frees the private side; the mapping stays.

@@ -178,8 +178,9 @@ void turn_histogram(const rside_series* series, const Metric& metric, uint64_t n
     const uint64_t* buckets = series->histogram->buckets;
     uint32_t bucket_words = metric.bucket_count + 1;
     close_cumulative(series, metric, open, step.begin, [cell, buckets, bucket_words](Slot& slot) {
-        slot.put(RSIDE_COLUMN_COUNT, rside_load_u64_(&cell->u.histogram.count));
-        slot.put(RSIDE_COLUMN_SUM, rside_load_f64_(&cell->u.histogram.sum));
+        uint64_t records = rside_load_u64_(&cell->seq) >> 1;
+        slot.put(RSIDE_COLUMN_COUNT, records);
+        slot.put(RSIDE_COLUMN_SUM, rside_load_f64_(&cell->u.histogram.sum[records & 1]));
         if (!slot.keeps(RSIDE_COLUMN_BUCKETS)) return;
         // Modulo 2^32 on purpose: differences of neighbours are exact, and the hot buckets have all 64 bits.
         for (uint32_t i = 0; i < bucket_words; ++i) slot.word(static_cast<uint32_t>(rside_load_u64_(&buckets[i])));
@@ -208,10 +209,8 @@ rside_accumulator held(double value, uint64_t ns) {
 }
 
 rside_accumulator* bank_of(const rside_series* series, const Metric& metric, uint64_t bank) {
-    const rside_segment* segment = series->segment;
-    uint64_t at =
-        metric.at.accumulators + uint64_t{series->index - metric.at.first_series} * metric.at.accumulators_step;
-    return reinterpret_cast<rside_accumulator*>(segment->base + at) + bank * (segment->tier_count - 1);
+    auto* banks = reinterpret_cast<rside_accumulator*>(origin_of(*series->segment, metric, series->index) + 1);
+    return banks + bank * (series->segment->tier_count - 1);
 }
 
 rside_accumulator load(const rside_accumulator& from) {
@@ -289,79 +288,113 @@ void count_lost(const rside_series* series, uint64_t samples) {
     if (samples) count(&header_of(series)->rejected_samples, samples);
 }
 
-// Names the new window and the bank that belongs to it. T2: the hot fields count as empty from here on.
-void commit_gauge(rside_cell* cell, uint64_t raw, uint64_t begin, bool first) {
-    uint64_t bank = (raw & RSIDE_OPEN_BANK) ^ (first ? 0 : 1);
+// Names the new window and the bank that belongs to it. T2: the hot fields count as empty until the next two are done.
+void begin_window(rside_cell* cell, uint64_t raw, uint64_t begin) {
+    uint64_t bank = (raw & RSIDE_OPEN_BANK) ^ 1;
     // P7: slots and the bank are visible before the window that they belong to.
     __atomic_store_n(&cell->open, begin | bank | RSIDE_OPEN_STALE, __ATOMIC_RELEASE);
     __atomic_thread_fence(__ATOMIC_RELEASE);  // P8: STALE is visible before the hot fields are emptied
 }
 
+void end_stale(rside_cell* cell) {
+    // P9: the fields are empty before STALE goes away.
+    __atomic_store_n(&cell->open, rside_load_u64_(&cell->open) & ~RSIDE_OPEN_STALE, __ATOMIC_RELEASE);
+}
+
+void empty_gauge(rside_cell* cell, uint64_t* origin) {
+    uint64_t seq = rside_load_u64_(&cell->seq);
+    rside_store_u64_(origin, seq);
+    rside_store_f64_(&cell->u.gauge.sum[seq & 1], 0.0);
+    rside_store_f64_(&cell->u.gauge.min, __builtin_inf());
+    rside_store_f64_(&cell->u.gauge.max, -__builtin_inf());
+}
+
 void turn_gauge(const rside_series* series, const Metric& metric, uint64_t now) {
     rside_cell* cell = series->cell;
+    uint64_t* origin = origin_of(*series->segment, metric, series->index)->origin;
     uint64_t raw = rside_load_u64_(&cell->open);
     uint64_t open = raw & ~RSIDE_OPEN_FLAGS;
     Step step = classify(series, open, now);
     if (!step.turn) return;
-    if (step.begin < open) return rebase_gauge(series, metric, raw, step.begin);
-    if (raw) {
-        turning(cell, raw);
-        ClosedWindow closed;
-        closed.window = {rside_load_u64_(&cell->u.gauge.count), rside_load_f64_(&cell->u.gauge.sum),
-                         rside_load_f64_(&cell->u.gauge.min), rside_load_f64_(&cell->u.gauge.max),
-                         rside_load_f64_(&cell->u.gauge.last)};
-        closed.holds = false;
-        close_gauge(series, metric, raw, step.begin, closed);
-    } else {
-        count_lost(series, rside_load_u64_(&cell->u.gauge.count));
+    uint64_t seq = rside_load_u64_(&cell->seq);
+    if (!raw) {
+        count_lost(series, seq - rside_load_u64_(origin));
+        empty_gauge(cell, origin);
+        // P7: without an open window nobody looks at the fields.
+        return __atomic_store_n(&cell->open, step.begin, __ATOMIC_RELEASE);
     }
-    uint32_t seq = rside_update_begin_(cell);
-    commit_gauge(cell, raw, step.begin, raw == 0);
-    rside_store_u64_(&cell->u.gauge.count, 0);
-    rside_store_f64_(&cell->u.gauge.sum, 0.0);
-    rside_store_f64_(&cell->u.gauge.min, __builtin_inf());
-    rside_store_f64_(&cell->u.gauge.max, -__builtin_inf());
-    // P9: the fields are empty before STALE goes away.
-    __atomic_store_n(&cell->open, rside_load_u64_(&cell->open) & ~RSIDE_OPEN_STALE, __ATOMIC_RELEASE);
-    rside_update_end_(cell, seq);
+    if (step.begin < open) return rebase_gauge(series, metric, raw, step.begin);
+    turning(cell, raw);
+    ClosedWindow closed;
+    closed.window = {seq - rside_load_u64_(origin), rside_load_f64_(&cell->u.gauge.sum[seq & 1]),
+                     rside_load_f64_(&cell->u.gauge.min), rside_load_f64_(&cell->u.gauge.max),
+                     rside_load_f64_(&cell->u.gauge.last[seq & 1])};
+    closed.holds = false;
+    close_gauge(series, metric, raw, step.begin, closed);
+    begin_window(cell, raw, step.begin);
+    empty_gauge(cell, origin);
+    end_stale(cell);
+}
+
+// The value carried in counts for min and max; before the first set there is none.
+void empty_level(rside_cell* cell, uint64_t* origin, uint64_t since, double min, double max) {
+    since &= ~uint64_t{1};
+    rside_store_f64_(&cell->u.level.sum[0], 0.0);
+    rside_store_f64_(&cell->u.level.min, min);
+    rside_store_f64_(&cell->u.level.max, max);
+    rside_store_u64_(&origin[0], since);
+    rside_store_u64_(&origin[1], since);
+    rside_store_u64_(&cell->u.level.since_ns, since);
+}
+
+// The level goes on at another time with what its open window holds. As in a record, since_ns names the sum and the origin
+// that belong to it.
+void rebase_level(rside_cell* cell, uint64_t* origin, uint64_t now) {
+    uint64_t since = rside_load_u64_(&cell->u.level.since_ns);
+    uint64_t bank = since & 1;
+    uint64_t held = (since - bank) - rside_load_u64_(&origin[bank]);
+    now &= ~uint64_t{1};
+    rside_store_u64_(&origin[bank ^ 1], now - held);
+    rside_store_f64_(&cell->u.level.sum[bank ^ 1], rside_load_f64_(&cell->u.level.sum[bank]));
+    rside_before_();
+    rside_store_u64_(&cell->u.level.since_ns, now | (bank ^ 1));
+    rside_before_();
+    rside_store_u64_(&origin[bank], now - held);
 }
 
 void turn_level(const rside_series* series, const Metric& metric, uint64_t now) {
     rside_cell* cell = series->cell;
+    uint64_t* origin = origin_of(*series->segment, metric, series->index)->origin;
     uint64_t raw = rside_load_u64_(&cell->open);
     uint64_t open = raw & ~RSIDE_OPEN_FLAGS;
     Step step = classify(series, open, now);
     if (!step.turn) return;
+    double value = rside_load_f64_(&cell->u.level.last);
+    if (!raw) {
+        count_lost(series, value != 0.0);  // as one: how often it was set is not known
+        empty_level(cell, origin, now, __builtin_inf(), -__builtin_inf());
+        // P7: without an open window nobody looks at the fields.
+        return __atomic_store_n(&cell->open, step.begin, __ATOMIC_RELEASE);
+    }
+    uint64_t seq = rside_update_begin_(cell);
     if (step.begin < open) {
-        uint32_t seq = rside_update_begin_(cell);
         rebase_gauge(series, metric, raw, step.begin);
-        rside_store_u64_(&cell->u.level.since_ns, now);
+        rebase_level(cell, origin, now);
         return rside_update_end_(cell, seq);
     }
-    double value = rside_load_f64_(&cell->u.level.last);
-    if (raw) {
-        turning(cell, raw);
-        uint64_t end = open + series->segment->tiers[0].resolution_ns;
-        uint64_t since = rside_load_u64_(&cell->u.level.since_ns);
-        rside_accumulator rest = held(value, end > since ? end - since : 0);
-        ClosedWindow closed;
-        closed.window = {rside_load_u64_(&cell->u.level.held_ns) + rest.count,
-                         rside_load_f64_(&cell->u.level.sum) + rest.sum, rside_load_f64_(&cell->u.level.min),
-                         rside_load_f64_(&cell->u.level.max), value};
-        closed.holds = true;
-        close_gauge(series, metric, raw, step.begin, closed);
-    } else {
-        count_lost(series, value != 0.0);  // as one: how often it was set is not known
-    }
-    uint32_t seq = rside_update_begin_(cell);
-    commit_gauge(cell, raw, step.begin, raw == 0);
-    rside_store_u64_(&cell->u.level.held_ns, 0);
-    rside_store_f64_(&cell->u.level.sum, 0.0);
-    // The value carried in counts for min and max; before the first set there is none.
-    rside_store_f64_(&cell->u.level.min, raw ? value : __builtin_inf());
-    rside_store_f64_(&cell->u.level.max, raw ? value : -__builtin_inf());
-    rside_store_u64_(&cell->u.level.since_ns, raw ? step.begin : now);
-    __atomic_store_n(&cell->open, rside_load_u64_(&cell->open) & ~RSIDE_OPEN_STALE, __ATOMIC_RELEASE);  // P9
+    turning(cell, raw);
+    uint64_t end = open + series->segment->tiers[0].resolution_ns;
+    rside_level_account_(cell, end);
+    uint64_t since = rside_load_u64_(&cell->u.level.since_ns);
+    uint64_t bank = since & 1;
+    ClosedWindow closed;
+    closed.window = {(since - bank) - rside_load_u64_(&origin[bank]), rside_load_f64_(&cell->u.level.sum[bank]) / 1e9,
+                     rside_load_f64_(&cell->u.level.min), rside_load_f64_(&cell->u.level.max), value};
+    closed.holds = true;
+    close_gauge(series, metric, raw, step.begin, closed);
+    begin_window(cell, raw, step.begin);
+    empty_level(cell, origin, step.begin, value, value);
+    end_stale(cell);
     rside_update_end_(cell, seq);
 }
 

@@ -54,6 +54,7 @@ def test_tables_are_found():
         "rside_metric_record",
         "rside_series_record",
         "rside_cell",
+        "rside_origin",
         "rside_accumulator",
     }
 

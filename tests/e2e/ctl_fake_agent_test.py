@@ -403,7 +403,7 @@ def test_read_puts_a_series_of_several_messages_together(agent):
     found = ok_json("read", "vm-1", "--tier", "1s", socket=agent.socket)["points"]
     assert [point["end_ns"] for point in found] == [T0, T0 + S, T0 + 2 * S, T0]
     assert [point["value"] for point in found] == [2**53 + 1, 2**64 - 1, 7, None]
-    assert found[2]["flags"] == ["open"] and found[3]["flags"] == ["torn", "carried", "partial"]
+    assert found[2]["flags"] == ["open"] and found[3]["flags"] == ["carried", "partial"]
     assert found[0]["labels"] == {"op": NASTY} and found[0]["resolution_ns"] == S
     assert (found[3]["count"], found[3]["sum"], found[3]["min"], found[3]["last"]) == (2, 0.1, -1.0, 0.25)
     text = ok("read", "vm-1", "--tier", "1s", socket=agent.socket)

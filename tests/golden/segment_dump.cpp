@@ -51,7 +51,7 @@ std::string dump_series(const plain::Segment& segment, const plain::Series& seri
     std::string out = "series " + number(std::uint64_t{series.index}) + " " + metric.name +
                       labels(metric.labels, series.values) + " created " + number(series.created_ns) + "\n";
     out += "  open " + number(series.open_ns) + (series.turning ? " turning" : "") + (series.stale ? " stale" : "") +
-           (series.seq % 2 ? " odd" : "") + " ";
+           (series.half_done ? " half done" : "") + " ";
     if (metric.kind == plain::kCounter || metric.kind == plain::kCounterF64)
         out += number(series.value) + " raw " + number(series.raw);
     else
@@ -95,7 +95,6 @@ std::string dump_file(const plain::Segment& segment) {
 std::string point_line(const agent::SeriesData& data, std::size_t i, agent::Kind kind, std::size_t stride) {
     std::string out = "    " + number(data.end_ns[i]) + ":";
     if (data.flags[i] & agent::kPointOpen) out += " open";
-    if (data.flags[i] & agent::kPointTorn) out += " torn";
     if (data.flags[i] & agent::kPointCarried) out += " carried";
     if (data.flags[i] & agent::kPointPartial) out += " partial";
     if (!data.value.empty()) {

@@ -148,14 +148,17 @@ rside_cell* cell_of(std::vector<std::uint8_t>* bytes, const plain::Series& serie
     return reinterpret_cast<rside_cell*>(bytes->data() + header->cells_offset) + series.index;
 }
 
-// As after a kill in the middle of things: an update half done in the gauge, a turn begun in the counter, one just past
-// its commit in the level.
-void tear(std::vector<std::uint8_t>* bytes) {
+// As after a kill in the middle of things: a record half done in the gauge and the histogram, a turn begun in the counter,
+// one just past its commit in the level.
+void cut_short(std::vector<std::uint8_t>* bytes) {
     std::string error;
     plain::Segment segment = plain::decode(*bytes, &error);
     rside_cell* gauge = cell_of(bytes, *segment.find("delay_seconds"));
-    gauge->seq += 1;
-    gauge->u.gauge.count += 1;
+    gauge->u.gauge.sum[~gauge->seq & 1] = 1234;
+    gauge->u.gauge.last[~gauge->seq & 1] = 1234;
+    rside_cell* histogram = cell_of(bytes, *segment.find("size_bytes"));
+    histogram->seq += 1;
+    histogram->u.histogram.sum[~(histogram->seq >> 1) & 1] += 1;
     cell_of(bytes, *segment.find("requests_total", {"vda", "read"}))->open |= RSIDE_OPEN_TURNING;
     rside_cell* level = cell_of(bytes, *segment.find("memory_bytes"));
     level->seq += 1;
@@ -189,8 +192,8 @@ void fix_fields(std::vector<std::uint8_t>* bytes) {
 
 const std::vector<Scenario>& scenarios() {
     static const std::vector<Scenario> all = {
-        {"closed", write_closed},           {"lean", write_lean},   {"rebased", write_rebased},
-        {"provisioned", write_provisioned}, {"torn", write_closed},
+        {"closed", write_closed},           {"lean", write_lean},     {"rebased", write_rebased},
+        {"provisioned", write_provisioned}, {"killed", write_closed},
     };
     return all;
 }
@@ -201,8 +204,8 @@ std::vector<std::uint8_t> make(const Scenario& scenario) {
     if (path.empty()) return {};
     std::vector<std::uint8_t> bytes = plain::read_bytes(path);
     fix_fields(&bytes);
-    if (std::strcmp(scenario.name, "torn") == 0) {
-        tear(&bytes);
+    if (std::strcmp(scenario.name, "killed") == 0) {
+        cut_short(&bytes);
         auto* header = reinterpret_cast<rside_header*>(bytes.data());
         header->state = RSIDE_STATE_ATTACHED;  // a killed writer closed nothing
         header->close_code = 0;

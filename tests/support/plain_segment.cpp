@@ -1,5 +1,6 @@
 #include "tests/support/plain_segment.h"
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 
@@ -180,8 +181,14 @@ Summary decode_summary(const Bytes& in, std::uint64_t at) {
     return {in.u64(at), in.f64(at + 8), in.f64(at + 16), in.f64(at + 24), in.f64(at + 32)};
 }
 
-void decode_cell(const Bytes& in, std::uint64_t at, std::uint8_t kind, Series* out) {
-    out->seq = in.u32(at);
+void add_last(Summary* to) {
+    to->min = std::min(to->min, to->last);
+    to->max = std::max(to->max, to->last);
+}
+
+// `origin`: where that of a gauge or level is.
+void decode_cell(const Bytes& in, std::uint64_t at, std::uint64_t origin, std::uint8_t kind, Series* out) {
+    out->seq = in.u64(at);
     std::uint64_t open = in.u64(at + 8);
     out->open_ns = open - open % 512;
     out->bank = open % 2;
@@ -194,13 +201,43 @@ void decode_cell(const Bytes& in, std::uint64_t at, std::uint8_t kind, Series* o
             out->raw = in.u64(at + 24);
             break;
         case kHistogram:
-            out->hot.count = in.u64(at + 16);
-            out->hot.sum = in.f64(at + 24);
+            out->half_done = out->seq % 2 != 0;
+            out->hot.count = out->seq / 2;
+            out->hot.sum = in.f64(at + 24 + out->seq / 2 % 2 * 8);
             break;
+        case kGauge:
+            out->hot.count = out->seq - in.u64(origin);
+            out->hot.sum = in.f64(at + 16 + out->seq % 2 * 8);
+            out->hot.last = in.f64(at + 32 + out->seq % 2 * 8);
+            out->hot.min = in.f64(at + 48);
+            out->hot.max = in.f64(at + 56);
+            if (out->hot.count > 0) add_last(&out->hot);
+            break;
+        case kLevel: {
+            out->half_done = out->seq % 2 != 0;
+            std::uint64_t valid = in.u64(at + 16) % 2;
+            out->since_ns = in.u64(at + 16) - valid;
+            out->hot.count = out->since_ns - in.u64(origin + valid * 8);
+            out->hot.sum = in.f64(at + 24 + valid * 8) / 1e9;
+            out->hot.last = in.f64(at + 40);
+            out->hot.min = in.f64(at + 48);
+            out->hot.max = in.f64(at + 56);
+            if (out->hot.min <= out->hot.max) add_last(&out->hot);
+            break;
+        }
         default:
-            out->hot = decode_summary(in, at + 16);
-            if (kind != kGauge) out->since_ns = in.u64(at + 56);
+            out->since_ns = in.u64(at + 16);
+            out->hot = {0, 0, in.f64(at + 48), in.f64(at + 56), in.f64(at + 40)};
     }
+}
+
+// A record that was killed in its bucket, as the word at 16 tells it.
+void undo_bucket(const Bytes& in, std::uint64_t at, Series* out) {
+    std::uint64_t pending = in.u64(at + 16);
+    std::uint64_t bucket = (pending >> 32) % 0x8000'0000u;
+    if (!out->half_done || pending >> 63 == out->seq / 2 % 2 || bucket >= out->hot_buckets.size()) return;
+    std::uint64_t& value = out->hot_buckets[bucket];
+    if (value % 0x1'0000'0000u == (pending + 1) % 0x1'0000'0000u) --value;
 }
 
 // Where the parts lie, in the order of the file.
@@ -253,7 +290,7 @@ class Decoder {
   private:
     std::uint64_t accumulator_step(const Metric& metric) const {
         if (metric.kind != kGauge && metric.kind != kLevel) return 0;
-        return up(2 * 40 * (out_->tiers.size() - 1), 64);
+        return up(16 + 2 * 40 * (out_->tiers.size() - 1), 64);
     }
     static std::uint64_t bucket_step(const Metric& metric) {
         return metric.kind == kHistogram ? up(8 * (std::uint64_t{1} + metric.bucket_count), 64) : 0;
@@ -272,9 +309,11 @@ class Decoder {
             series.values.push_back(in_.text(label, 256));
             label += series.values.back().size() + 1;
         }
-        decode_cell(in_, at_.cells + 64 * (first_[m] + i), metric.kind, &series);
+        std::uint64_t cell = at_.cells + 64 * (first_[m] + i);
+        std::uint64_t origin = accumulators_[m] + accumulator_step(metric) * i;
+        decode_cell(in_, cell, origin, metric.kind, &series);
         if (accumulator_step(metric)) {
-            std::uint64_t at = accumulators_[m] + accumulator_step(metric) * i;
+            std::uint64_t at = origin + 16;
             for (auto& bank : series.banks) {
                 for (std::size_t t = 1; t < out_->tiers.size(); ++t, at += 40) bank.push_back(decode_summary(in_, at));
             }
@@ -282,6 +321,7 @@ class Decoder {
         if (metric.kind == kHistogram) {
             std::uint64_t at = buckets_[m] + bucket_step(metric) * i;
             for (std::uint32_t b = 0; b <= metric.bucket_count; ++b) series.hot_buckets.push_back(in_.u64(at + 8 * b));
+            undo_bucket(in_, cell, &series);
         }
         for (std::size_t t = 0; t < out_->tiers.size(); ++t) {
             const Tier& tier = out_->tiers[t];

@@ -54,12 +54,13 @@ struct Series {
     std::uint64_t created_ns = 0;
     std::vector<std::string> values;
     // The hot cell.
-    std::uint32_t seq = 0;
+    std::uint64_t seq = 0;
     std::uint64_t open_ns = 0;
     unsigned bank = 0;
     bool stale = false, turning = false;
     std::uint64_t value = 0, raw = 0;  // counters
-    Summary hot;                       // the others
+    Summary hot;                       // the others: what is valid, without a record that was left half done
+    bool half_done = false;            // levels, histograms
     std::uint64_t since_ns = 0;        // levels
     std::vector<std::uint64_t> hot_buckets;
     std::vector<Summary> banks[2];         // one entry per tier but the first

@@ -94,7 +94,7 @@ SegmentBuilder& SegmentBuilder::lay_out() {
     for (std::size_t m = 0; m < metrics.size(); ++m) {
         bool gauge = metrics[m].kind == kGauge || metrics[m].kind == kLevel;
         at.metric[m].accumulators = end;
-        at.metric[m].accumulators_step = gauge ? round_up(2 * (tiers.size() - 1) * 40, 64) : 0;
+        at.metric[m].accumulators_step = gauge ? round_up(16 + 2 * (tiers.size() - 1) * 40, 64) : 0;
         end += at.metric[m].accumulators_step * metrics[m].max_series;
     }
     at.hot_buckets = end;
@@ -219,23 +219,35 @@ std::uint64_t SegmentBuilder::slot_at(std::uint32_t index, std::uint32_t tier, s
            window % tiers[tier].slots * metric.slot_words[tier] * 4;
 }
 
+std::uint64_t SegmentBuilder::origin_at(std::uint32_t index) const {
+    const MetricAt& metric = at.metric[metric_of(index)];
+    return metric.accumulators + metric.accumulators_step * step_of(index);
+}
+
 void SegmentBuilder::set_gauge(std::uint32_t index, const Window& hot) {
-    poke(cell_at(index) + 16, hot.count);
-    poke(cell_at(index) + 24, hot.sum);
-    poke(cell_at(index) + 32, hot.min);
-    poke(cell_at(index) + 40, hot.max);
-    poke(cell_at(index) + 48, hot.last);
+    constexpr std::uint64_t kEarlier = 1000;  // records of windows that are closed
+    poke(origin_at(index), kEarlier);
+    set_seq(index, kEarlier + hot.count);
+    std::uint64_t valid = (kEarlier + hot.count) % 2;
+    poke(cell_at(index) + 16 + valid * 8, hot.sum);
+    poke(cell_at(index) + 32 + valid * 8, hot.last);
+    poke(cell_at(index) + 48, hot.min);
+    poke(cell_at(index) + 56, hot.max);
 }
 
 void SegmentBuilder::set_level(std::uint32_t index, const Window& hot, std::uint64_t since_ns) {
-    set_gauge(index, hot);
-    poke(cell_at(index) + 56, since_ns);
+    poke(origin_at(index), since_ns - hot.count);
+    poke(cell_at(index) + 16, since_ns);
+    poke(cell_at(index) + 24, hot.sum * 1e9);
+    poke(cell_at(index) + 40, hot.last);
+    poke(cell_at(index) + 48, hot.min);
+    poke(cell_at(index) + 56, hot.max);
 }
 
 void SegmentBuilder::set_histogram(std::uint32_t index, std::uint64_t count, double sum,
                                    const std::vector<std::uint64_t>& buckets) {
-    poke(cell_at(index) + 16, count);
-    poke(cell_at(index) + 24, sum);
+    set_seq(index, 2 * count);
+    poke(cell_at(index) + 24 + count % 2 * 8, sum);
     const MetricAt& metric = at.metric[metric_of(index)];
     std::uint64_t offset = metric.hot_buckets + metric.hot_buckets_step * step_of(index);
     std::memcpy(bytes.data() + offset, buckets.data(), buckets.size() * 8);
@@ -243,9 +255,7 @@ void SegmentBuilder::set_histogram(std::uint32_t index, std::uint64_t count, dou
 
 void SegmentBuilder::set_accumulator(std::uint32_t index, std::uint32_t tier, std::uint32_t bank,
                                      const Window& window) {
-    const MetricAt& metric = at.metric[metric_of(index)];
-    std::uint64_t offset =
-        metric.accumulators + metric.accumulators_step * step_of(index) + (bank * (tiers.size() - 1) + tier - 1) * 40;
+    std::uint64_t offset = origin_at(index) + 16 + (bank * (tiers.size() - 1) + tier - 1) * 40;
     poke(offset, window.count);
     poke(offset + 8, window.sum);
     poke(offset + 16, window.min);

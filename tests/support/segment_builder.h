@@ -103,9 +103,12 @@ class SegmentBuilder {
     void set_open(std::uint32_t index, std::uint64_t open_ns, std::uint64_t flags = 0) {
         poke<std::uint64_t>(cell_at(index) + 8, open_ns | flags);
     }
-    void set_seq(std::uint32_t index, std::uint32_t seq) { poke<std::uint32_t>(cell_at(index), seq); }
+    void set_seq(std::uint32_t index, std::uint64_t seq) { poke<std::uint64_t>(cell_at(index), seq); }
+    std::uint64_t origin_at(std::uint32_t index) const;
     void set_counter(std::uint32_t index, std::uint64_t value) { poke(cell_at(index) + 16, value); }
+    // After `hot.count` records that the open window has had.
     void set_gauge(std::uint32_t index, const Window& hot);
+    // Accounted from `hot.count` nanoseconds before `since_ns`, which is even.
     void set_level(std::uint32_t index, const Window& hot, std::uint64_t since_ns);
     void set_histogram(std::uint32_t index, std::uint64_t count, double sum, const std::vector<std::uint64_t>& buckets);
     void set_accumulator(std::uint32_t index, std::uint32_t tier, std::uint32_t bank, const Window& window);

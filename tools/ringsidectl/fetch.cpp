@@ -16,8 +16,7 @@ static_assert(int{v1::METRIC_KIND_COUNTER} == int(agent::Kind::kCounter) &&
               int{v1::METRIC_KIND_LEVEL} == int(agent::Kind::kLevel) &&
               int{v1::METRIC_KIND_HISTOGRAM} == int(agent::Kind::kHistogram) &&
               int{v1::METRIC_KIND_INFO} == int(agent::Kind::kInfo));
-static_assert(int{v1::POINT_FLAG_OPEN} == agent::kPointOpen && int{v1::POINT_FLAG_TORN} == agent::kPointTorn &&
-              int{v1::POINT_FLAG_CARRIED} == agent::kPointCarried &&
+static_assert(int{v1::POINT_FLAG_OPEN} == agent::kPointOpen && int{v1::POINT_FLAG_CARRIED} == agent::kPointCarried &&
               int{v1::POINT_FLAG_PARTIAL} == agent::kPointPartial);
 
 template <typename To, typename From>

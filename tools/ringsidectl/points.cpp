@@ -104,10 +104,8 @@ Texts column_names(std::uint32_t columns) {
 }
 
 Texts flag_names(std::uint32_t flags) {
-    static constexpr std::array<std::pair<std::uint32_t, const char*>, 4> kFlags{{{agent::kPointOpen, "open"},
-                                                                                  {agent::kPointTorn, "torn"},
-                                                                                  {agent::kPointCarried, "carried"},
-                                                                                  {agent::kPointPartial, "partial"}}};
+    static constexpr std::array<std::pair<std::uint32_t, const char*>, 3> kFlags{
+        {{agent::kPointOpen, "open"}, {agent::kPointCarried, "carried"}, {agent::kPointPartial, "partial"}}};
     Texts names;
     for (const auto& [bit, name] : kFlags) {
         if (flags & bit) names.emplace_back(name);

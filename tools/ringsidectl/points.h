@@ -34,7 +34,7 @@ std::uint32_t column_bits(const std::vector<std::string>& words);
 // The words of bits.
 Texts column_names(std::uint32_t columns);
 
-// "open", "torn", "carried", "partial".
+// "open", "carried", "partial".
 Texts flag_names(std::uint32_t flags);
 
 // For JSON and CSV: one section with one row a point, and the columns that were asked for whether any series has them

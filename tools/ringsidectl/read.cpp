@@ -119,7 +119,7 @@ void add_read(Command& root, const Session& session) {
     command.flag("--closed", options->closed, "Leave out the window that is not over");
     command.footer(
         "TIME is the end of the window, [T - tier, T). Counters and histograms are cumulative since the epoch began.\n"
-        "A window that is not there had no data. Flags: open (not over yet), torn (the writer died in an update),\n"
+        "A window that is not there had no data. Flags: open (not over yet),\n"
         "carried (no record, the value holds from before), partial (the VM or series began or ended inside).");
     command.run([&session, options] { return run(session, *options); });
 }

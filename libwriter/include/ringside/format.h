@@ -25,6 +25,8 @@
  *      each coarser tier; the other bank is scratch.
  *  F6  While RSIDE_OPEN_STALE is set, the hot fields of a gauge cell count as empty: they have been merged into the
  *      bank that `open` names. A level gauge keeps `last`, and counts as accounted up to the begin of the window.
+ *  F7  A record takes effect by one store: that of `seq` (gauge, histogram), `last` (level) or the value (counter). A
+ *      writer that is killed at any instruction leaves a record done or not done, never half.
  */
 #ifndef RINGSIDE_FORMAT_H
 #define RINGSIDE_FORMAT_H
@@ -204,10 +206,16 @@ typedef struct rside_series_record {
     uint64_t reserved;
 } rside_series_record;
 
-/* The hot cell of a series: one cache line, written by the thread that owns the series. */
+/* The hot cell of a series: one cache line, written by the thread that owns the series. Pairs are written in turn: a
+ * record stores into the one that is not valid, then makes it valid.
+ *
+ * `min` and `max` of a gauge or level may lack the newest value for an instant: readers take `last` into account. */
 typedef struct rside_cell {
-    uint32_t seq; /* odd while a record of a gauge or histogram is half done */
-    uint32_t reserved;
+    /* gauge: records so far; the lowest bit says which of `sum` and `last` is valid.
+     * level: odd while a record is half done.
+     * histogram: twice the records so far, and 1 more while a record is half done. Bit 1 says which `sum` is valid.
+     * counter: 0 */
+    uint64_t seq;
     uint64_t open; /* begin of the open window in ns since 1970, with RSIDE_OPEN_ bits; 0: no data */
     union {
         struct {
@@ -216,24 +224,31 @@ typedef struct rside_cell {
             uint64_t spare[4];
         } counter;
         struct {
-            uint64_t count;
-            double sum, min, max, last;
-            uint64_t spare;
+            double sum[2], last[2];
+            double min, max; /* infinite while the window has no record */
         } gauge;
         struct {
-            uint64_t held_ns; /* accounted in the open window so far */
-            double sum;       /* value x seconds of it */
-            double min, max;
-            double last;
-            uint64_t since_ns; /* the window is accounted up to here */
+            uint64_t since_ns; /* the window is accounted up to here; lowest bit: which sum and origin are valid */
+            double sum[2];     /* value x nanoseconds, from the origin to since_ns */
+            double last;       /* the value that holds */
+            double min, max;   /* infinite until the first set */
         } level;
         struct {
-            uint64_t count;
-            double sum;
-            uint64_t spare[4];
+            /* The record in hand, so that one which was killed half done can be undone: low half, what its bucket held
+             * before, modulo 2^32; then the index of the bucket among the hot buckets, or more than there are; highest
+             * bit: bit 1 of its `seq`. */
+            uint64_t pending;
+            double sum[2];
+            uint64_t spare[3];
         } histogram;
     } u;
 } rside_cell;
+
+/* Where the hot fields of the open window begin to count, at the head of a series' accumulators. Gauge: origin[0] is `seq`
+ * as it was when the window opened. Level: the time from which the valid sum counts, one for each sum. */
+typedef struct rside_origin {
+    uint64_t origin[2];
+} rside_origin;
 
 /* Closed first-tier windows of one open window of a coarser tier (gauges and levels). */
 typedef struct rside_accumulator {
@@ -327,24 +342,24 @@ RSIDE_PIN(rside_series_record, reserved, 24);
 RSIDE_STATIC_ASSERT(sizeof(rside_series_record) == 32, "series record");
 
 RSIDE_PIN(rside_cell, seq, 0);
-RSIDE_PIN(rside_cell, reserved, 4);
 RSIDE_PIN(rside_cell, open, 8);
 RSIDE_PIN(rside_cell, u.counter.value, 16);
 RSIDE_PIN(rside_cell, u.counter.raw, 24);
-RSIDE_PIN(rside_cell, u.gauge.count, 16);
-RSIDE_PIN(rside_cell, u.gauge.sum, 24);
-RSIDE_PIN(rside_cell, u.gauge.min, 32);
-RSIDE_PIN(rside_cell, u.gauge.max, 40);
-RSIDE_PIN(rside_cell, u.gauge.last, 48);
-RSIDE_PIN(rside_cell, u.level.held_ns, 16);
+RSIDE_PIN(rside_cell, u.gauge.sum, 16);
+RSIDE_PIN(rside_cell, u.gauge.last, 32);
+RSIDE_PIN(rside_cell, u.gauge.min, 48);
+RSIDE_PIN(rside_cell, u.gauge.max, 56);
+RSIDE_PIN(rside_cell, u.level.since_ns, 16);
 RSIDE_PIN(rside_cell, u.level.sum, 24);
-RSIDE_PIN(rside_cell, u.level.min, 32);
-RSIDE_PIN(rside_cell, u.level.max, 40);
-RSIDE_PIN(rside_cell, u.level.last, 48);
-RSIDE_PIN(rside_cell, u.level.since_ns, 56);
-RSIDE_PIN(rside_cell, u.histogram.count, 16);
+RSIDE_PIN(rside_cell, u.level.last, 40);
+RSIDE_PIN(rside_cell, u.level.min, 48);
+RSIDE_PIN(rside_cell, u.level.max, 56);
+RSIDE_PIN(rside_cell, u.histogram.pending, 16);
 RSIDE_PIN(rside_cell, u.histogram.sum, 24);
 RSIDE_STATIC_ASSERT(sizeof(rside_cell) == RSIDE_CACHE_LINE, "hot cell");
+
+RSIDE_PIN(rside_origin, origin, 0);
+RSIDE_STATIC_ASSERT(sizeof(rside_origin) == 16, "origin");
 
 RSIDE_PIN(rside_accumulator, count, 0);
 RSIDE_PIN(rside_accumulator, sum, 8);
@@ -413,7 +428,7 @@ static inline uint32_t rside_slot_words(uint8_t kind, uint32_t columns, uint32_t
 typedef struct rside_metric_geometry {
     uint32_t first_series;
     uint32_t slot_words[RSIDE_MAX_TIERS];
-    uint64_t accumulators; /* gauges: 2 banks of (tier_count - 1) accumulators a series */
+    uint64_t accumulators; /* gauges: an rside_origin and 2 banks of (tier_count - 1) accumulators a series */
     uint64_t accumulators_step;
     uint64_t hot_buckets; /* histograms: zero bucket and buckets as u64 */
     uint64_t hot_buckets_step;
@@ -457,10 +472,9 @@ static inline int rside_geometry_compute(const rside_schema_block *schema, const
 
     uint64_t at = out->accumulators_offset;
     for (uint32_t m = 0; m < schema->metric_count; ++m) {
+        uint64_t banks = 2u * (schema->tier_count - 1) * sizeof(rside_accumulator);
         uint64_t step =
-            rside_is_gauge(metrics[m].kind)
-                ? rside_round_up(2u * (schema->tier_count - 1) * sizeof(rside_accumulator), RSIDE_CACHE_LINE)
-                : 0;
+            rside_is_gauge(metrics[m].kind) ? rside_round_up(sizeof(rside_origin) + banks, RSIDE_CACHE_LINE) : 0;
         if (metrics_out) {
             metrics_out[m].accumulators = at;
             metrics_out[m].accumulators_step = step;

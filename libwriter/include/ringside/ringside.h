@@ -11,6 +11,7 @@
  * Rules that hold for everything below:
  *  - Create, attach, register and close may call the kernel. Recording never does: no system call, no
  *    allocation, no lock, no thread, and it never fails.
+ *  - A record takes effect at one instant: a process that is killed leaves each of its records done or not done.
  *  - Metrics are a guest in the VMM. When set-up fails the handles are null, and recording into a null
  *    handle does nothing.
  *  - A handle belongs to one thread: the one that records into it. Only handles of metrics declared

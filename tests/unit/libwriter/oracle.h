@@ -62,7 +62,7 @@ class Oracle {
     std::string differences(const plain::Series& series) const {
         std::string out;
         if (series.open_ns != open_ns_) out += "open is " + text(series.open_ns) + ", not " + text(open_ns_) + "\n";
-        if (series.stale || series.turning || series.seq % 2) out += "the cell says that a turn is going on\n";
+        if (series.stale || series.turning || series.half_done) out += "the cell says that a turn is going on\n";
         if (series.rings.size() != tiers_.size()) return out + "other tiers\n";
         for (std::size_t t = 0; t < tiers_.size(); ++t) out += ring_differences(series, t);
         if (open_ns_ != 0) out += open_differences(series);
@@ -84,8 +84,9 @@ class Oracle {
     bool is_gauge() const { return is_level() || metric_.kind == plain::kGauge; }
     std::uint64_t floor(std::uint64_t ns) const { return ns - ns % tiers_[0].resolution_ns(); }
 
-    // Level: what `level_` adds to the open windows until `at`, which lies in them.
+    // Level: what `level_` adds to the open windows until `at`, which lies in them. Time has steps of 2 ns.
     void hold_until(std::uint64_t at) {
+        at -= at % 2;
         if (at <= since_ns_) return;
         for (Window& window : open_) window.pieces.push_back({level_, at - since_ns_});
         since_ns_ = at;
@@ -98,7 +99,7 @@ class Oracle {
         std::uint64_t begin = floor(now_ns);
         if (open_ns_ == 0) {
             open_ns_ = begin;
-            since_ns_ = now_ns;
+            since_ns_ = now_ns - now_ns % 2;
         } else if (begin > open_ns_) {
             close_until(begin);
         } else if (begin < open_ns_) {
@@ -106,7 +107,7 @@ class Oracle {
                 ++steps_back_;
             } else {
                 rebase(begin);
-                since_ns_ = now_ns;
+                since_ns_ = now_ns - now_ns % 2;
             }
         }
         return now_ns;

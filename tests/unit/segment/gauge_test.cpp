@@ -67,18 +67,33 @@ TEST_F(GaugeReading, HasNoOpenWindowBeforeItsFirstRecord) {
     EXPECT_EQ(read(series, 1).size(), 0u);
 }
 
-TEST_F(GaugeReading, LeavesOutAHotCellThatStaysBusy) {
-    builder.gauge_slot(series, 0, 1000, {3, 6, 1, 4, 2});
+TEST_F(GaugeReading, TakesTheRecordThatIsNotYetInMinAndMax) {
+    builder.set_open(series, 1001 * kSecond);
+    builder.set_gauge(series, {3, 12, 2, 3, 7});
+    set_time(1001 * kSecond);
+    SeriesData data = read(series);
+    EXPECT_THAT(data.max, ElementsAre(7));
+    EXPECT_THAT(data.min, ElementsAre(2));
+    builder.set_gauge(series, {3, 6, 2, 3, 1});
+    EXPECT_THAT(read(series).min, ElementsAre(1));
+    double infinity = std::numeric_limits<double>::infinity();
+    builder.set_gauge(series, {1, 5, infinity, -infinity, 5});
+    data = read(series);
+    EXPECT_THAT(data.min, ElementsAre(5));
+    EXPECT_THAT(data.max, ElementsAre(5));
+}
+
+TEST_F(GaugeReading, SaysNothingOfTheRecordInHand) {
     builder.set_open(series, 1001 * kSecond);
     builder.set_gauge(series, {2, 5, 2, 3, 3});
-    builder.set_seq(series, 7);
+    std::uint64_t other = ~builder.peek<std::uint64_t>(builder.cell_at(series)) & 1;
+    builder.poke(builder.cell_at(series) + 16 + other * 8, 1234.0);
+    builder.poke(builder.cell_at(series) + 32 + other * 8, 1234.0);
     set_time(1001 * kSecond);
-    std::shared_ptr<LiveSegment> segment = open();
-    Result<SeriesData> data = segment->read(series, {});
-    ASSERT_TRUE(data);
-    EXPECT_THAT(ends(*data), ElementsAre(1001));
-    EXPECT_EQ(segment->stats().open_left_out, 1u);
-    EXPECT_EQ(segment->stats().retries, 15u);
+    SeriesData data = read(series);
+    EXPECT_THAT(data.sum, ElementsAre(5));
+    EXPECT_THAT(data.max, ElementsAre(3));
+    EXPECT_THAT(data.last, ElementsAre(3));
 }
 
 TEST_F(GaugeReading, ReadsAroundATurnThatWasInterrupted) {

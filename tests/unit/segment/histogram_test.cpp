@@ -95,7 +95,7 @@ TEST_F(HistogramReading, ReadsClosedWindowsUnderABusyCell) {
     builder.histogram_slot(series, 0, 1000, k32 + 3, 1, {3, 0, 0, 0, 0});
     builder.set_open(series, 1001 * kSecond);
     builder.set_histogram(series, k32 + 4, 2, {k32 + 4, 0, 0, 0, 0});
-    builder.set_seq(series, 1);
+    builder.set_seq(series, 2 * (k32 + 4) + 1);
     set_time(1001 * kSecond);
     EXPECT_THAT(read(series).buckets, ElementsAre(k32 + 3, 0, 0, 0, 0));
 }

@@ -61,6 +61,42 @@ TEST_F(LevelReading, CarriesTheIdleSlotIntoTheRunThatItEnds) {
     EXPECT_THAT(flags(data), ElementsAre("-", "c", "c", "-", "o"));
 }
 
+TEST_F(LevelReading, LeavesOutAHotCellThatStaysBusy) {
+    builder.gauge_slot(series, 0, 1000, whole(3));
+    builder.set_open(series, 1001 * kSecond);
+    builder.set_level(series, {0, 0, 3, 3, 3}, 1001 * kSecond);
+    builder.set_seq(series, 7);
+    set_time(1001 * kSecond);
+    std::shared_ptr<LiveSegment> segment = open();
+    Result<SeriesData> data = segment->read(series, {});
+    ASSERT_TRUE(data);
+    EXPECT_THAT(ends(*data), ElementsAre(1001));
+    EXPECT_EQ(segment->stats().open_left_out, 1u);
+    EXPECT_EQ(segment->stats().retries, 15u);
+}
+
+TEST_F(LevelReading, TakesTheSumThatIsValid) {
+    builder.set_open(series, 1001 * kSecond);
+    builder.set_level(series, {kSecond / 2, 99, 3, 3, 3}, 1001 * kSecond + kSecond / 2);
+    std::uint64_t cell = builder.cell_at(series);
+    builder.poke(cell + 16, (1001 * kSecond + kSecond / 2) | 1);
+    builder.poke(builder.origin_at(series) + 8, 1001 * kSecond + kSecond / 4);
+    builder.poke(cell + 32, 0.75 * 1e9);
+    set_time(1003 * kSecond);
+    SeriesData data = read(series);
+    EXPECT_THAT(ends(data), ElementsAre(1002, 1003));
+    EXPECT_EQ(data.count[0], 3 * kSecond / 4);
+    EXPECT_EQ(data.sum[0], 0.75 + 1.5);
+}
+
+TEST_F(LevelReading, CountsNoTimeBeforeItsOrigin) {
+    builder.set_open(series, 1001 * kSecond);
+    builder.set_level(series, {0, 0, 3, 3, 3}, 1001 * kSecond);
+    builder.poke(builder.origin_at(series), 2000 * kSecond);  // nobody writes that, and it must not wrap
+    set_time(1002 * kSecond);
+    EXPECT_EQ(read(series).count[0], kSecond);
+}
+
 TEST_F(LevelReading, HasNoDataBeforeTheFirstValue) {
     // Registered in window 1000, set at the very begin of window 1003.
     builder.gauge_slot(series, 0, 1003, whole(7));
@@ -155,9 +191,6 @@ TEST_F(LevelReading, HasNoDataWhenItsWindowOpenedAndNothingWasSet) {
     builder.set_level(series, {0, 0, infinity, -infinity, 0}, 1000 * kSecond);
     set_time(1003 * kSecond);
     EXPECT_THAT(ends(read(series)), IsEmpty());
-    builder.set_open(series, 1000 * kSecond, kStale);
-    builder.set_level(series, {0, 0, 0, 0, 0}, 0);
-    EXPECT_THAT(ends(read_settled(series)), IsEmpty());
 }
 
 TEST_F(LevelReading, IsNotConfusedByATimeBeforeItsOpenWindow) {

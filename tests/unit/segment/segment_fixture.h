@@ -58,13 +58,12 @@ inline std::vector<double> ends(const SeriesData& data) {
     return seconds;
 }
 
-// Flags as letters: o open, t torn, c carried, p partial; "-" for none.
+// Flags as letters: o open, c carried, p partial; "-" for none.
 inline std::vector<std::string> flags(const SeriesData& data) {
     std::vector<std::string> all;
     for (std::uint8_t bits : data.flags) {
         std::string text;
         if ((bits & kPointOpen) != 0) text += 'o';
-        if ((bits & kPointTorn) != 0) text += 't';
         if ((bits & kPointCarried) != 0) text += 'c';
         if ((bits & kPointPartial) != 0) text += 'p';
         all.push_back(text.empty() ? "-" : text);

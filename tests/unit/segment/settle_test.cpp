@@ -185,7 +185,6 @@ TEST_F(Settling, CountsStaleHotFieldsAsEmpty) {
     builder.set_accumulator(gauge, 1, 1, {2, 2, 1, 1, 1});
     builder.set_open(gauge, 1001 * kSecond, kBank | kStale);
     builder.set_gauge(gauge, {2, 2, 1, 1, 1});
-    builder.set_seq(gauge, 5);
     std::uint32_t level = builder.add("memory_bytes", {"heap"});
     builder.gauge_slot(level, 0, 1000, {kSecond, 7, 7, 7, 7});
     builder.set_open(level, 1001 * kSecond, kStale);
@@ -196,26 +195,35 @@ TEST_F(Settling, CountsStaleHotFieldsAsEmpty) {
     EXPECT_THAT(read_settled(gauge, 0).count, ElementsAre(2));
     SeriesData coarse = read_settled(gauge, 1);
     EXPECT_THAT(coarse.count, ElementsAre(2));
-    EXPECT_THAT(flags(coarse), ElementsAre("tp"));
+    EXPECT_THAT(flags(coarse), ElementsAre("p"));
     SeriesData held = read_settled(level, 0);
     EXPECT_THAT(held.count, ElementsAre(kSecond, kSecond));
-    EXPECT_THAT(flags(held), ElementsAre("-", "t"));
 }
 
-TEST_F(Settling, FlagsAnUpdateThatWasCutShort) {
-    std::uint32_t gauge = builder.add("latency_seconds", {"q"});
-    builder.set_open(gauge, 1000 * kSecond);
-    builder.set_gauge(gauge, {3, 2, 1, 1, 1});
-    builder.set_seq(gauge, 5);
+TEST_F(Settling, UndoesAHistogramRecordThatWasCutShort) {
     std::uint32_t histogram = builder.add("io_seconds", {"vda"});
     builder.set_open(histogram, 1000 * kSecond);
     builder.set_histogram(histogram, 2, 2, {1, 1, 1, 0, 0});  // counted in its bucket, not yet in all
     builder.set_seq(histogram, 5);
-    builder.close(1002 * kSecond, 0, "");
-    EXPECT_THAT(flags(read_settled(gauge)), ElementsAre("t"));
+    constexpr std::uint64_t kThird = std::uint64_t{1} << 63;  // the third record
+    constexpr std::uint64_t kBucket2 = std::uint64_t{2} << 32;
+    builder.poke(builder.cell_at(histogram) + 16, kThird | kBucket2 | 0);
+    builder.close(1001 * kSecond, 0, "");
     SeriesData data = read_settled(histogram);
-    EXPECT_THAT(data.count, ElementsAre(3, 3));
-    EXPECT_THAT(flags(data), ElementsAre("t", "c"));
+    EXPECT_THAT(data.count, ElementsAre(2));
+    EXPECT_THAT(data.sum, ElementsAre(2));
+    EXPECT_THAT(data.buckets, ElementsAre(1, 1, 0, 0, 0));
+
+    // Cut short before its bucket: nothing to undo.
+    builder.set_histogram(histogram, 2, 2, {1, 1, 0, 0, 0});
+    builder.set_seq(histogram, 5);
+    EXPECT_THAT(read_settled(histogram).buckets, ElementsAre(1, 1, 0, 0, 0));
+    // Before it could say which bucket: what stands there is of the record before.
+    builder.poke(builder.cell_at(histogram) + 16, std::uint64_t{1} << 32 | 0);
+    EXPECT_THAT(read_settled(histogram).buckets, ElementsAre(1, 1, 0, 0, 0));
+    // Beyond the last bucket.
+    builder.poke(builder.cell_at(histogram) + 16, kThird | std::uint64_t{0x7fffffff} << 32);
+    EXPECT_THAT(read_settled(histogram).buckets, ElementsAre(1, 1, 0, 0, 0));
 }
 
 TEST_F(Settling, ForgetsAFirstRecordThatWasCutShort) {
@@ -224,13 +232,24 @@ TEST_F(Settling, ForgetsAFirstRecordThatWasCutShort) {
     builder.set_accumulator(gauge, 1, 0, {2, 2, 1, 1, 1});
     builder.set_open(gauge, 1001 * kSecond);
     double infinity = std::numeric_limits<double>::infinity();
-    builder.set_gauge(gauge, {1, 0, infinity, -infinity, 0});
-    builder.set_seq(gauge, 5);
+    builder.set_gauge(gauge, {0, 0, infinity, -infinity, 7});
     builder.close(1002 * kSecond, 0, "");
     EXPECT_THAT(read_settled(gauge, 0).count, ElementsAre(2));
     EXPECT_THAT(read_settled(gauge, 1).count, ElementsAre(2));
     EXPECT_THAT(read_settled(gauge, 1).min, ElementsAre(1));
-    EXPECT_THAT(flags(read_settled(gauge, 1)), ElementsAre("tp"));
+    EXPECT_THAT(read_settled(gauge, 1).max, ElementsAre(1));
+}
+
+TEST_F(Settling, EndsALevelWhoseSetWasCutShort) {
+    // Accounted up to the set, the new value not yet there: as if the old one had been set again.
+    std::uint32_t level = builder.add("memory_bytes", {"heap"});
+    builder.set_open(level, 1000 * kSecond);
+    builder.set_level(level, {kSecond / 2, 1, 2, 2, 2}, 1000 * kSecond + kSecond / 2);
+    builder.set_seq(level, 5);
+    builder.close(1001 * kSecond, 0, "");
+    SeriesData data = read_settled(level);
+    EXPECT_THAT(data.count, ElementsAre(kSecond));
+    EXPECT_THAT(data.sum, ElementsAre(2));
 }
 
 TEST_F(Settling, CarriesALiveVmNotBeyondItsClose) {

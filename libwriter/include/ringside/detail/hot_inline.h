@@ -33,6 +33,10 @@ static inline uint64_t rside_f64_bits_(double value) {
     return bits;
 }
 
+/* Keeps the stores before it before those after it for whoever looks at what a killed writer left behind (F7). Death shows
+ * all that was executed, in program order, so only the compiler has to be told. */
+static inline void rside_before_(void) { __atomic_signal_fence(__ATOMIC_RELEASE); }
+
 static inline uint64_t rside_now_(const rside_segment *segment) {
     const rside_hot *hot = (const rside_hot *)(const void *)segment;
     /* Relaxed: the tick is a number, nothing is published with it. */
@@ -56,16 +60,17 @@ static inline uint64_t rside_enter_(const rside_series *series) {
     return now;
 }
 
-/* Marks the cell as half written. P1: the odd sequence is visible before any of the fields that follow. */
-static inline uint32_t rside_update_begin_(rside_cell *cell) {
-    uint32_t seq = __atomic_load_n(&cell->seq, __ATOMIC_RELAXED);
-    __atomic_store_n(&cell->seq, seq + 1, __ATOMIC_RELAXED);
+/* Marks the cell of a level or histogram as half written. P1: the odd sequence is visible before any of the fields
+ * that follow. */
+static inline uint64_t rside_update_begin_(rside_cell *cell) {
+    uint64_t seq = rside_load_u64_(&cell->seq);
+    rside_store_u64_(&cell->seq, seq + 1);
     __atomic_thread_fence(__ATOMIC_RELEASE);
     return seq + 2;
 }
 
 /* P2: all fields are visible before the even sequence. */
-static inline void rside_update_end_(rside_cell *cell, uint32_t seq) {
+static inline void rside_update_end_(rside_cell *cell, uint64_t seq) {
     __atomic_store_n(&cell->seq, seq, __ATOMIC_RELEASE);
 }
 
@@ -138,15 +143,32 @@ static inline void rside_gauge_record(rside_gauge *gauge, double value) {
     }
     (void)rside_enter_(&gauge->series);
     rside_cell *cell = gauge->series.cell;
-    uint32_t seq = rside_update_begin_(cell);
+    uint64_t seq = rside_load_u64_(&cell->seq) + 1;
+    double sum = rside_load_f64_(&cell->u.gauge.sum[~seq & 1]);
+    rside_store_f64_(&cell->u.gauge.sum[seq & 1], sum + value);
+    rside_store_f64_(&cell->u.gauge.last[seq & 1], value);
+    /* P2: the pair is visible before the count that makes it valid. Here the record takes effect (F7). */
+    __atomic_store_n(&cell->seq, seq, __ATOMIC_RELEASE);
+    /* P1: the count is visible before `min` and `max`, and before the pair that the next record overwrites. */
+    __atomic_thread_fence(__ATOMIC_RELEASE);
     double min = rside_load_f64_(&cell->u.gauge.min);
     double max = rside_load_f64_(&cell->u.gauge.max);
-    rside_store_u64_(&cell->u.gauge.count, rside_load_u64_(&cell->u.gauge.count) + 1);
-    rside_store_f64_(&cell->u.gauge.sum, rside_load_f64_(&cell->u.gauge.sum) + value);
     rside_store_f64_(&cell->u.gauge.min, value < min ? value : min);
     rside_store_f64_(&cell->u.gauge.max, value > max ? value : max);
-    rside_store_f64_(&cell->u.gauge.last, value);
-    rside_update_end_(cell, seq);
+}
+
+/* Accounts the level's value up to `now`. The new sum takes effect by the store of since_ns, which names it: a kill before
+ * or after it leaves a sum and a time that belong together (F7). */
+static inline void rside_level_account_(rside_cell *cell, uint64_t now) {
+    uint64_t since = rside_load_u64_(&cell->u.level.since_ns);
+    uint64_t bank = since & 1;
+    now &= ~UINT64_C(1);
+    if (now <= since) return; /* the clock stepped back, or stands: no time passes */
+    double held = (double)(now - (since - bank));
+    double sum = rside_load_f64_(&cell->u.level.sum[bank]) + rside_load_f64_(&cell->u.level.last) * held;
+    rside_store_f64_(&cell->u.level.sum[bank ^ 1], sum);
+    rside_before_();
+    rside_store_u64_(&cell->u.level.since_ns, now | (bank ^ 1));
 }
 
 static inline void rside_level_set(rside_level *level, double value) {
@@ -157,22 +179,15 @@ static inline void rside_level_set(rside_level *level, double value) {
     }
     uint64_t now = rside_enter_(&level->series);
     rside_cell *cell = level->series.cell;
-    uint32_t seq = rside_update_begin_(cell);
-    uint64_t since = rside_load_u64_(&cell->u.level.since_ns);
-    if (now > since) { /* else the clock stepped back, or stands: no time passes */
-        uint64_t held = now - since;
-        double sum = rside_load_f64_(&cell->u.level.sum);
-        double last = rside_load_f64_(&cell->u.level.last);
-        rside_store_u64_(&cell->u.level.held_ns, rside_load_u64_(&cell->u.level.held_ns) + held);
-        /* A division: 1e-9 is no exact double, and 15 s of 1.0 must sum up to 15.0. */
-        rside_store_f64_(&cell->u.level.sum, sum + last * ((double)held / 1e9));
-        rside_store_u64_(&cell->u.level.since_ns, now);
-    }
+    uint64_t seq = rside_update_begin_(cell);
+    rside_level_account_(cell, now);
     double min = rside_load_f64_(&cell->u.level.min);
     double max = rside_load_f64_(&cell->u.level.max);
+    rside_before_(); /* the time of the old value is accounted before the value changes */
+    rside_store_f64_(&cell->u.level.last, value);
+    rside_before_(); /* no value is in min or max that was not set */
     rside_store_f64_(&cell->u.level.min, value < min ? value : min);
     rside_store_f64_(&cell->u.level.max, value > max ? value : max);
-    rside_store_f64_(&cell->u.level.last, value);
     rside_update_end_(cell, seq);
 }
 
@@ -216,13 +231,18 @@ static inline void rside_histogram_record(rside_histogram *histogram, double val
         int32_t index = rside_histogram_index_(value, hot->scale) - hot->first;
         bucket = index < 0 ? 0u : (uint32_t)index + 1u; /* never below 0 for a value above the zero bound */
     }
-    uint32_t seq = rside_update_begin_(cell);
-    if (RSIDE_LIKELY_(bucket <= hot->count)) { /* else overflow: in the count, in no bucket */
-        rside_store_u64_(&hot->buckets[bucket], rside_load_u64_(&hot->buckets[bucket]) + 1);
-    }
-    rside_store_u64_(&cell->u.histogram.count, rside_load_u64_(&cell->u.histogram.count) + 1);
-    rside_store_f64_(&cell->u.histogram.sum, rside_load_f64_(&cell->u.histogram.sum) + value);
-    rside_update_end_(cell, seq);
+    uint64_t seq = rside_update_begin_(cell);
+    uint64_t bank = seq >> 1 & 1; /* of the sum that this record makes valid */
+    double sum = rside_load_f64_(&cell->u.histogram.sum[bank ^ 1]);
+    /* Beyond the last bucket: in the count and the sum, in no bucket. */
+    int overflow = bucket > hot->count;
+    uint64_t before = overflow ? 0 : rside_load_u64_(&hot->buckets[bucket]);
+    uint64_t pending = bank << 63 | (uint64_t)bucket << 32 | (uint32_t)before;
+    rside_store_u64_(&cell->u.histogram.pending, pending);
+    rside_before_(); /* no bucket is changed of which `pending` does not tell */
+    if (RSIDE_LIKELY_(!overflow)) rside_store_u64_(&hot->buckets[bucket], before + 1);
+    rside_store_f64_(&cell->u.histogram.sum[bank], sum + value);
+    rside_update_end_(cell, seq); /* here the record takes effect (F7) */
 }
 
 #endif

@@ -9,9 +9,10 @@
 
 namespace ringside::agent {
 
-// What an archive file takes at most. A window has at most twice the bytes of its slot, and a series at most twice as many
-// windows as its ring has slots (an idle one is carried on for as long again), so a file comes to some four times the
-// segment, and some hundred bytes a run. Twice that leaves room for what an earlier file holds.
+// How far the runs of an archive file may go. What follows them (schema, list of series, directory) is shorter than the
+// segment. A window has at most twice the bytes of its slot, and a series at most twice as many windows as its ring has
+// slots (an idle one is carried on for as long again), so all that a segment can make for is less than five times its
+// length. The rest is room for what an earlier file holds.
 std::uint64_t archive_bytes_max(std::uint64_t segment_bytes);
 
 struct ArchiveWritten {

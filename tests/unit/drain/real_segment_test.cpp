@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <csignal>
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -95,12 +96,8 @@ class DrainRealSegment : public testing::Test {
         path_ = folder_ / names->front();
     }
 
-    rside_segment* record() {
-        SchemaSpec spec("drain_test");
-        spec.tier(1, 30).tier(10, 12).tier(60, 5);
-        spec.metric("requests_total", RSIDE_COUNTER, 3, {"path"}).metric("energy_joules_total", RSIDE_COUNTER_F64);
-        spec.metric("latency_seconds", RSIDE_GAUGE).metric("memory_bytes", RSIDE_LEVEL);
-        spec.histogram("io_seconds", 2, 1e-6, 10.0).metric("build_info", RSIDE_INFO, 1, {"version"});
+    // Ends the process when it cannot: most callers are children.
+    rside_segment* create(SchemaSpec& spec) {
         rside_options options;
         rside_options_init(&options);
         std::string directory = folder_.path();
@@ -110,7 +107,19 @@ class DrainRealSegment : public testing::Test {
         options.clock = RSIDE_CLOCK_TICK;
         rside_segment* segment = nullptr;
         rside_error problem;
-        if (rside_segment_create(&options, &segment, &problem) < 0) _exit(9);
+        if (rside_segment_create(&options, &segment, &problem) == 0) return segment;
+        std::fprintf(stderr, "%s\n", problem.text);
+        _exit(9);
+    }
+
+    rside_segment* record() {
+        SchemaSpec spec("drain_test");
+        spec.tier(1, 30).tier(10, 12).tier(60, 5);
+        spec.metric("requests_total", RSIDE_COUNTER, 3, {"path"}).metric("energy_joules_total", RSIDE_COUNTER_F64);
+        spec.metric("latency_seconds", RSIDE_GAUGE).metric("memory_bytes", RSIDE_LEVEL);
+        spec.histogram("io_seconds", 2, 1e-6, 10.0).metric("build_info", RSIDE_INFO, 1, {"version"});
+        rside_segment* segment = create(spec);
+        rside_error problem;
         std::uint64_t start_ns = realtime_now_ns() - 100 * kNsPerS;
         rside_tick(segment, start_ns);
         const char* root[] = {"/"};
@@ -223,16 +232,8 @@ class DrainLongRing : public DrainRealSegment {
         SchemaSpec spec("long_rings");
         spec.tier(1, kSlots).tier(60, 10).metric("memory_bytes", RSIDE_LEVEL);
         spec.histogram("io_seconds", 0, 2, std::exp2(kStride - 1));
-        rside_options options;
-        rside_options_init(&options);
-        std::string directory = folder_.path();
-        options.vm_id = "vm-long";
-        options.directory = directory.c_str();
-        options.schema = spec.get();
-        options.clock = RSIDE_CLOCK_TICK;
-        rside_segment* segment = nullptr;
+        rside_segment* segment = create(spec);
         rside_error problem;
-        EXPECT_EQ(rside_segment_create(&options, &segment, &problem), 0) << problem.text;
         rside_tick(segment, start_ns_);
         rside_level* memory = rside_level_register(segment, "memory_bytes", nullptr, 0, &problem);
         rside_histogram* io = rside_histogram_register(segment, "io_seconds", nullptr, 0, &problem);

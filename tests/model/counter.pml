@@ -20,12 +20,12 @@
 #include "weak_memory.pml"
 
 #ifdef NO_P3
-#define P3()
+#define P3() skip
 #else
 #define P3() fence()
 #endif
 #ifdef NO_P4
-#define P4()
+#define P4() skip
 #else
 #define P4() fence()
 #endif
@@ -35,7 +35,7 @@
 #define P5_RELEASE true
 #endif
 #ifdef NO_P6
-#define P6()
+#define P6() skip
 #else
 #define P6() fence()
 #endif
@@ -56,9 +56,9 @@ inline turn() {
     store(STAMP, 0);
     P4();
     store(SLOT, value);
-    store_marked(STAMP, window, P5_RELEASE, 0);
+    store_marked(STAMP, window, P5_RELEASE);
     window++;
-    store_marked(OPEN, window * 8, P7_RELEASE, 0);
+    store_marked(OPEN, window * 8, P7_RELEASE);
     P6()
 }
 
@@ -66,7 +66,9 @@ init {
     atomic {
         memory[OPEN] = 8;
         run Writer();
+#ifdef READER
         run Reader()
+#endif
     }
 }
 
@@ -82,6 +84,7 @@ proctype Writer() {
     written = true
 }
 
+#ifdef READER
 proctype Reader() {
     byte open1, stamp, slot, value, open3;
     open1 = memory[OPEN];
@@ -113,3 +116,4 @@ have_all:
     :: else
     fi
 }
+#endif

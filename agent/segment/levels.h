@@ -12,7 +12,7 @@
 
 namespace ringside::agent {
 
-// The writer's own arithmetic (libwriter/src/turn.cpp), operation by operation: a window that the reader closes because its
+// The writer's own arithmetic (libwriter/src/turn_gauge.cpp), operation by operation: a window that the reader closes because its
 // time has passed must have the bits that the writer gives it when it comes to close it.
 rside_accumulator merge(const rside_accumulator& earlier, const rside_accumulator& later);
 rside_accumulator held(double value, std::uint64_t ns);

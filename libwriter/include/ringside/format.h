@@ -25,8 +25,8 @@
  *      each coarser tier; the other bank is scratch.
  *  F6  While RSIDE_OPEN_STALE is set, the hot fields of a gauge cell count as empty: they have been merged into the
  *      bank that `open` names. A level gauge keeps `last`, and counts as accounted up to the begin of the window.
- *  F7  A record takes effect by one store: that of `seq` (gauge, histogram), `last` (level) or the value (counter). A
- *      writer that is killed at any instruction leaves a record done or not done, never half.
+ *  F7  A record takes effect by one store: that of `seq` (gauge, histogram), `last` (level; the very first one `max`) or
+ *      the value (counter). A writer that is killed at any instruction leaves a record done or not done, never half.
  */
 #ifndef RINGSIDE_FORMAT_H
 #define RINGSIDE_FORMAT_H

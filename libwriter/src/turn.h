@@ -1,0 +1,77 @@
+// What the turns of all kinds of series share. The invariants T1 to T3 are in turn.cpp.
+#pragma once
+
+#include "segment.h"
+
+namespace ringside::writer {
+
+inline rside_header* header_of(const rside_series* series) { return series->segment->hot.header; }
+
+inline void count(uint64_t* counter, uint64_t by) {
+    // Relaxed: several threads count, nobody orders by it.
+    __atomic_fetch_add(counter, by, __ATOMIC_RELAXED);
+}
+
+// One slot of one ring.
+class Slot {
+  public:
+    Slot(const rside_series* series, const Metric& metric, uint32_t tier, uint64_t window) {
+        const rside_segment* segment = series->segment;
+        uint32_t words = metric.at.slot_words[tier];
+        if (words == 0 || window == 0) return;  // the tier keeps nothing of the kind; window 0 has no stamp
+        uint64_t ring =
+            metric.at.ring[tier] + uint64_t{series->index - metric.at.first_series} * metric.at.ring_step[tier];
+        at_ = reinterpret_cast<uint32_t*>(segment->base + ring) + (window % segment->tiers[tier].slots) * words;
+        columns_ = rside_columns_of(metric.kind, segment->tiers[tier].columns);
+        stamp_ = static_cast<uint32_t>(window);
+        begin_ = at_;
+        // P4: the slot is void before any of its words changes.
+        __atomic_store_n(at_++, 0u, __ATOMIC_RELAXED);
+        __atomic_thread_fence(__ATOMIC_RELEASE);
+    }
+    // P5: the words are visible before the stamp that declares them whole.
+    ~Slot() {
+        if (begin_) __atomic_store_n(begin_, stamp_, __ATOMIC_RELEASE);
+    }
+    Slot(const Slot&) = delete;
+    Slot& operator=(const Slot&) = delete;
+
+    bool keeps(uint32_t column) const { return columns_ & column; }
+    void put(uint32_t column, uint64_t value) {
+        if (!keeps(column)) return;
+        word(static_cast<uint32_t>(value));
+        word(static_cast<uint32_t>(value >> 32));
+    }
+    void put(uint32_t column, double value) { put(column, rside_f64_bits_(value)); }
+    // Relaxed: P4 and P5 stand around all words.
+    void word(uint32_t value) { __atomic_store_n(at_++, value, __ATOMIC_RELAXED); }
+
+  private:
+    uint32_t* begin_ = nullptr;
+    uint32_t* at_ = nullptr;
+    uint32_t columns_ = 0;
+    uint32_t stamp_ = 0;
+};
+
+// A time that left the open window.
+struct Step {
+    bool turn;       // close the open window
+    uint64_t begin;  // of the window that now opens
+};
+
+// Decides what a time outside the open window means, with `open` the begin of the window.
+Step classify(const rside_series* series, uint64_t open, uint64_t now);
+
+// P3: no word of a ring changes before TURNING is visible.
+inline void turning(rside_cell* cell, uint64_t raw) {
+    __atomic_store_n(&cell->open, raw | RSIDE_OPEN_TURNING, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+// Drops the slots whose time will come again after a step back from `open` to `begin`.
+void drop_future(const rside_series* series, const Metric& metric, uint64_t open, uint64_t begin);
+
+void turn_gauge(const rside_series* series, const Metric& metric, uint64_t now);
+void turn_level(const rside_series* series, const Metric& metric, uint64_t now);
+
+}  // namespace ringside::writer

@@ -83,8 +83,9 @@ class ArchiveStore {
     // Archives a finalised VM: durable when it succeeds. `vm` says what the drain knows (exit cause, true end);
     // `now_ns` becomes the archiving time. When a valid file of that VM is there already and the writer did nothing since
     // (recorded_hash), it is kept and given back; else (a VM that was taken for dead too early) it is replaced by one with
-    // the source's windows and, before them, those of the old file that the rings have lost since. kExhausted: the disk is full; kExists: another VM has the key; kUnavailable: the source was busy, or
-    // a newer version wrote the file that is there.
+    // the source's windows and, before them, those of the old file that the rings have lost since. kExhausted: the disk
+    // is full; kExists: another VM has the key; kUnavailable: the source was busy, or a newer version wrote the file
+    // that is there.
     Result<std::shared_ptr<const ArchivedVm>> add(const SeriesSource& source, const VmInfo& vm, std::uint64_t now_ns);
 
     // The archived VM of this key after a check of every byte of its file, made durable once more; kNotFound when there

@@ -26,14 +26,15 @@ Checked<std::shared_ptr<const SegmentLayout>> LayoutCache::get(std::uint64_t has
     if (!checked) return checked.refusal();
     auto layout = std::make_shared<const SegmentLayout>(std::move(*checked));
     std::lock_guard lock(mutex_);
+    // New schemas are rare: the time to drop those that nobody has any more.
+    std::erase_if(layouts_, [](const auto& entry) { return entry.second.expired(); });
     layouts_.emplace(hash, layout);
     return layout;
 }
 
 std::size_t LayoutCache::size() const {
     std::lock_guard lock(mutex_);
-    return static_cast<std::size_t>(
-        std::ranges::count_if(layouts_, [](const auto& item) { return !item.second.expired(); }));
+    return layouts_.size();
 }
 
 }  // namespace ringside::agent

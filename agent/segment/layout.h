@@ -44,7 +44,7 @@ class LayoutCache {
     // The layout of `block`, whose hash is `hash`.
     Checked<std::shared_ptr<const SegmentLayout>> get(std::uint64_t hash, std::vector<std::byte> block);
 
-    // Layouts in use.
+    // Layouts remembered: those in use, and some that nobody has any more.
     std::size_t size() const;
 
   private:

@@ -1,6 +1,7 @@
 // Every rule of a schema, and of the header around it, broken once.
 #include <functional>
 
+#include "agent/segment/layout.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/unit/segment/segment_fixture.h"
 
@@ -267,6 +268,19 @@ TEST_F(SegmentDirectoryRefuses, MoreLabelsThanTheArenaHolds) {
         builder.poke<std::uint32_t>(record() + 20, 201 - series);
     }
     expect_bad("more label bytes");
+}
+
+TEST(LayoutCache, ForgetsSchemasThatNoSegmentHasAnyMore) {
+    std::shared_ptr<LayoutCache> layouts = make_layout_cache();
+    SegmentBuilder builder = SegmentBuilder::example();
+    const Opened kept = open_segment_image(builder.bytes, nullptr, *layouts, {});
+    for (std::uint32_t version = 100; version < 150; ++version) {
+        builder.schema_version = version;
+        builder.lay_out();
+        builder.seal();
+        ASSERT_EQ(open_segment_image(builder.bytes, nullptr, *layouts, {}).verdict, OpenVerdict::kAccepted);
+    }
+    EXPECT_LE(layouts->size(), 2u);
 }
 
 }  // namespace

@@ -30,17 +30,10 @@ Result<void> Upstreams::create(const Config& config) {
 
 UpstreamEvents Upstreams::events_of_one(One& one, const std::string& name) {
     UpstreamEvents handlers;
-    handlers.pushed = [this, &one, name](const std::string& key, std::uint64_t window_end_ns, std::size_t samples) {
-        {
-            std::lock_guard lock(one.mutex);
-            one.pushed_to[key] = window_end_ns;
-        }
+    handlers.pushed = [this, name](const std::string& key, std::uint64_t window_end_ns, std::size_t samples) {
         publish_pushed(name, key, window_end_ns, samples);
     };
-    handlers.epoch_done = [&one](const std::string& key) {
-        std::lock_guard lock(one.mutex);
-        one.pushed_to.erase(key);
-    };
+    handlers.epoch_done = [name](const std::string& key) { log_debug("upstream " + name + ": done with VM " + key); };
     handlers.log = [&one, name](bool warning, const std::string& text) {
         if (!warning) return log_info("upstream " + name + ": " + text);
         one.last_error_ns.store(realtime_ns(), std::memory_order_relaxed);
@@ -74,7 +67,7 @@ void Upstreams::wake() {
 
 bool Upstreams::needs(const std::string& key) const {
     for (const auto& one : all_) {
-        if (!one->upstream->is_done(key)) return true;
+        if (!one->upstream->progress(key).done) return true;
     }
     return false;
 }
@@ -84,9 +77,9 @@ std::vector<UpstreamPosition> Upstreams::positions(const CatalogVm& vm) const {
     for (const auto& one : all_) {
         UpstreamPosition position;
         position.upstream = one->upstream->options().name;
-        position.done = one->upstream->is_done(vm.key());
-        std::lock_guard lock(one->mutex);
-        if (auto at = one->pushed_to.find(vm.key()); at != one->pushed_to.end()) position.acknowledged_ns = at->second;
+        const Progress progress = one->upstream->progress(vm.key());
+        position.acknowledged_ns = progress.acked_ns;
+        position.done = progress.done;
         positions.push_back(std::move(position));
     }
     return positions;

@@ -2,9 +2,8 @@
 #pragma once
 
 #include <atomic>
-#include <map>
+#include <chrono>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -54,10 +53,8 @@ class Upstreams {
     struct One {
         explicit One(const Catalog& catalog) : sources(catalog) {}
         CatalogSources sources;
-        mutable std::mutex mutex;                        // guards the map
-        std::map<std::string, std::uint64_t> pushed_to;  // by key: end of the newest window acknowledged in this run
-        std::atomic<std::uint64_t> last_error_ns{0};     // relaxed: a time for people, nothing depends on it
-        std::unique_ptr<Upstream> upstream;              // last: its thread uses the rest
+        std::atomic<std::uint64_t> last_error_ns{0};  // relaxed: a time for people, nothing depends on it
+        std::unique_ptr<Upstream> upstream;           // last: its thread uses the rest
     };
 
     UpstreamEvents events_of_one(One& one, const std::string& name);

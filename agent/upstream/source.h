@@ -31,13 +31,19 @@ class SourceProvider {
     virtual std::vector<UpstreamSource> sources() = 0;
 };
 
-// Called on the upstream's own thread. Handlers must not block and may call stats(), is_done() and
+// How far an upstream is with one VM epoch.
+struct Progress {
+    std::uint64_t acked_ns = 0;  // end of the newest window that is done with; 0: none
+    bool done = false;           // to its end
+};
+
+// Called on the upstream's own thread. Handlers must not block and may call stats(), progress() and
 // wake() of the upstream, nothing else of it. Empty ones are left out.
 struct UpstreamEvents {
     // One window of one VM was acknowledged with this many samples.
     std::function<void(const std::string& vm_key, std::uint64_t window_end_ns, std::size_t samples)> pushed;
     // All of this epoch has been acknowledged, or given up with a counted reason: this upstream does
-    // not need it any more. Said once a run of the agent, also of epochs that were done before.
+    // not need it any more. Said when it comes to that, and not again by a later run of the agent.
     std::function<void(const std::string& vm_key)> epoch_done;
     // For the log. `warning`: something was lost or keeps failing.
     std::function<void(bool warning, const std::string& text)> log;

@@ -134,7 +134,7 @@ void Upstream::stop() {
 
 UpstreamStats Upstream::stats() const { return impl_->stats.snapshot(); }
 
-bool Upstream::is_done(const std::string& vm_key) const { return impl_->tracker.is_done(vm_key); }
+Progress Upstream::progress(const std::string& vm_key) const { return impl_->tracker.progress(vm_key); }
 
 const UpstreamOptions& Upstream::options() const { return impl_->options; }
 

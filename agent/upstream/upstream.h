@@ -53,7 +53,8 @@ class Upstream {
 
     // Any thread.
     UpstreamStats stats() const;
-    bool is_done(const std::string& vm_key) const;
+    // Of any VM epoch: what is not known has nothing done.
+    Progress progress(const std::string& vm_key) const;
     const UpstreamOptions& options() const;
 
   private:

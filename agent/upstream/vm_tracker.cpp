@@ -24,7 +24,7 @@ VmTracker::VmTracker(const UpstreamOptions& options, SourceProvider& provider, C
                      const UpstreamEvents& events)
     : options_(options), provider_(provider), store_(store), stats_(stats), events_(events) {
     for (const auto& [key, cursor] : store_.all()) {
-        if (cursor.done) mark_done(key);
+        set_progress(key, cursor);
         std::int64_t& newest = newest_ms_.try_emplace(life_key(cursor), INT64_MIN).first->second;
         newest = std::max(newest, cursor.last_ms);
     }
@@ -44,12 +44,7 @@ void VmTracker::refresh(std::uint64_t now_ns) {
 
 void VmTracker::take_in(UpstreamSource& source, std::uint64_t now_ns) {
     const bool again = !listed_.insert(source.key).second;
-    if (is_done(source.key)) {
-        if (announced_.insert(source.key).second && events_.epoch_done) {
-            events_.epoch_done(source.key);
-        }
-        return;
-    }
+    if (progress(source.key).done) return;
     VmInfo info = source.source->vm();
     if (info.state == VmState::kProvisioned || (again && info.state != VmState::kDrained)) return;
     auto [at, first_sight] = vms_.try_emplace(source.key);
@@ -251,6 +246,7 @@ void VmTracker::set_floor(TrackedVm& vm, std::uint64_t now_ns) const {
 
 void VmTracker::moved(TrackedVm& vm) {
     store_.put(vm.cursor);
+    set_progress(vm.key, vm.cursor);
     std::int64_t& newest = newest_ms_.try_emplace(life_key(vm.cursor), INT64_MIN).first->second;
     newest = std::max(newest, vm.cursor.last_ms);
 }
@@ -259,20 +255,21 @@ void VmTracker::finished(TrackedVm& vm) {
     vm.cursor.done = true;
     // A VM that never was pushed needs no record: it will be as old at the next start.
     if (vm.cursor.last_ms != INT64_MIN || store_.find(vm.key) != nullptr) moved(vm);
-    mark_done(vm.key);
+    set_progress(vm.key, vm.cursor);
     const std::string key = vm.key;
     vms_.erase(key);
-    if (announced_.insert(key).second && events_.epoch_done) events_.epoch_done(key);
+    if (events_.epoch_done) events_.epoch_done(key);
 }
 
-bool VmTracker::is_done(const std::string& key) const {
-    std::lock_guard lock(done_mutex_);
-    return done_.contains(key);
+Progress VmTracker::progress(const std::string& key) const {
+    std::lock_guard lock(progress_mutex_);
+    auto at = progress_.find(key);
+    return at == progress_.end() ? Progress{} : at->second;
 }
 
-void VmTracker::mark_done(const std::string& key) {
-    std::lock_guard lock(done_mutex_);
-    done_.insert(key);
+void VmTracker::set_progress(const std::string& key, const Cursor& cursor) {
+    std::lock_guard lock(progress_mutex_);
+    progress_[key] = {cursor.acked_ns, cursor.done};
 }
 
 void VmTracker::collect_garbage(std::uint64_t now_ns) {
@@ -293,11 +290,8 @@ void VmTracker::collect_garbage(std::uint64_t now_ns) {
     }
     for (const std::string& key : over) {
         store_.forget(key);
-        missing_since_ns_.erase(key);
-        announced_.erase(key);
-        std::lock_guard lock(done_mutex_);
-        done_.erase(key);
     }
+    forget_the_forgotten();
     if (gone == 0) return;
     stats_.update([&](UpstreamStats& stats) { stats.vms_gone += gone; });
     if (events_.log) {
@@ -305,6 +299,17 @@ void VmTracker::collect_garbage(std::uint64_t now_ns) {
                               " VMs are gone whose last windows were never pushed; were segments or "
                               "archive files removed by hand?");
     }
+}
+
+// The store is bounded, and forgets by itself too. What belongs to its cursors goes with them.
+void VmTracker::forget_the_forgotten() {
+    std::erase_if(missing_since_ns_, [this](const auto& entry) { return !store_.find(entry.first); });
+    std::unordered_set<std::string> lives;
+    for (const auto& [key, cursor] : store_.all()) lives.insert(life_key(cursor));
+    std::erase_if(newest_ms_, [&](const auto& entry) { return !lives.contains(entry.first); });
+    std::lock_guard lock(progress_mutex_);
+    std::erase_if(progress_,
+                  [this](const auto& entry) { return !store_.find(entry.first) && !listed_.contains(entry.first); });
 }
 
 std::shared_ptr<const RollupPlan> VmTracker::plan_of(std::shared_ptr<const SchemaInfo> schema) {

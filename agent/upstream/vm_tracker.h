@@ -78,7 +78,9 @@ class VmTracker {
     // It is done: the store knows, and so does the owner.
     void finished(TrackedVm& vm);
 
-    bool is_done(const std::string& key) const;  // any thread
+    // Any thread, from the construction on: what the stored cursors say is known at once. Of an epoch that is not known:
+    // nothing is done.
+    Progress progress(const std::string& key) const;
 
   private:
     using Chain = std::vector<TrackedVm*>;
@@ -92,7 +94,8 @@ class VmTracker {
     void take_over(TrackedVm& earlier);
     void set_floor(TrackedVm& vm, std::uint64_t now_ns) const;
     void collect_garbage(std::uint64_t now_ns);
-    void mark_done(const std::string& key);
+    void forget_the_forgotten();
+    void set_progress(const std::string& key, const Cursor& cursor);
     std::shared_ptr<const RollupPlan> plan_of(std::shared_ptr<const SchemaInfo> schema);
     void drop_windows(const char* reason, std::uint64_t count);
 
@@ -102,17 +105,17 @@ class VmTracker {
     StatsBoard& stats_;
     const UpstreamEvents& events_;
 
-    std::map<std::string, TrackedVm> vms_;       // not done, by key
-    std::unordered_set<std::string> listed_;     // keys of the last refresh
-    std::unordered_set<std::string> announced_;  // done, and said so to the owner
+    std::map<std::string, TrackedVm> vms_;    // not done, by key
+    std::unordered_set<std::string> listed_;  // keys of the last refresh
     std::unordered_map<std::string, std::uint64_t> missing_since_ns_;
     // By VM (vm_id and component): the newest sample that any of its lives has sent.
     std::unordered_map<std::string, std::int64_t> newest_ms_;
     std::unordered_map<std::uint64_t, std::vector<std::shared_ptr<const RollupPlan>>> plans_;
     std::uint64_t next_garbage_ns_ = 0;
 
-    mutable std::mutex done_mutex_;
-    std::unordered_set<std::string> done_;  // under done_mutex_
+    // Of every epoch that is stored or listed: what decides whether an epoch is done. A cursor says so for the next run.
+    mutable std::mutex progress_mutex_;
+    std::unordered_map<std::string, Progress> progress_;  // under progress_mutex_
 };
 
 }  // namespace ringside::agent

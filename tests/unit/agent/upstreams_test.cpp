@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "agent/clocks.h"
+#include "agent/log.h"
+#include "agent/upstream/cursor_store.h"
 #include "tests/support/fake_source.h"
+#include "tests/support/mock_receiver.h"
+#include "tests/support/temporary_folder.h"
 
 namespace ringside::agent {
 namespace {
@@ -38,13 +43,86 @@ TEST_F(CatalogSourcesTest, ListsWhatTheCatalogHas) {
     EXPECT_EQ(keys(), std::vector<std::string>{second});
 }
 
-TEST(Upstreams, WithoutAnyNobodyNeedsAVm) {
-    EventBus events{10};
+class UpstreamsTest : public testing::Test {
+  protected:
+    UpstreamsTest() {
+        set_log_level("off");
+        config.state_directory = disk.path();
+        config.instance = "host-1";
+    }
+
+    // A VM that ended a minute ago, after five seconds in which it counted.
+    CatalogVmPtr add(const std::string& vm_id) {
+        const std::uint64_t end_ns = realtime_ns() / kSecond * kSecond - 60 * kSecond;
+        auto source = std::make_shared<FakeSource>(fake_vm(vm_id), fake_schema({fake_metric("c_total", {})}));
+        source->info.created_ns = end_ns - 5 * kSecond;
+        source->info.ended_ns = end_ns;
+        source->info.state = VmState::kDrained;
+        source->info.series_count = 1;
+        source->add_series(0, 0, {});
+        SeriesData& data = source->data[0];
+        for (std::uint64_t n = 1; n <= 5; ++n) {
+            data.end_ns.push_back(source->info.created_ns + n * kSecond);
+            data.flags.push_back(0);
+            data.value.push_back(n);
+        }
+        catalog.add_drained(source);
+        return catalog.find(vm_key(source->info));
+    }
+    // What an earlier run left: this VM is done up to `acked_ns`.
+    void leave_cursor(const std::string& upstream, const VmInfo& vm, std::uint64_t acked_ns, bool done) {
+        auto store = CursorStore::open(FileSystem::real(), disk / "upstream/" + upstream + ".cursors", 10);
+        ASSERT_TRUE(store.ok());
+        Cursor cursor;
+        cursor.vm_id = vm.vm_id;
+        cursor.epoch = vm.epoch;
+        cursor.acked_ns = acked_ns;
+        cursor.last_ms = 1;
+        cursor.done = done;
+        store->put(cursor);
+        ASSERT_TRUE(store->save().ok());
+    }
+
+    static constexpr std::uint64_t kSecond = 1'000'000'000;
+    TemporaryFolder disk;
+    EventBus events{100};
     Catalog catalog{CatalogOptions{}, events};
+    Config config = default_config(Surroundings{});
+    MockReceiver receiver;
+};
+
+TEST_F(UpstreamsTest, WithoutAnyNobodyNeedsAVm) {
     Upstreams upstreams(catalog, events);
-    ASSERT_TRUE(upstreams.create(Config{}).ok());
+    ASSERT_TRUE(upstreams.create(config).ok());
     EXPECT_FALSE(upstreams.needs("vm-1.00"));
     EXPECT_TRUE(upstreams.reports().empty());
+}
+
+TEST_F(UpstreamsTest, AVmIsNeededUntilEachOfThemIsDoneWithIt) {
+    const CatalogVmPtr first = add("vm-1"), second = add("vm-2");
+    config.upstreams = {{"one", receiver.url()}, {"two", receiver.url()}};
+    leave_cursor("one", first->known(), 7, true);
+    leave_cursor("two", first->known(), 7, true);
+    leave_cursor("two", second->known(), 5, true);
+    Upstreams upstreams(catalog, events);
+    ASSERT_TRUE(upstreams.create(config).ok());
+    EXPECT_FALSE(upstreams.needs(first->key()));
+    EXPECT_TRUE(upstreams.needs(second->key()));
+    EXPECT_TRUE(upstreams.needs("vm-3.00"));
+}
+
+TEST_F(UpstreamsTest, TellsPositionsOfAnEarlierRunBeforeItPushes) {
+    const CatalogVmPtr vm = add("vm-1");
+    config.upstreams = {{"one", receiver.url()}, {"two", receiver.url()}};
+    leave_cursor("one", vm->known(), 7, false);
+    Upstreams upstreams(catalog, events);
+    ASSERT_TRUE(upstreams.create(config).ok());
+    const auto positions = upstreams.positions(*vm);
+    ASSERT_EQ(positions.size(), 2u);
+    EXPECT_EQ(positions[0].upstream, "one");
+    EXPECT_EQ(positions[0].acknowledged_ns, 7u);
+    EXPECT_FALSE(positions[0].done);
+    EXPECT_EQ(positions[1].acknowledged_ns, 0u);
 }
 
 }  // namespace

@@ -202,7 +202,7 @@ TEST_F(PusherTest, EndsADrainedVmWithItsPartialWindowAndStaleMarkers) {
     agent->run(at(24.6));  // no grace: what has ended cannot change
     EXPECT_EQ(series("c0_total"), (Texts{"0@3", "7@10", "17@20", "21@24.5", "stale@24.501"}));
     EXPECT_EQ(agent->done, Texts{"a"});
-    EXPECT_TRUE(agent->tracker->is_done(sources.sources()[0].key));
+    EXPECT_TRUE(agent->tracker->progress(sources.sources()[0].key).done);
     std::size_t requests = receiver.requests().size();
     agent->run(at(100));
     EXPECT_EQ(receiver.requests().size(), requests);
@@ -237,7 +237,7 @@ TEST_F(PusherTest, GoesOnAfterARestartWithoutRepeatingOrLosingAnything) {
     start();
     agent->run(at(65));
     EXPECT_EQ(receiver.repeated(), 0u);
-    EXPECT_EQ(agent->done, Texts{"a"});  // said again, once a run
+    EXPECT_TRUE(agent->done.empty());  // was said when it came to that
 }
 
 TEST_F(PusherTest, AgentsThatDieAtAnyRequestNeitherLoseNorDoubleAnything) {
@@ -263,7 +263,8 @@ TEST_F(PusherTest, AgentsThatDieAtAnyRequestNeitherLoseNorDoubleAnything) {
             return answer;
         });
         agent->run(at(30));
-        finished = agent->done.size() == 3;
+        finished = std::ranges::all_of(
+            sources.sources(), [&](const UpstreamSource& one) { return agent->tracker->progress(one.key).done; });
     }
     EXPECT_GT(lives, 4u);
     for (const char* vm_id : {"b", "c", "d"}) {
@@ -450,11 +451,11 @@ TEST_F(PusherTest, RemembersThatAListedVmIsDoneHoweverOldItGets) {
     agent->run(at(25));
     const std::string key = sources.sources()[0].key;
     for (int hour = 1; hour <= 4; ++hour) agent->run(at(25 + hour * 3700));
-    EXPECT_TRUE(agent->tracker->is_done(key));
+    EXPECT_TRUE(agent->tracker->progress(key).done);
     ASSERT_NE(agent->store.find(key), nullptr);
     start();
     agent->run(at(25 + 5 * 3700));
-    EXPECT_TRUE(agent->tracker->is_done(key));
+    EXPECT_TRUE(agent->tracker->progress(key).done);
     EXPECT_TRUE(agent->stats.snapshot().windows_dropped.empty());
 }
 
@@ -548,6 +549,33 @@ TEST_F(PusherTest, AVmThatEndedTooLongAgoIsDoneAtOnceAndLeavesNoRecord) {
     EXPECT_EQ(agent->done, Texts{"a"});
     EXPECT_EQ(agent->stats.snapshot().windows_dropped.at("too_old"), 10u);
     EXPECT_TRUE(agent->store.all().empty());
+}
+
+TEST_F(PusherTest, ForgetsThatAVmIsDoneWhenItIsNoLongerListed) {
+    sources.add("a", 1, at(3)).end(at(95));
+    const std::string key = sources.sources()[0].key;
+    agent->run(at(95 + 3601));
+    agent->run(at(95 + 3701));
+    EXPECT_TRUE(agent->tracker->progress(key).done);
+    sources.vms.clear();
+    agent->run(at(95 + 3801));
+    EXPECT_FALSE(agent->tracker->progress(key).done);
+}
+
+TEST_F(PusherTest, TellsHowFarAVmIsRightAfterARestart) {
+    CountingVm& live = sources.add("a", 1, at(3));
+    live.live_until(at(21));
+    sources.add("b", 2, at(3)).end(at(17));
+    const std::string a = sources.sources()[0].key, b = sources.sources()[1].key;
+    EXPECT_EQ(agent->tracker->progress(a).acked_ns, 0u);
+    agent->run(at(21));
+    for (int run = 0; run < 2; ++run) {
+        EXPECT_EQ(agent->tracker->progress(a).acked_ns, at(20));
+        EXPECT_FALSE(agent->tracker->progress(a).done);
+        EXPECT_EQ(agent->tracker->progress(b).acked_ns, at(17));
+        EXPECT_TRUE(agent->tracker->progress(b).done);
+        start();
+    }
 }
 
 TEST_F(PusherTest, ForgetsCursorsOfVmsThatAreLongGone) {

@@ -103,10 +103,10 @@ class UpstreamTest : public ::testing::Test {
 TEST_F(UpstreamTest, PushesWhatIsThereAtTheStart) {
     std::string key = drained.add(1);
     std::unique_ptr<Upstream> upstream = create(receiver.url());
-    EXPECT_FALSE(upstream->is_done(key));
+    EXPECT_FALSE(upstream->progress(key).done);
     upstream->start();
     EXPECT_TRUE(done.wait_for(key));
-    EXPECT_TRUE(upstream->is_done(key));
+    EXPECT_TRUE(upstream->progress(key).done);
     EXPECT_EQ(receiver.stored().at("c_total{instance=\"h\",job=\"ringside\",vm_id=\"vm1\"}").size(), 7u);
     EXPECT_EQ(upstream->stats().windows_sent, 5u);
     EXPECT_EQ(receiver.breaches(), std::vector<std::string>{});
@@ -135,7 +135,7 @@ TEST_F(UpstreamTest, AFlushWaitsForWhatIsDueAtTheCall) {
     for (std::uint8_t number = 1; number <= 50; ++number) {
         std::string key = drained.add(number);
         ASSERT_TRUE(upstream->flush(std::chrono::seconds(60)));
-        EXPECT_TRUE(upstream->is_done(key)) << static_cast<int>(number);
+        EXPECT_TRUE(upstream->progress(key).done) << static_cast<int>(number);
     }
 }
 
@@ -147,7 +147,7 @@ TEST_F(UpstreamTest, AFlushToADeadReceiverEndsAtItsLimitAndStopIsBounded) {
     EXPECT_FALSE(upstream->flush(std::chrono::milliseconds(100)));
     upstream->stop();  // in a wait of up to 5 s, which it cuts
     upstream->stop();
-    EXPECT_FALSE(upstream->is_done(key));
+    EXPECT_FALSE(upstream->progress(key).done);
     EXPECT_GT(upstream->stats().requests, 0u);
     EXPECT_EQ(upstream->stats().backlog_windows, 5u);
 }

@@ -10,9 +10,7 @@ namespace ringside::agent {
 namespace {
 
 // Whether a series that was answered so will never be readable: its bytes are bad, or evicted.
-bool lost_for_good(Code code) {
-    return code == Code::kCorrupt || code == Code::kInvalid || code == Code::kNotFound;
-}
+bool lost_for_good(Code code) { return code == Code::kCorrupt || code == Code::kInvalid || code == Code::kNotFound; }
 
 }  // namespace
 
@@ -85,11 +83,16 @@ bool Pusher::read_run(TrackedVm& vm, std::uint64_t now_ns, Run& run) {
     request.end_ns = run.final ? UINT64_MAX : run.until_ns;
     request.open_window = run.final;
     Result<std::vector<SeriesWindows>> windows = read_windows(vm, request);
-    if (!windows.ok()) {
+    if (!windows.ok() && !lost_for_good(windows.error().code)) {
         put_off(vm, now_ns, windows.error());
         return false;
     }
     vm.busy_tries = 0;
+    if (!windows.ok()) {
+        give_up_windows(run, windows.error());
+        return true;
+    }
+    vm.lost = false;
 
     RollupRange range;
     range.after_ns = vm.cursor.acked_ns;
@@ -118,7 +121,20 @@ void Pusher::put_off(TrackedVm& vm, std::uint64_t now_ns, const Error& why) {
                           "); its windows wait, and it is tried again until this passes");
 }
 
-// An error means: worth another try later, with all series. What can never be read is left out.
+// Not one series of them will ever be readable. The run has no samples then, and ends with its cursor behind them.
+void Pusher::give_up_windows(const Run& run, const Error& why) {
+    TrackedVm& vm = *run.vm;
+    const std::uint64_t step = vm.plan->resolution_ns();
+    const std::uint64_t until_ns = run.final ? std::max(run.until_ns, vm.vm.ended_ns) : run.until_ns;
+    const std::uint64_t windows = (until_ns - vm.cursor.acked_ns + step - 1) / step;
+    stats_.update([&](UpstreamStats& stats) { stats.windows_dropped["read_failed"] += windows; });
+    if (std::exchange(vm.lost, true) || !events_.log) return;
+    events_.log(true, "VM " + vm.key + " cannot be read (" + why.message() +
+                          "), which will not pass: its windows are not pushed, only counted");
+}
+
+// An error of one series that may pass means: worth another try later, with all series. A series that can never be read
+// is left out. Errors of all of them are for the caller.
 Result<std::vector<SeriesWindows>> Pusher::read_windows(TrackedVm& vm, const ReadRequest& range) {
     std::vector<SeriesWindows> windows;
     std::uint64_t failed = 0;

@@ -53,6 +53,7 @@ class Pusher {
     bool read_run(TrackedVm& vm, std::uint64_t now_ns, Run& run);
     Result<std::vector<SeriesWindows>> read_windows(TrackedVm& vm, const ReadRequest& range);
     void put_off(TrackedVm& vm, std::uint64_t now_ns, const Error& why);
+    void give_up_windows(const Run& run, const Error& why);
     bool push_steps(std::vector<Run>& runs);
     bool push_samples(const std::vector<WireSample>& samples, std::vector<Share>& shares);
     std::size_t batch_end(const std::vector<WireSample>& samples, std::size_t begin) const;

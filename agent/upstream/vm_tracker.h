@@ -38,6 +38,7 @@ struct TrackedVm {
     std::uint64_t not_before_ns = 0;  // its source is busy
     std::uint32_t busy_tries = 0;
     bool blocked = false;  // an earlier life of the VM has to end first
+    bool lost = false;     // its windows cannot be read, and the log has said so
 };
 
 // What is to be pushed of one VM at one time.

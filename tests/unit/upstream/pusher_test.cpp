@@ -46,6 +46,10 @@ class CountingVm : public MemorySource {
             list.push_back({n, n, {}, created_ns});
         }
     }
+    Result<std::vector<SeriesInfo>> series() const override {
+        if (series_error) return *series_error;
+        return list;
+    }
     // Windows up to now, as a live source would answer.
     void live_until(std::uint64_t now_ns) {
         for (; filled_ns_ <= now_ns; filled_ns_ += kWindow) {
@@ -59,6 +63,8 @@ class CountingVm : public MemorySource {
         info.state = VmState::kDrained;
         if (ended_ns % kWindow != 0) put(ended_ns, kPointPartial);
     }
+
+    std::optional<Error> series_error;
 
   private:
     void put(std::uint64_t end_ns, std::uint8_t flags) {
@@ -635,6 +641,30 @@ TEST_F(PusherTest, ASeriesThatCannotBeReadIsLeftOut) {
     }
     EXPECT_EQ(series("c0_total"), (Texts{"0@3", "7@10", "17@20", "27@30"}));
     EXPECT_TRUE(series("c1_total").empty());
+}
+
+TEST_F(PusherTest, AVmThatCanNeverBeReadIsCountedAndNotAskedForEver) {
+    std::uint8_t epoch = 0;
+    for (Code code : {Code::kCorrupt, Code::kInvalid, Code::kNotFound}) {
+        const std::string id = code_name(code);
+        SCOPED_TRACE(id);
+        sources.vms.clear();
+        start();
+        CountingVm& vm = sources.add(id, ++epoch, at(3));
+        const std::string key = vm_key(vm.info);
+        vm.live_until(at(21));
+        vm.series_error = error(code, "bad");
+        EXPECT_FALSE(agent->run(at(21)).pending);
+        EXPECT_EQ(agent->stats.snapshot().windows_dropped.at("read_failed"), 2u);
+        EXPECT_EQ(agent->tracker->progress(key).acked_ns, at(20));
+        vm.end(at(34.5));
+        EXPECT_FALSE(agent->run(at(35)).pending);
+        EXPECT_EQ(agent->stats.snapshot().windows_dropped.at("read_failed"), 4u);
+        EXPECT_TRUE(agent->tracker->progress(key).done);
+        ASSERT_EQ(agent->log.size(), 1u);
+        EXPECT_NE(agent->log[0].find("cannot be read (bad"), std::string::npos) << agent->log[0];
+    }
+    EXPECT_TRUE(receiver.requests().empty());
 }
 
 TEST_F(PusherTest, KeepsPushingWhenCursorsCannotBeSavedAndSavesThemLater) {

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "agent/api/grpc_server.h"
@@ -21,6 +22,8 @@ constexpr std::size_t kEventsKept = 8192;
 constexpr std::uint64_t kMaintainEveryNs = 60 * kSecond;
 // A sweep takes milliseconds; one that takes this long hangs in the kernel for good.
 constexpr std::uint64_t kHangNs = 30 * kSecond;
+// For what the VMs that were drained last have left to push. One request takes milliseconds.
+constexpr std::chrono::milliseconds kFlushAtStop{3000};
 constexpr std::uint64_t kLargestByDefault = 256ull << 20;
 
 CatalogOptions catalog_options(const Config& config) {
@@ -186,7 +189,9 @@ void Agent::stop() {
     }
     drain_wanted_.notify_all();
     if (drain_thread_.joinable()) drain_thread_.join();
-    upstreams_.stop();
+    // Never more than half of the time there is.
+    const std::chrono::nanoseconds half(config_.shutdown_timeout_ns / 2);
+    upstreams_.stop(std::min(kFlushAtStop, std::chrono::duration_cast<std::chrono::milliseconds>(half)));
     // Those who read events learn what the last drain did, and then that nothing follows.
     events_.close();
     if (api_) api_->stop();

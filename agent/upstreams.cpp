@@ -57,7 +57,13 @@ void Upstreams::start() {
     for (const auto& one : all_) one->upstream->start();
 }
 
-void Upstreams::stop() {
+void Upstreams::stop(std::chrono::milliseconds flush_limit) {
+    const auto until = std::chrono::steady_clock::now() + flush_limit;
+    wake();  // All begin now, whichever is waited for first.
+    for (const auto& one : all_) {
+        const auto left = until - std::chrono::steady_clock::now();
+        one->upstream->flush(std::chrono::ceil<std::chrono::milliseconds>(left));
+    }
     for (const auto& one : all_) one->upstream->stop();
 }
 

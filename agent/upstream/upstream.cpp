@@ -26,8 +26,7 @@ struct Upstream::Impl {
           tracker(options, provider, store, stats, events),
           delivery(
               options, *sender, pacer, stats, [this](bool warning, const std::string& text) { log(warning, text); },
-              [this] { tracker.update_backlog(pacer.now_ns()); },
-              std::hash<std::string>{}(options.instance + options.name)),
+              [this] { note_failure(); }, std::hash<std::string>{}(options.instance + options.name)),
           pusher(options, tracker, store, delivery, pacer, stats, events) {}
 
     void log(bool warning, const std::string& text) const {
@@ -35,6 +34,7 @@ struct Upstream::Impl {
     }
     void run();
     void note_round(bool pending);
+    void note_failure();
 
     const UpstreamOptions options;
     const UpstreamEvents events;
@@ -47,7 +47,7 @@ struct Upstream::Impl {
     Pusher pusher;
 
     std::mutex mutex;
-    std::condition_variable round_ended;
+    std::condition_variable got_on;
     // Under mutex. A pass is a chain of rounds; it ended when nothing was left due.
     std::uint64_t passes_begun = 0, passes_ended = 0;
     std::thread thread;
@@ -77,7 +77,15 @@ void Upstream::Impl::note_round(bool pending) {
         std::lock_guard lock(mutex);
         passes_ended = passes_begun;
     }
-    round_ended.notify_all();
+    got_on.notify_all();
+}
+
+// A request failed, which is in the stats, and will be repeated after a wait.
+void Upstream::Impl::note_failure() {
+    tracker.update_backlog(pacer.now_ns());
+    // Whoever has just looked at the stats under the mutex waits by now.
+    { std::lock_guard lock(mutex); }
+    got_on.notify_all();
 }
 
 Upstream::Upstream(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -114,16 +122,18 @@ void Upstream::start() {
 void Upstream::wake() { impl_->pacer.wake(); }
 
 bool Upstream::flush(std::chrono::milliseconds limit) {
+    if (!impl_->thread.joinable()) return false;
     std::unique_lock lock(impl_->mutex);
     // The pass in hand may have looked at the sources before the call: the next one counts.
     const std::uint64_t wanted = impl_->passes_begun + 1;
     impl_->pacer.wake();
-    return impl_->round_ended.wait_for(lock, limit, [&] {
+    impl_->got_on.wait_for(lock, limit, [&] {
         if (impl_->passes_ended < wanted && impl_->passes_ended == impl_->passes_begun) {
             impl_->pacer.wake();
         }
-        return impl_->passes_ended >= wanted;
+        return impl_->passes_ended >= wanted || impl_->stats.snapshot().failing;
     });
+    return impl_->passes_ended >= wanted;
 }
 
 void Upstream::stop() {

@@ -44,8 +44,9 @@ class Upstream {
     void start();
     // Sources have changed: look at them now. Any thread, never blocks.
     void wake();
-    // Waits until everything that was due at the call has been acknowledged, at most `limit`; whether
-    // it has. For a shutdown: flush, then stop.
+    // Waits until everything that was due at the call has been acknowledged; whether it has. At most
+    // `limit`, and not a moment longer once a request has failed: a receiver that is away does not hold
+    // up a shutdown, which is flush, then stop. Not before start(), when it is false at once.
     bool flush(std::chrono::milliseconds limit);
     // Ends the request and the wait in hand, then the thread. Bounded: milliseconds, whatever the
     // receiver does. Idempotent.

@@ -125,5 +125,30 @@ TEST_F(UpstreamsTest, TellsPositionsOfAnEarlierRunBeforeItPushes) {
     EXPECT_EQ(positions[1].acknowledged_ns, 0u);
 }
 
+TEST_F(UpstreamsTest, AStopPushesWhatIsDue) {
+    config.upstreams = {{"one", receiver.url()}, {"two", receiver.url()}};
+    Upstreams upstreams(catalog, events);
+    ASSERT_TRUE(upstreams.create(config).ok());
+    upstreams.start();
+    const std::string key = add("vm-1")->key();
+    upstreams.stop(std::chrono::minutes(1));
+    EXPECT_FALSE(upstreams.needs(key));
+    EXPECT_FALSE(receiver.stored().empty());
+}
+
+TEST_F(UpstreamsTest, AStopDoesNotWaitForAReceiverThatIsAway) {
+    ClosedPort away;
+    config.upstreams = {{"away", away.url()}, {"here", receiver.url()}};
+    const std::string key = add("vm-1")->key();
+    Upstreams upstreams(catalog, events);
+    ASSERT_TRUE(upstreams.create(config).ok());
+    upstreams.start();
+    upstreams.stop(std::chrono::hours(1));
+    EXPECT_TRUE(upstreams.needs(key));
+    EXPECT_FALSE(receiver.stored().empty());
+    EXPECT_FALSE(upstreams.reports()[0].last_error.empty());
+    upstreams.stop(std::chrono::hours(1));
+}
+
 }  // namespace
 }  // namespace ringside::agent

@@ -139,17 +139,49 @@ TEST_F(UpstreamTest, AFlushWaitsForWhatIsDueAtTheCall) {
     }
 }
 
-TEST_F(UpstreamTest, AFlushToADeadReceiverEndsAtItsLimitAndStopIsBounded) {
+TEST_F(UpstreamTest, AFlushEndsWithTheFirstFailureAndStopIsBounded) {
     ClosedPort closed;
     std::string key = drained.add(1);
     std::unique_ptr<Upstream> upstream = create(closed.url());
     upstream->start();
-    EXPECT_FALSE(upstream->flush(std::chrono::milliseconds(100)));
-    upstream->stop();  // in a wait of up to 5 s, which it cuts
+    EXPECT_FALSE(upstream->flush(std::chrono::hours(1)));
+    EXPECT_FALSE(upstream->flush(std::chrono::hours(1)));  // in a wait of up to 5 s
+    upstream->stop();                                      // which it cuts
     upstream->stop();
+    EXPECT_FALSE(upstream->flush(std::chrono::hours(1)));
     EXPECT_FALSE(upstream->progress(key).done);
     EXPECT_GT(upstream->stats().requests, 0u);
     EXPECT_EQ(upstream->stats().backlog_windows, 5u);
+}
+
+TEST_F(UpstreamTest, AFlushToAReceiverThatDoesNotAnswerEndsAtItsLimit) {
+    receiver.decide([](std::size_t, const auto&) {
+        MockReceiver::Answer answer;
+        answer.hang = true;
+        return answer;
+    });
+    std::string key = drained.add(1);
+    std::unique_ptr<Upstream> upstream = create(receiver.url());
+    upstream->start();
+    EXPECT_TRUE(receiver.wait_for_requests(1));
+    EXPECT_FALSE(upstream->flush(std::chrono::milliseconds(50)));
+    upstream->stop();
+    EXPECT_FALSE(upstream->progress(key).done);
+}
+
+TEST_F(UpstreamTest, AFlushWaitsForAReceiverThatIsBack) {
+    receiver.decide([](std::size_t number, const auto&) {
+        MockReceiver::Answer answer;
+        answer.status = number == 0 ? 503 : 0;
+        return answer;
+    });
+    std::string key = drained.add(1);
+    std::unique_ptr<Upstream> upstream = create(receiver.url());
+    upstream->start();
+    EXPECT_TRUE(done.wait_for(key));
+    key = drained.add(2);
+    EXPECT_TRUE(upstream->flush(std::chrono::seconds(60)));
+    EXPECT_TRUE(upstream->progress(key).done);
 }
 
 TEST_F(UpstreamTest, StopsInTheMiddleOfARequestAndGoesOnInTheNextRun) {
@@ -174,6 +206,7 @@ TEST_F(UpstreamTest, StopsInTheMiddleOfARequestAndGoesOnInTheNextRun) {
 
 TEST_F(UpstreamTest, MayBeStoppedWithoutHavingBeenStarted) {
     std::unique_ptr<Upstream> upstream = create(receiver.url());
+    EXPECT_FALSE(upstream->flush(std::chrono::hours(1)));
     upstream->stop();
     EXPECT_EQ(drained.calls, 0);
 }

@@ -8,7 +8,6 @@
 #include "agent/api/grpc_server.h"
 #include "agent/api/http_pages.h"
 #include "agent/api/http_server.h"
-#include "agent/base/boot_id.h"
 #include "agent/clocks.h"
 #include "agent/log.h"
 #include "agent/own_metrics.h"
@@ -49,12 +48,6 @@ ArchiveBounds archive_bounds(const Config& config) {
     return bounds;
 }
 
-DrainOptions drain_options(const BootId& host_boot) {
-    DrainOptions options;
-    options.host_boot_id = host_boot;
-    return options;
-}
-
 ApiOptions api_options(const Config& config) {
     ApiOptions options;
     options.socket.path = config.socket;
@@ -76,10 +69,10 @@ Agent::Agent(const Config& config, StateLock lock, SegmentDirectory folder)
       events_(kEventsKept, realtime_ns() / 1000),
       catalog_(catalog_options(config), events_),
       archive_(FileSystem::real(), {config.archive_path(), archive_bounds(config)}),
-      scanner_(std::move(folder), catalog_, running_boot_id(FileSystem::real()), scan_limits(config), metrics_,
+      scanner_(std::move(folder), catalog_, scan_limits(config), metrics_,
                [this](const std::string& key) { vm_died(key); }),
       segment_drain_(scanner_, catalog_, [this] { upstreams_.wake(); }),
-      drain_(drain_options(running_boot_id(FileSystem::real())), archive_, segment_drain_),
+      drain_(DrainOptions{}, archive_, segment_drain_),
       admissions_(FileSystem::real(), config.state_directory + "/admissions", catalog_),
       upstreams_(catalog_, events_),
       scan_(scanner_, config.directory, config.scan_interval_ns, metrics_,

@@ -9,7 +9,6 @@
 #include <set>
 #include <utility>
 
-#include "agent/drain/exit_cause.h"
 #include "agent/log.h"
 #include "agent/units.h"
 
@@ -59,10 +58,9 @@ bool may_pass(QuarantineReason reason) {
 
 }  // namespace
 
-Scanner::Scanner(SegmentDirectory folder, Catalog& catalog, BootId host_boot, ScanLimits limits, Metrics& metrics,
+Scanner::Scanner(SegmentDirectory folder, Catalog& catalog, ScanLimits limits, Metrics& metrics,
                  std::function<void(const std::string& key)> dead)
     : catalog_(catalog),
-      host_boot_(host_boot),
       dead_(std::move(dead)),
       schemas_(make_layout_cache()),
       folder_(std::make_shared<const SegmentDirectory>(std::move(folder))),
@@ -171,10 +169,14 @@ void Scanner::take_in(const SegmentDirectory& folder, const FolderEntry& entry, 
         const Refusal bad{QuarantineReason::kBadDirectory, layout.error().message()};
         return refuse(entry.file_name, status, entry.name, segment.condition().value_or(bad), now_ns);
     }
+    if (life == Life::kDead && !segment.settle()) {
+        if (auto bad = segment.condition()) return refuse(entry.file_name, status, entry.name, *bad, now_ns);
+        return later_.add();
+    }
     Candidate candidate;
     candidate.file = entry.file_name;
     candidate.stamp = {segment.file().device, segment.file().inode, status.stamp.bytes, status.stamp.changed_ns};
-    candidate.info = life == Life::kDead ? settled(segment) : segment.vm();
+    candidate.info = segment.vm();
     if (life == Life::kWaiting) candidate.info.state = VmState::kProvisioned;
     if (life == Life::kAlive || life == Life::kUnknown) candidate.info.state = VmState::kRunning;
     candidate.source = opened.segment;
@@ -249,20 +251,13 @@ void Scanner::probe(const std::string& key, const TrackedSegment& tracked, std::
     if (life != Life::kDead) return grow(key, segment);
 
     grow(key, segment);
-    const VmInfo info = settled(segment);
+    const auto settled = segment.settle();
     if (auto bad = segment.condition()) return give_up(key, *bad, now_ns);
+    if (!settled) return later_.add();  // The next sweep tries again: nobody hears of a death without its cause.
+    const VmInfo info = segment.vm();
     catalog_.set_exited(key, info, now_ns);
     log_info(ending(info));
     dead_(key);
-}
-
-// As it is in the end. A segment that cannot be settled says so by its condition().
-VmInfo Scanner::settled(LiveSegment& segment) {
-    (void)segment.settle();
-    VmInfo info = segment.vm();
-    info.state = VmState::kExited;
-    info.exit_cause = exit_cause(info, segment.boot_id(), host_boot_);
-    return info;
 }
 
 void Scanner::grow(const std::string& key, const LiveSegment& segment) {

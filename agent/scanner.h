@@ -17,7 +17,6 @@
 #include <string>
 #include <vector>
 
-#include "agent/base/boot_id.h"
 #include "agent/base/metrics.h"
 #include "agent/catalog/catalog.h"
 #include "agent/segment/directory.h"
@@ -42,7 +41,7 @@ class Scanner {
   public:
     // `dead` is told the key of each VM that has exited, from the thread that scans; it must not block. `catalog` and
     // `metrics` must outlive the scanner.
-    Scanner(SegmentDirectory folder, Catalog& catalog, BootId host_boot, ScanLimits limits, Metrics& metrics,
+    Scanner(SegmentDirectory folder, Catalog& catalog, ScanLimits limits, Metrics& metrics,
             std::function<void(const std::string& key)> dead);
 
     // One thread at a time for these two.
@@ -91,10 +90,8 @@ class Scanner {
     void grow(const std::string& key, const LiveSegment& segment);
     void reap(const SegmentDirectory& folder, const std::string& file, std::uint64_t now_ns);
     void track(const std::string& key, TrackedSegment tracked);
-    VmInfo settled(LiveSegment& segment);
 
     Catalog& catalog_;
-    const BootId host_boot_;
     const std::function<void(const std::string& key)> dead_;
     const std::shared_ptr<LayoutCache> schemas_;
     // Of the thread that scans:

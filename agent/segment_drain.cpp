@@ -16,7 +16,7 @@ Result<FinalisedVm> SegmentDrain::finalise(const std::string& key) {
         return error(Code::kCorrupt, "VM " + key + " cannot be drained: " + bad->message());
     }
     if (!settled) return settled.error();
-    return FinalisedVm{tracked->segment, {segment.file().device, segment.file().inode}, segment.boot_id()};
+    return FinalisedVm{tracked->segment, {segment.file().device, segment.file().inode}};
 }
 
 Result<void> SegmentDrain::hand_over(const std::string& key, const std::shared_ptr<const ArchivedVm>& archived) {

@@ -4,8 +4,6 @@
 #include <tuple>
 #include <utility>
 
-#include "agent/drain/exit_cause.h"
-
 namespace ringside::agent {
 
 const char* drain_step_name(DrainStep step) {
@@ -125,7 +123,6 @@ Result<void> Drain::archive(const std::string& key, std::uint64_t realtime_ns, A
         return error(Code::kInternal, "the segment of " + key + " says that it is " + vm_key(vm));
     }
     vm.state = VmState::kDrained;
-    vm.exit_cause = exit_cause(vm, attempt->finalised.boot_id, options_.host_boot_id);
     Result<Archived> archived = store_.add(source, vm, realtime_ns);
     if (!archived.ok()) return archived.error();
     attempt->archived = std::move(*archived);

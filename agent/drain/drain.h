@@ -28,7 +28,6 @@ struct DrainOptions {
     std::size_t max_per_tick = 16;               // attempts, so that a storm of exits leaves time for the rest
     std::uint64_t retry_min_ns = 1'000'000'000;  // after the first failure, doubled after each further one
     std::uint64_t retry_max_ns = 60'000'000'000;
-    BootId host_boot_id{};  // all zero: not known
 };
 
 // A time as the drain needs it: to write down, and to wait by.

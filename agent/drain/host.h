@@ -6,7 +6,6 @@
 #include <string>
 
 #include "agent/archive/archived_vm.h"
-#include "agent/base/boot_id.h"
 #include "agent/base/model.h"
 
 namespace ringside::agent {
@@ -20,10 +19,9 @@ struct SegmentFile {
 
 struct FinalisedVm {
     // Does not change any more: open windows closed at the true end, a record that was cut short left out. Its vm()
-    // has ended_ns.
+    // has ended_ns and exit_cause.
     std::shared_ptr<const SeriesSource> source;
     SegmentFile file;
-    BootId boot_id{};  // from the segment; all zero: not known
 };
 
 // The steps of a drain, in order. An attempt goes through all of them; what an earlier attempt, or an earlier run of

@@ -50,8 +50,6 @@ LiveSegment::~LiveSegment() = default;
 
 const SegmentName& LiveSegment::name() const { return header_->name; }
 
-const BootId& LiveSegment::boot_id() const { return header_->boot_id; }
-
 std::shared_ptr<const SchemaInfo> LiveSegment::schema() const { return header_->layout->schema; }
 
 std::optional<Refusal> LiveSegment::condition() const {

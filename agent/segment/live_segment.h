@@ -66,8 +66,6 @@ class LiveSegment : public SeriesSource {
 
     const SegmentName& name() const;
     const File& file() const { return file_; }
-    // The boot during which it was created, as its writer saw it; all zero: not known.
-    const BootId& boot_id() const;
 
     // SeriesSource. Any thread.
     VmInfo vm() const override;
@@ -91,7 +89,8 @@ class LiveSegment : public SeriesSource {
     // Fixes the end of a VM whose writer is gone for good. When the writer closed the segment, the end is the time it
     // gave. Otherwise it is the end of what is known: in tick mode the last tick; else the end of the first-tier window of
     // the last sign of life, but not later than now. Later than every open window's begin in any case, so that a last window is
-    // never empty. A second call changes nothing. kInvalid while no writer has ever attached.
+    // never empty. Decides how the VM ended, too: vm().exit_cause from then on. A second call changes nothing. kInvalid while
+    // no writer has ever attached.
     Result<void> settle();
 
     // Why the segment cannot be trusted any longer: it was cut (its size is looked at here), or its directory breaks a

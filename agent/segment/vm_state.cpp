@@ -38,6 +38,14 @@ bool each_cell(const ByteSource& source, const rside_geometry& geometry, Visit v
     return true;
 }
 
+// How a VM ended whose writer is gone. By the state alone, which the writer moves in one step: one that was killed while
+// it attached has left no time of that yet, and one that was killed while it closed has left the time, or a part of it.
+ExitCause exit_cause(std::uint32_t state, const BootId& boot_id) {
+    if (state == RSIDE_STATE_CLOSED) return ExitCause::kClosed;
+    if (state != RSIDE_STATE_ATTACHED) return ExitCause::kUnknown;
+    return of_an_earlier_boot(boot_id) ? ExitCause::kHostRebooted : ExitCause::kKilled;
+}
+
 }  // namespace
 
 // A small step back of the clock leaves windows open that begin up to one coarsest window in the future.
@@ -156,14 +164,10 @@ LiveSegment::End LiveSegment::end_of(const WriterPart& writer, const Activity& a
     auto sane = [&](std::uint64_t ns) { return ns <= latest_ns ? ns : 0; };
     std::uint64_t least_ns = active.newest_open_ns + kLeastEndNs;
     End end;
-    if (writer.state == RSIDE_STATE_CLOSED) {
-        end.cause = ExitCause::kClosed;
-        if (sane(writer.closed_ns) != 0) {
-            end.ended_ns = std::max(writer.closed_ns, least_ns);
-            return end;
-        }
-    } else if (writer.state == RSIDE_STATE_ATTACHED) {
-        end.cause = of_an_earlier_boot(header_->boot_id) ? ExitCause::kHostRebooted : ExitCause::kKilled;
+    end.cause = exit_cause(writer.state, header_->boot_id);
+    if (end.cause == ExitCause::kClosed && sane(writer.closed_ns) != 0) {
+        end.ended_ns = std::max(writer.closed_ns, least_ns);
+        return end;
     }
     std::uint64_t seen_ns =
         std::max({active.newest_ns, sane(writer.tick_ns), sane(writer.attached_ns), sane(header_->created_ns)});

@@ -27,7 +27,7 @@ std::vector<MemorySource> dead_vms(std::size_t count) {
     for (std::uint64_t seed = 0; seed < count; ++seed) {
         sources.push_back(random_vm(100 + seed, 6, 4));
         VmInfo& vm = sources.back().info;
-        vm.exit_cause = ExitCause::kNone;
+        vm.exit_cause = ExitCause::kKilled;
         vm.closed_ns = 0;
         vm.state = VmState::kExited;
     }

@@ -106,7 +106,7 @@ TEST_F(DrainKill, EachVmIsArchivedExactlyOnce) {
         for (std::uint64_t i = 0; i < kVms; ++i) {
             sources.push_back(random_vm(random(), 6, 4));
             sources.back().info.closed_ns = 0;
-            sources.back().info.exit_cause = ExitCause::kNone;
+            sources.back().info.exit_cause = ExitCause::kKilled;
         }
         std::string segments = folder_ / ("segments-" + std::to_string(round));
         ASSERT_TRUE(make_directories(FileSystem::real(), segments).ok());

@@ -51,7 +51,7 @@ class SegmentFolder : public DrainHost {
         auto status = file->status();
         if (!status.ok()) return status.error();
         finalised.push_back(key);
-        return FinalisedVm{vms_.at(key), {status->st_dev, status->st_ino}, {}};
+        return FinalisedVm{vms_.at(key), {status->st_dev, status->st_ino}};
     }
     Result<void> hand_over(const std::string& key, const std::shared_ptr<const ArchivedVm>&) override {
         if (auto ready = ask(key, DrainStep::kHandOver); !ready.ok()) return ready.error();

@@ -45,11 +45,7 @@ class DrainPath : public testing::Test {
     Catalog catalog{CatalogOptions{}, events};
     Metrics metrics;
     ArchiveStore archive{FileSystem::real(), {disk / "archive", UINT64_MAX, 3600}};
-    Scanner scanner{*prepare_segment_folder(memory.path()),
-                    catalog,
-                    BootId{},
-                    ScanLimits{},
-                    metrics,
+    Scanner scanner{*prepare_segment_folder(memory.path()), catalog, ScanLimits{}, metrics,
                     [this](const std::string& key) { drain.submit(key); }};
     int handed_over = 0;
     SegmentDrain host{scanner, catalog, [this] { ++handed_over; }};
@@ -89,7 +85,7 @@ TEST_F(DrainPath, GoesOnAfterAnEndBetweenArchivingAndRemoving) {
     for (const auto& vm : archive.list()) next_catalog.add_drained(vm);
     std::vector<std::string> dead;
     Metrics next_metrics;
-    Scanner next_scanner(*prepare_segment_folder(memory.path()), next_catalog, BootId{}, ScanLimits{}, next_metrics,
+    Scanner next_scanner(*prepare_segment_folder(memory.path()), next_catalog, ScanLimits{}, next_metrics,
                          [&](const std::string& one) { dead.push_back(one); });
     SegmentDrain next_host(next_scanner, next_catalog, [] {});
     Drain next_drain(DrainOptions{}, archive, next_host);

@@ -21,8 +21,8 @@ class ScanLoopTest : public testing::Test {
     ScanLoopTest() {
         auto opened = SegmentDirectory::open(folder.path(), ::geteuid());
         EXPECT_TRUE(opened) << opened.error().message();
-        scanner = std::make_unique<Scanner>(std::move(*opened), catalog, BootId{}, ScanLimits{}, metrics,
-                                            [](const std::string&) {});
+        scanner =
+            std::make_unique<Scanner>(std::move(*opened), catalog, ScanLimits{}, metrics, [](const std::string&) {});
         loop = std::make_unique<ScanLoop>(*scanner, folder.path(), kHourNs, metrics, [](std::uint64_t) {});
         EXPECT_TRUE(loop->start());
     }
@@ -62,7 +62,7 @@ TEST(ScanLoopStart, EndsAlthoughFilesKeepComing) {
     Catalog catalog{CatalogOptions{}, events};
     ScanLimits limits;
     limits.opens_per_pass = 1;
-    Scanner scanner(*SegmentDirectory::open(folder.path(), ::geteuid()), catalog, BootId{}, limits, metrics,
+    Scanner scanner(*SegmentDirectory::open(folder.path(), ::geteuid()), catalog, limits, metrics,
                     [](const std::string&) {});
     int planted = 0;
     auto plant = [&] {

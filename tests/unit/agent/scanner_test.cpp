@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <ringside/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -68,11 +69,7 @@ class ScannerTest : public testing::Test {
     Catalog catalog{CatalogOptions{}, events};
     Metrics metrics;
     std::vector<std::string> dead;
-    Scanner scanner{*prepare_segment_folder(folder.path()),
-                    catalog,
-                    BootId{},
-                    ScanLimits{},
-                    metrics,
+    Scanner scanner{*prepare_segment_folder(folder.path()), catalog, ScanLimits{}, metrics,
                     [this](const std::string& key) { dead.push_back(key); }};
 };
 
@@ -99,6 +96,19 @@ TEST_F(ScannerTest, SeesThatAWriterWasKilled) {
     sweep();
     EXPECT_EQ(vm()->state(), VmState::kRunning);
     writer.kill();
+    sweep();
+    EXPECT_EQ(vm()->state(), VmState::kExited);
+    EXPECT_EQ(vm()->known().exit_cause, ExitCause::kKilled);
+}
+
+TEST_F(ScannerTest, SeesThatAWriterWasKilledWhileItAttached) {
+    const std::string path = provision_segment(folder.path(), "vm-1");
+    sweep();
+    // All that such a writer leaves.
+    const std::uint32_t attached = RSIDE_STATE_ATTACHED;
+    std::fstream(path, std::ios::in | std::ios::out | std::ios::binary)
+        .seekp(offsetof(rside_header, state))
+        .write(reinterpret_cast<const char*>(&attached), sizeof attached);
     sweep();
     EXPECT_EQ(vm()->state(), VmState::kExited);
     EXPECT_EQ(vm()->known().exit_cause, ExitCause::kKilled);
@@ -181,7 +191,7 @@ TEST_F(ScannerTest, GivesEveryFileItsTurnInAFloodThatNeverEnds) {
     ScanLimits limits;
     limits.opens_per_pass = 3;
     Metrics other;
-    Scanner flooded(*prepare_segment_folder(folder.path()), small, BootId{}, limits, other, [](const std::string&) {});
+    Scanner flooded(*prepare_segment_folder(folder.path()), small, limits, other, [](const std::string&) {});
     for (int i = 0; i < 20; ++i) plant("a" + std::to_string(i), "nonsense");
     Segment segment = make_segment(folder.path(), "z-last");
     int passes = 1;

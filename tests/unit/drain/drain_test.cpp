@@ -34,7 +34,7 @@ class DrainTest : public testing::Test {
 
     std::string make(std::uint64_t seed) {
         MemorySource source = random_vm(seed, 6, 4);
-        source.info.exit_cause = ExitCause::kNone;
+        source.info.exit_cause = ExitCause::kKilled;
         source.info.state = VmState::kExited;
         source.info.closed_ns = 0;
         host_.make(disk_, source);

@@ -33,7 +33,7 @@ class OneSegment : public DrainHost {
     Result<FinalisedVm> finalise(const std::string&) override {
         if (segment_->probe().life != Life::kDead) return error(Code::kUnavailable, "the writer lives");
         if (auto settled = segment_->settle(); !settled.ok()) return settled.error();
-        return FinalisedVm{segment_, {segment_->file().device, segment_->file().inode}, segment_->boot_id()};
+        return FinalisedVm{segment_, {segment_->file().device, segment_->file().inode}};
     }
     Result<void> hand_over(const std::string&, const std::shared_ptr<const ArchivedVm>&) override { return {}; }
     Result<void> unlink_segment(const std::string&, const SegmentFile& file) override {
@@ -149,7 +149,7 @@ class DrainRealSegment : public testing::Test {
         ASSERT_NE(opened.segment, nullptr) << opened.refusal.message();
         std::string key = vm_key(opened.segment->vm());
         OneSegment host(path_, opened.segment);
-        Drain drain({.host_boot_id = running_boot_id(FileSystem::real())}, store_, host);
+        Drain drain({}, store_, host);
         auto archived = drain.drain_now(key, {realtime_now_ns(), 1});
         ASSERT_TRUE(archived.ok()) << message_of(archived);
         EXPECT_NE(access(path_.c_str(), F_OK), 0);

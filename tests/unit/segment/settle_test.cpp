@@ -37,6 +37,19 @@ TEST_F(Settling, EndsAKilledVmWithTheWindowOfItsLastRecord) {
     EXPECT_EQ(vm.ended_ns, 1501 * kSecond);
 }
 
+// The state is taken in one step, before the time of it is written.
+TEST_F(Settling, KnowsThatAWriterWasKilledWhileItAttached) {
+    builder.poke<std::uint64_t>(1032, 0);  // attached_ns
+    EXPECT_EQ(settled().exit_cause, ExitCause::kKilled);
+}
+
+// Time, code and text are written before the state that declares them.
+TEST_F(Settling, KnowsThatAWriterWasKilledWhileItClosed) {
+    builder.close(1500 * kSecond, 3, "planned");
+    builder.set_state(1);
+    EXPECT_EQ(settled().exit_cause, ExitCause::kKilled);
+}
+
 TEST_F(Settling, EndsAKilledVmNotLaterThanNow) {
     builder.set_open(builder.add("requests_total", {"/"}), 1500 * kSecond);
     now_ns = 1500 * kSecond + 200 * kMs;

@@ -151,7 +151,11 @@ class ReadSeries final : public SeriesProducer<v1::ReadSeriesRequest, v1::ReadSe
         if (there.empty()) return grpc::Status::OK;
         std::string text =
             "no VM that was chosen has a tier of " + std::to_string(request_.resolution_s()) + " s; there are";
-        for (std::uint32_t resolution_s : there) text += " " + std::to_string(resolution_s) + " s";
+        const char* between = " ";
+        for (std::uint32_t resolution_s : there) {
+            text += between + std::to_string(resolution_s) + " s";
+            between = ", ";
+        }
         return to_status(grpc::StatusCode::INVALID_ARGUMENT, text, v1::ERROR_REASON_NO_SUCH_TIER);
     }
 

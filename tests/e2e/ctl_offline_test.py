@@ -331,5 +331,7 @@ def test_without_permission_it_names_the_group():
             server.bind(path)
             server.listen()
             os.chmod(path, 0o060)
+            if other:
+                os.chown(path, 0, grp.getgrnam("daemon").gr_gid)  # nobody is told to join the group root
             group = grp.getgrgid(os.stat(path).st_gid).gr_name
             fails(6, "ls", socket=path, **other, says=["no permission", path, "group " + group, "usermod -aG " + group])

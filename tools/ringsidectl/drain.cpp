@@ -15,10 +15,8 @@ int run(const Session& session, const VmChoice& choice) {
     Client client(session.socket, session.timeout_ns);
     const auto vms = client.drain(request);
     if (!vms) return fail(vms.error());
-    Section section{.name = "vms", .columns = vm_columns()};
-    for (const v1::Vm& vm : *vms) section.rows.push_back(vm_row(vm));
     Output output = session.output();
-    output.print({.kind = "vm_list", .sections = {std::move(section)}});
+    output.print({.kind = "vm_list", .sections = {vms_section(*vms, session.format)}});
     return finish(output);
 }
 

@@ -27,14 +27,8 @@ int run(const Session& session, const Options& options) {
     const auto vms = client.list_vms(request);
     if (!vms) return fail(vms.error());
 
-    Section section{.name = "vms", .columns = vm_columns()};
-    for (const v1::Vm& vm : *vms) section.rows.push_back(vm_row(vm));
-    // 32 hex digits push everything else off the screen, and nobody compares them by eye.
-    if (session.format == Format::kTable) {
-        for (auto& row : section.rows) row[2] = std::get<std::string>(row[2]).substr(0, 8);
-    }
     Output output = session.output();
-    output.print({.kind = "vm_list", .sections = {std::move(section)}});
+    output.print({.kind = "vm_list", .sections = {vms_section(*vms, session.format)}});
     if (vms->empty() && session.format == Format::kTable && !options.all && options.states.empty()) {
         note("no live VMs; `ringsidectl ls --all` lists the drained ones too");
     }

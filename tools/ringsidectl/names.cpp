@@ -95,34 +95,30 @@ agent::Error no_such_metric(const v1::Schema& schema, const std::string& metric)
                             (hint.empty() ? "; `ringsidectl show VM` lists the metrics of a VM" : hint));
 }
 
-std::vector<Column> vm_columns() {
-    return {{"vm_id"},
-            {"component"},
-            {"epoch"},
-            {"state"},
-            {"exit_cause"},
-            {.name = "schema", .spare = 2},
-            {.name = "series_count", .unit = Unit::kNumber, .heading = "SERIES", .spare = 1},
-            {"segment_bytes", Unit::kBytes},
-            {.name = "archive_bytes", .unit = Unit::kBytes, .spare = 3},
-            {.name = "created_ns", .unit = Unit::kTime, .spare = 5},
-            {.name = "last_write_ns", .unit = Unit::kTime, .spare = 4},
-            {"lag_ns", Unit::kDuration}};
-}
-
-std::vector<Value> vm_row(const v1::Vm& vm) {
-    return {vm.ref().vm_id(),
-            vm.ref().component(),
-            vm.ref().epoch(),
-            state_name(vm.state()),
-            exit_cause_name(vm.exit_cause()),
-            vm.schema().name(),
-            std::uint64_t{vm.series_count()},
-            vm.segment_bytes(),
-            RSIDE_OPTIONAL(vm, archive_bytes),
-            RSIDE_OPTIONAL(vm, created_ns),
-            RSIDE_OPTIONAL(vm, last_write_ns),
-            RSIDE_OPTIONAL(vm, lag_ns)};
+Section vms_section(const std::vector<v1::Vm>& vms, Format format) {
+    Section section{.name = "vms",
+                    .columns = {{"vm_id"},
+                                {"component"},
+                                {"epoch"},
+                                {"state"},
+                                {"exit_cause"},
+                                {.name = "schema", .spare = 2},
+                                {.name = "series_count", .unit = Unit::kNumber, .heading = "SERIES", .spare = 1},
+                                {"segment_bytes", Unit::kBytes},
+                                {.name = "archive_bytes", .unit = Unit::kBytes, .spare = 3},
+                                {.name = "created_ns", .unit = Unit::kTime, .spare = 5},
+                                {.name = "last_write_ns", .unit = Unit::kTime, .spare = 4},
+                                {"lag_ns", Unit::kDuration}}};
+    // 32 hex digits push everything else off the screen, and nobody compares them by eye.
+    const std::size_t epoch_digits = format == Format::kTable ? 8 : std::string::npos;
+    for (const v1::Vm& vm : vms) {
+        section.rows.push_back({vm.ref().vm_id(), vm.ref().component(), vm.ref().epoch().substr(0, epoch_digits),
+                                state_name(vm.state()), exit_cause_name(vm.exit_cause()), vm.schema().name(),
+                                std::uint64_t{vm.series_count()}, vm.segment_bytes(), RSIDE_OPTIONAL(vm, archive_bytes),
+                                RSIDE_OPTIONAL(vm, created_ns), RSIDE_OPTIONAL(vm, last_write_ns),
+                                RSIDE_OPTIONAL(vm, lag_ns)});
+    }
+    return section;
 }
 
 }  // namespace ringside::ctl

@@ -34,9 +34,8 @@ Labels labels_of(const v1::Series& series);
 // What to say of a metric that the schema does not have.
 agent::Error no_such_metric(const v1::Schema& schema, const std::string& metric);
 
-// The VM table of ls, show and drain.
-std::vector<Column> vm_columns();
-std::vector<Value> vm_row(const v1::Vm& vm);
+// The VMs of ls and drain.
+Section vms_section(const std::vector<v1::Vm>& vms, Format format);
 
 // Sets vm_id, component and epoch of a request that has them as GetVmRequest has.
 template <typename Request>

@@ -156,7 +156,8 @@ std::vector<Section> series_sections(const std::vector<SeriesOfPoints>& series, 
                         .title = title_of(one),
                         .columns = {{"end_ns", whole ? Unit::kTime : Unit::kTimeMs, "TIME"}}};
         for (const auto& [bit, name] : kColumnNames) {
-            if (shown & bit) section.columns.push_back({name, unit_of(one, bit)});
+            const int spare = bit == agent::kColumnSum ? 1 : 0;  // people look at the others
+            if (shown & bit) section.columns.push_back({.name = name, .unit = unit_of(one, bit), .spare = spare});
         }
         section.columns.push_back({"flags"});
         for (std::size_t i = 0; i < one.data.size(); ++i) {

@@ -89,12 +89,12 @@ Section metrics_section(const rside_schema& schema) {
                                 {"kind"},
                                 {"unit"},
                                 {"label_names", Unit::kText, "LABELS"},
-                                {"max_series", Unit::kNumber},
-                                {.name = "shared", .spare = 1},
-                                {.name = "histogram_scale", .unit = Unit::kNumber, .heading = "SCALE", .spare = 2},
-                                {.name = "histogram_lowest", .unit = Unit::kNumber, .heading = "LOWEST", .spare = 2},
-                                {.name = "histogram_highest", .unit = Unit::kNumber, .heading = "HIGHEST", .spare = 2},
-                                {.name = "help", .spare = 3}}};
+                                {.name = "max_series", .unit = Unit::kNumber, .spare = 1},
+                                {.name = "shared", .spare = 2},
+                                {.name = "histogram_scale", .unit = Unit::kNumber, .heading = "SCALE", .spare = 3},
+                                {.name = "histogram_lowest", .unit = Unit::kNumber, .heading = "LOWEST", .spare = 3},
+                                {.name = "histogram_highest", .unit = Unit::kNumber, .heading = "HIGHEST", .spare = 3},
+                                {.name = "help", .spare = 4}}};
     for (std::uint32_t m = 0; m < schema.metric_count; ++m) {
         const rside_metric& metric = schema.metrics[m];
         const bool histogram = metric.kind == RSIDE_HISTOGRAM;

@@ -65,7 +65,9 @@ agent::Error explain_unreachable(const std::string& socket, const std::string& a
             std::string group = group_of(socket);
             if (group.empty()) group = group_of(socket.substr(0, socket.find_last_of('/')));
             std::string text = "no permission for the agent's socket " + socket;
-            if (!group.empty()) {
+            if (group == "root") {  // nobody should join that one
+                text += ", which is for root alone; run as root, or start the agent with --socket-group GROUP";
+            } else if (!group.empty()) {
                 text += ", which is for members of the group " + group + "; `usermod -aG " + group +
                         " USER` and log in again, or run as root";
             } else {

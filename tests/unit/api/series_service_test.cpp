@@ -222,7 +222,7 @@ TEST_F(SeriesServiceTest, RefusesReadsThatCannotBe) {
     request.set_resolution_s(7);
     auto answer = client.read_series(request);
     EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
-    EXPECT_EQ(answer.status.error_message(), "no VM that was chosen has a tier of 7 s; there are 1 s 10 s");
+    EXPECT_EQ(answer.status.error_message(), "no VM that was chosen has a tier of 7 s; there are 1 s, 10 s");
     EXPECT_EQ(info_of(answer.status).reason(), v1::ERROR_REASON_NO_SUCH_TIER);
     request.set_resolution_s(1);
     request.set_begin_ns(5);

@@ -17,7 +17,7 @@ std::uint64_t first_of(const EventBus& bus) {
 
 }  // namespace
 
-EventFan::EventFan(const EventBus& bus) : bus_(bus), first_(first_of(bus)) {}
+EventFan::EventFan(const EventBus& bus) : bus_(bus), first_(first_of(bus)), next_(bus.next_sequence()) {}
 
 void EventFan::start() {
     thread_ = std::thread([this] { run(); });
@@ -58,13 +58,12 @@ bool EventFan::cancel(Waiter& waiter) {
 }
 
 void EventFan::run() {
-    std::uint64_t next = bus_.next_sequence();
     while (!ended()) {
-        const EventBatch batch = bus_.wait(next, 1, kLook);
+        const EventBatch batch = bus_.wait(next_, 1, kLook);
         if (batch.closed && batch.events.empty()) return end();
         if (batch.events.empty()) continue;
         // Before the waking: who waits after it wants this number or a later one, which the next round looks for.
-        next = bus_.next_sequence();
+        next_ = bus_.next_sequence();
         wake_all();
     }
 }

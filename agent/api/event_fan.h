@@ -57,6 +57,9 @@ class EventFan {
 
     const EventBus& bus_;
     const std::uint64_t first_;
+    // Looked for next, by the thread alone. From before the first waiter: what is published while the thread is still coming up
+    // must wake those that wait already.
+    std::uint64_t next_;
     mutable std::mutex mutex_;  // guards all below
     std::set<Waiter*> waiters_;
     bool ended_ = false;

@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <future>
 #include <thread>
 
+#include "agent/api/event_fan.h"
 #include "tests/support/api_fixture.h"
 
 namespace ringside::agent {
@@ -140,6 +142,21 @@ TEST(EventService, FollowsWhatIsToCome) {
         ASSERT_EQ(fresh.next(), "vm-1:PUSHED");
         ASSERT_EQ(fresh.last.window_end_ns(), static_cast<std::uint64_t>(i));
     }
+}
+
+// An event that came between the first wait and the first look of the fan's thread woke nobody.
+TEST(EventFan, WakesWhoWaitedBeforeItsThreadLooked) {
+    struct : EventFan::Waiter {
+        void wake() override { woken.set_value(); }
+        bool is_cancelled() const override { return false; }
+        std::promise<void> woken;
+    } waiter;
+    EventBus bus(16);
+    EventFan fan(bus);
+    fan.wait(waiter, bus.next_sequence());
+    bus.publish({});
+    fan.start();
+    EXPECT_EQ(waiter.woken.get_future().wait_for(1min), std::future_status::ready);
 }
 
 TEST(EventService, GoesOnAfterASequence) {

@@ -1,0 +1,14 @@
+// Every family of cases registers itself with Google Benchmark. What a case needs is set up when it first runs, so that
+// --benchmark_filter pays for nothing else.
+#pragma once
+
+namespace ringside::bench {
+
+void add_floors();
+void add_ringside();
+void add_tail();
+void add_mmv();
+void add_prometheus();
+void add_rrd();
+
+}  // namespace ringside::bench

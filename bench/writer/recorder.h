@@ -1,0 +1,35 @@
+// Segments to record into, with the default tiers (1s x 300, 10s x 360, 5m x 288) and all columns.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <ringside/ringside.hpp>
+#include <vector>
+
+namespace ringside::bench {
+
+// One series of each kind.
+struct Recorder {
+    Segment segment;
+    Counter counter;
+    SharedCounter shared;
+    Gauge gauge;
+    Level level;
+    Histogram histogram;
+};
+
+// 10,000 gauges in a random order that is the same in every run: 80 KB of handles, read one after the other.
+inline constexpr std::size_t kManyGauges = 10'000;
+struct ManyGauges {
+    Segment segment;
+    std::vector<Gauge> in_random_order;
+};
+
+// Made at the first call for each clock and kept until the end. 421 MB of /dev/shm for each that is many.
+const Recorder& recorder(rside_clock clock);
+const ManyGauges& many_gauges(rside_clock clock);
+
+// What a VMM's loop hands to rside_tick.
+std::uint64_t now_ns();
+
+}  // namespace ringside::bench

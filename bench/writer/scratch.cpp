@@ -1,0 +1,68 @@
+#include "bench/writer/scratch.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+#include <thread>
+
+namespace ringside::bench {
+namespace {
+
+// Written once by Scratch before there is a second thread.
+std::string root;
+
+void remove_root() {
+    std::error_code error;
+    std::filesystem::remove_all(root, error);
+    if (error) std::fprintf(stderr, "writer_bench: remove %s by hand: %s\n", root.c_str(), error.message().c_str());
+}
+
+void await_end(sigset_t signals) {
+    int number = 0;
+    sigwait(&signals, &number);
+    remove_root();
+    signal(number, SIG_DFL);
+    pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+    raise(number);
+}
+
+}  // namespace
+
+void fail(const std::string& text) {
+    std::fprintf(stderr, "writer_bench: %s\n", text.c_str());
+    remove_root();
+    std::_Exit(1);
+}
+
+Scratch::Scratch() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, number);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+    char path[] = "/dev/shm/ringside-bench.XXXXXX";
+    if (mkdtemp(path) == nullptr) {
+        std::fprintf(stderr, "writer_bench: cannot make %s: %s\n", path, std::strerror(errno));
+        std::_Exit(1);
+    }
+    root = path;
+    std::thread(await_end, signals).detach();
+}
+
+Scratch::~Scratch() { remove_root(); }
+
+std::string scratch_folder(const std::string& name) {
+    const std::string path = root + '/' + name;
+    std::error_code error;
+    std::filesystem::create_directory(path, error);
+    if (error) fail("cannot make " + path + ": " + error.message());
+    return path;
+}
+
+}  // namespace ringside::bench

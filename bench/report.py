@@ -1,0 +1,122 @@
+#!/usr/bin/python3
+"""Turns the JSON of Google Benchmark programs into a table for people and, with --json, into one JSON object a line.
+
+usage: report.py [--json FILE] RESULT.json...
+
+A figure is the median, the minimum and the maximum over the repetitions of a case, in ns a call. It is the CPU time of the
+measuring thread, so that what others did with the core meanwhile is not in it; a case that timed itself (manual_time)
+counts with what it said. Conventions between a program of bench/ and this one:
+  - the context `compare` lists pairs `PEER/OURS` of cases to print as ratios, peer divided by ours;
+  - the contexts `cpu_model` and `core` say where it ran;
+  - a counter `case:NAME` of a case is a case of its own, in ns.
+The exit code is 0 only if every result could be read and no case in it failed.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from dataclasses import dataclass
+
+NS_PER_UNIT = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
+CASE_COUNTER = "case:"
+
+
+class BadResult(Exception):
+    """A result that must not pass for a measurement; the text says why."""
+
+
+@dataclass
+class Case:
+    name: str
+    runs: list
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.runs)
+
+    def as_json(self) -> str:
+        figures = {"median": self.median, "min": min(self.runs), "max": max(self.runs)}
+        return json.dumps({"case": self.name, "unit": "ns"} | {key: round(ns, 3) for key, ns in figures.items()})
+
+
+def read(path: str) -> tuple[dict, dict[str, Case]]:
+    """The context of a result and its cases by name, in the order in which the program has them."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            result = json.load(file)
+        context, entries = result["context"], result["benchmarks"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadResult(f"{path} is not a result of Google Benchmark ({error}); run ./dev bench again") from error
+    cases: dict[str, Case] = {}
+    for entry in sorted(entries, key=lambda entry: entry.get("family_index", 0)):
+        if entry.get("error_occurred"):
+            raise BadResult(f"{path}: {entry['name']} failed: {entry.get('error_message', 'no reason given')}")
+        if entry["run_type"] == "iteration":  # not a mean or deviation that Google Benchmark adds
+            add(cases, entry)
+    if not cases:
+        raise BadResult(f"{path} has no case: does the filter match any?")
+    return context, cases
+
+
+def add(cases: dict[str, Case], entry: dict) -> None:
+    name, *options = entry["name"].split("/")
+    time = entry["real_time" if "manual_time" in options else "cpu_time"]
+    figures = {name: time * NS_PER_UNIT[entry["time_unit"]]}
+    figures |= {key[len(CASE_COUNTER) :]: entry[key] for key in entry if key.startswith(CASE_COUNTER)}
+    for case, nanoseconds in figures.items():
+        cases.setdefault(case, Case(case, [])).runs.append(nanoseconds)
+
+
+def machine(context: dict, cases: dict[str, Case]) -> list[str]:
+    counts = sorted({len(case.runs) for case in cases.values()})
+    repetitions = " or ".join(str(count) for count in counts)
+    load = context.get("load_avg") or [0.0]
+    lines = [
+        f"{context.get('cpu_model', 'unknown CPU')}, {context['num_cpus']} cores at {context['mhz_per_cpu']} MHz;"
+        f" pinned to core {context.get('core', '?')}; {repetitions} repetitions, load average {load[0]:.1f} at the start"
+    ]
+    if load[0] >= 1.0:
+        lines.append("The machine was busy: trust the ratios of this run, and the minima, more than single medians.")
+    return lines
+
+
+def ratios(context: dict, cases: dict[str, Case]) -> list[str]:
+    pairs = [pair.split("/") for pair in context.get("compare", "").split()]
+    # A filter may have left one side out.
+    pairs = [(cases[peer], cases[ours]) for peer, ours in pairs if peer in cases and ours in cases]
+    if not pairs:
+        return []
+    lines = ["", f"{'peer':<26}{'ours':<26}{'peer / ours':>12}"]
+    for peer, ours in pairs:
+        lines.append(f"{peer.name:<26}{ours.name:<26}{peer.median / ours.median:>11.2f}x")
+    return lines
+
+
+def figures(cases: dict[str, Case]) -> list[str]:
+    lines = ["", f"{'ns a call':<26}{'median':>10}{'min':>10}{'max':>10}"]
+    for case in cases.values():
+        lines.append(f"{case.name:<26}{case.median:>10.2f}{min(case.runs):>10.2f}{max(case.runs):>10.2f}")
+    return lines
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", metavar="FILE", help="also write one JSON object per case and line")
+    parser.add_argument("results", metavar="RESULT.json", nargs="+")
+    options = parser.parse_args()
+    try:
+        results = [read(path) for path in options.results]
+        if options.json:
+            with open(options.json, "w", encoding="utf-8") as file:
+                file.writelines(case.as_json() + "\n" for _, cases in results for case in cases.values())
+    except (BadResult, OSError) as error:
+        print(f"report: {error}", file=sys.stderr)
+        return 1
+    for context, cases in results:
+        print("\n".join(machine(context, cases) + ratios(context, cases) + figures(cases)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""bench/report.py on a recorded result: the figures that people quote, so what it picks and divides is tested here."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SOURCE_DIR = Path(os.environ.get("RINGSIDE_SOURCE_DIR", Path(__file__).resolve().parents[2]))
+
+# Three repetitions of four cases, one of which timed itself and brought a counter `case:`; with Google Benchmark's means.
+RECORDED = SOURCE_DIR / "tests/lint/bench_result.json"
+
+TABLE = """\
+AMD EPYC, 2 cores at 2596 MHz; pinned to core 1; 3 repetitions, load average 5.9 at the start
+The machine was busy: trust the ratios of this run, and the minima, more than single medians.
+
+peer                      ours                       peer / ours
+mmv_set                   gauge_record_clock               0.55x
+promcpp_gauge             gauge_record_clock               0.38x
+
+ns a call                     median       min       max
+gauge_record_clock              6.48      6.41      6.49
+mmv_set                         3.59      3.46      4.21
+promcpp_gauge                   2.49      2.48      2.51
+record_p9999                 2223.30   1812.69   2724.05
+record_p9999_control          150.22    140.21    310.46
+"""
+
+LINES = [
+    {"case": "gauge_record_clock", "unit": "ns", "median": 6.479, "min": 6.407, "max": 6.495},
+    {"case": "mmv_set", "unit": "ns", "median": 3.592, "min": 3.462, "max": 4.205},
+    {"case": "promcpp_gauge", "unit": "ns", "median": 2.493, "min": 2.482, "max": 2.514},
+    {"case": "record_p9999", "unit": "ns", "median": 2223.302, "min": 1812.692, "max": 2724.046},
+    {"case": "record_p9999_control", "unit": "ns", "median": 150.223, "min": 140.208, "max": 310.461},
+]
+
+
+def report(*arguments) -> subprocess.CompletedProcess:
+    command = ["/usr/bin/python3", SOURCE_DIR / "bench/report.py", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(name="altered")
+def _altered(tmp_path):
+    """Takes a function that alters the recorded result in place; returns the path of what came out."""
+
+    def alter(change) -> Path:
+        result = json.loads(RECORDED.read_text())
+        change(result)
+        path = tmp_path / "altered.json"
+        path.write_text(json.dumps(result))
+        return path
+
+    return alter
+
+
+def test_prints_ratios_and_then_figures():
+    done = report(RECORDED)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == TABLE
+
+
+def test_writes_one_json_object_a_case(tmp_path):
+    done = report("--json", tmp_path / "lines", RECORDED)
+    assert done.stdout == TABLE
+    assert [json.loads(line) for line in (tmp_path / "lines").read_text().splitlines()] == LINES
+
+
+def test_several_results_go_into_one_file(tmp_path):
+    assert report("--json", tmp_path / "lines", RECORDED, RECORDED).stdout == TABLE + TABLE
+    assert [json.loads(line) for line in (tmp_path / "lines").read_text().splitlines()] == LINES + LINES
+
+
+def test_other_units_become_ns(altered):
+    def to_microseconds(result):
+        for entry in result["benchmarks"]:
+            entry["time_unit"] = "us"
+            entry["cpu_time"] /= 1000
+            entry["real_time"] /= 1000
+
+    assert report(altered(to_microseconds)).stdout == TABLE
+
+
+def test_an_idle_machine_needs_no_warning(altered):
+    def rest(result):
+        result["context"]["load_avg"] = [0.0, 0.0, 0.0]
+
+    assert "busy" not in report(altered(rest)).stdout
+
+
+def test_a_failed_case_fails_the_report(altered, tmp_path):
+    def fail(result):
+        result["benchmarks"][0] |= {"error_occurred": True, "error_message": "no room"}
+
+    done = report("--json", tmp_path / "lines", altered(fail))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "failed: no room" in done.stderr
+    assert not (tmp_path / "lines").exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"context": {}, "benchmarks": []}'])
+def test_a_result_without_cases_fails_the_report(tmp_path, text):
+    path = tmp_path / "cut.json"
+    path.write_text(text)
+    done = report(path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert str(path) in done.stderr
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    done = report("--json", tmp_path / "missing/lines", RECORDED)
+    assert done.returncode == 1
+    assert "missing/lines" in done.stderr

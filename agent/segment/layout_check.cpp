@@ -43,7 +43,6 @@ class SchemaCheck {
                        std::to_string(RSIDE_MAX_SEGMENT_BYTES) + " bytes");
         }
         schema_.series_capacity = layout_.geometry.series_capacity;
-        schema_.label_arena_bytes = head_.label_arena_bytes;
         schema_.hash = rside_hash(layout_.bytes.data(), layout_.bytes.size());
         schema_.label_arena_bytes = head_.label_arena_bytes;
         layout_.schema = std::make_shared<const SchemaInfo>(std::move(schema_));

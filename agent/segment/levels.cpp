@@ -91,7 +91,8 @@ bool idle_slot(const WindowPoint& point, std::uint32_t kept, const WindowSpan& s
 //
 // But before the first value was set there is nothing to carry, and the oldest slot does not tell by itself whether a run
 // or the first value precedes it. It does when a slot of an earlier lap is still in the ring, or when it is idle and the
-// ring may have lapped since the series was created. So every read goes down to the end of the ring.
+// ring may have lapped since the series was created. So a read goes down to a slot at or before the first window that is
+// wanted, or to the end of the ring.
 class LevelWindows : public WindowBuilder {
   public:
     LevelWindows(const TierInfo& finest, std::uint32_t tier, std::uint32_t kept, WindowSpan span)
@@ -129,7 +130,7 @@ class LevelWindows : public WindowBuilder {
         }
     }
 
-    bool needs_older() const override { return true; }
+    bool needs_older() const override { return !decided_; }
 
     SeriesData take() override {
         span_.keep_newest(older_ ? likely_ : sure_);
@@ -150,6 +151,7 @@ class LevelWindows : public WindowBuilder {
         put(window, 0, point);
         idle_ = idle_slot(point, kept_, span_) ? std::optional(point) : std::nullopt;
         sure_ = likely_ = span_.size();
+        decided_ = decided_ || window <= span_.first_wanted();
     }
 
     void add_missing(std::uint64_t window) {
@@ -172,6 +174,7 @@ class LevelWindows : public WindowBuilder {
     std::vector<std::uint32_t> unfilled_;  // missing windows that no idle slot follows, up to the next slot
     // How many of the windows so far are there for sure: down to the oldest slot; and if there were values before it.
     std::size_t sure_ = 0, likely_ = 0;
+    bool decided_ = false;  // older slots change nothing any more
 };
 
 }  // namespace

@@ -72,9 +72,8 @@ class LiveSegment : public SeriesSource {
     std::shared_ptr<const SchemaInfo> schema() const override;
     Result<std::vector<SeriesInfo>> series() const override;
     // Windows up to the reader's clock, or to the end of a dead VM; of an info series none. kExhausted when the answer could
-    // take more than 64 MiB. A histogram's old windows are told from the newer ones, a level's from the whole ring: such a
-    // read takes as long as that part of the ring takes to be copied, a second or so for 4 GiB, and the memory of the
-    // answer and of one view, 1 MiB.
+    // take more than 64 MiB. A histogram's old windows are told from all that are newer: such a read takes as long as
+    // that part of the ring takes to be copied, a second or so for 4 GiB. Memory: the answer and a view, 3 MiB at most.
     Result<SeriesData> read(std::uint32_t series_index, const ReadRequest& request) const override;
     // The same with the time given.
     Result<SeriesData> read_at(std::uint32_t series_index, const ReadRequest& request, std::uint64_t as_of_ns) const;

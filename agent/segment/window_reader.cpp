@@ -39,7 +39,7 @@ WindowReader::Outcome WindowReader::read(const ReadRequest& request, SeriesData*
     wanted.no_writer = timeline_.ended;
     // Only sampled gauges never need a slot to the right of a window.
     if (metric_.kind == Kind::kGauge) wanted.last_window = span.last_wanted();
-    if (metric_.kind != Kind::kLevel) wanted.first_window = span.first_wanted();
+    wanted.first_window = span.first_wanted();
     if (!read_view(wanted, &view)) return Outcome::kFailed;
     if (view.open_ns == 0) return Outcome::kRead;
 
@@ -51,15 +51,20 @@ WindowReader::Outcome WindowReader::read(const ReadRequest& request, SeriesData*
         make_builder(metric_, schema_, request.tier, stride, std::move(span), &stats_);
     builder->add_hot(view);
     builder->add_ring(view);
-    // Each turn gets closer to the end that the first view set, whatever the segment says by then.
-    const std::uint64_t oldest = view.ring.oldest;
+    // Each view is as long as a view may be, or the last one, whatever the segment says by then.
+    const std::uint64_t oldest = view.ring.oldest, open_ns = view.open_ns;
     wanted.hot = false;
-    while (view.ring.count > 0 && view.ring.first > oldest) {
+    while (view.ring.count > 0 && view.ring.first > std::max(oldest, view.ring.oldest)) {
         bool more_wanted = view.ring.first > first_wanted;
         if (!more_wanted && !builder->needs_older()) break;
         wanted.first_window = std::max(oldest, more_wanted ? first_wanted : 0);
         wanted.last_window = view.ring.first - 1;
         if (!read_view(wanted, &view)) return Outcome::kFailed;
+        // The clock was set back far, and what the newer views say is of another time.
+        if (view.open_ns < open_ns) {
+            outcome_ = ViewOutcome::kBusy;
+            return Outcome::kFailed;
+        }
         builder->add_ring(view);
     }
     *data = builder->take();

@@ -29,7 +29,8 @@ void drop_future(const rside_series* series, const Metric& metric, uint64_t open
         uint64_t end = open / segment->tiers[t].resolution_ns;
         for (uint64_t w = end - first > slot_count ? end - slot_count : first; w < end; ++w) {
             uint32_t* stamp = slots + (w % slot_count) * words;
-            if (__atomic_load_n(stamp, __ATOMIC_RELAXED) < first) continue;
+            uint32_t window = __atomic_load_n(stamp, __ATOMIC_RELAXED);
+            if (window == 0 || window < first) continue;
             // Relaxed: happens inside TURNING, readers look at the slots only without it.
             __atomic_store_n(stamp, 0u, __ATOMIC_RELAXED);
             ++dropped;

@@ -193,7 +193,7 @@ void turn_level(const rside_series* series, const Metric& metric, uint64_t now) 
     if (!step.turn) return;
     double value = rside_load_f64_(&cell->u.level.last);
     if (!raw) {
-        count_lost(series, value != 0.0);  // as one: how often it was set is not known
+        count_lost(series, rside_load_u64_(&cell->seq) >> 1);  // each set has made it grow by 2
         empty_level(cell, origin, now, __builtin_inf(), -__builtin_inf());
         // P7: without an open window nobody looks at the fields.
         return __atomic_store_n(&cell->open, step.begin, __ATOMIC_RELEASE);

@@ -16,11 +16,13 @@
 #define WORDS 11
 
 #define STALE 2
+#define MOVED 4 /* the first window, after the step back; the flag stands for its begin */
 #define WINDOW(open) (open >> 3)
 #define BANK_OF(open) (open & 1)
 
 /* Sets 1 to 6 happen after so much time held: 0, 2, 3, 3 (after the step back), 5, 8. The second window begins at 7. */
 #define BEGIN 12 /* of the first window, as the clock tells */
+#define BEGIN_OF(open) (open & MOVED -> BEGIN - 4 : BEGIN)
 #define HELD_AT(n) (n == 1 -> 0 : (n == 2 -> 2 : (n <= 4 -> 3 : (n == 5 -> 5 : 8))))
 #define HELD_BEFORE(w) (w == 1 -> 0 : 7)
 #define PART(value, from, until, h) (h <= from -> 0 : value * ((h < until -> h : until) - from))
@@ -36,7 +38,8 @@
     :: else -> \
         held = held + (memory[SINCE] >> 1) - memory[ORIGIN + valid]; \
         sum = sum + memory[SUM + valid]; \
-        assert(memory[MAX] == memory[LAST] || memory[MAX] + 1 == memory[LAST]) \
+        assert(memory[MAX] == memory[LAST] || memory[MAX] + 1 == memory[LAST]); \
+        assert(WINDOW(memory[OPEN]) == 2 || (memory[SINCE] >> 1) >= BEGIN_OF(memory[OPEN])) \
     fi; \
     assert(sum == SUM_AT(held)); \
     assert(memory[LAST] == 0 || held >= HELD_AT(memory[LAST])); \
@@ -136,6 +139,7 @@ inline set(now) {
 /* turn_level when the clock has stepped back far. */
 inline rebase(now) {
     update_begin();
+    store_marked(OPEN, 8 + MOVED, P7_RELEASE); /* rebase_gauge */
     origin = origin + now - since;
     since = now;
     bank = 1 - bank;

@@ -167,7 +167,9 @@ TEST_F(ArchiveStoreTest, WhatTheRingsHaveLostSinceIsTakenOverFromTheOldFile) {
         SeriesData data = *(*merged)->read(0, {});
         ASSERT_EQ(data.size(), one.expected.size());
         for (std::size_t i = 0; i < data.size(); ++i) EXPECT_EQ(data.end_ns[i], one.expected[i] * kNsPerS);
-        if (!one.after.empty()) EXPECT_EQ(data.value.back(), 1000 + one.after.size() - 1);
+        if (!one.after.empty()) {
+            EXPECT_EQ(data.value.back(), 1000 + one.after.size() - 1);
+        }
         EXPECT_EQ(store.status().unreadable_runs, 0u);
     }
 }

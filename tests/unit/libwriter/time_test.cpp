@@ -249,6 +249,7 @@ TEST(Time, CountsSamplesThatNoWindowCanTake) {
     Handles handles(writer.segment());
     handles.record_all(3);
     rside_gauge_record(handles.gauge, 4);
+    rside_level_set(handles.level, 0);
     writer.tick(kNow);
     handles.record_all(5);
     writer.tick(kNow + kSecond);
@@ -257,7 +258,7 @@ TEST(Time, CountsSamplesThatNoWindowCanTake) {
     EXPECT_EQ(slots(segment, "gauge", 0)[1'700'000'000].summary.min, 5);
     EXPECT_EQ(slots(segment, "level", 0)[1'700'000'000].summary.min, 5);
     EXPECT_EQ(slots(segment, "counter", 0)[1'700'000'000].value, 2u);
-    EXPECT_EQ(segment.rejected_samples, 3u) << "two of the gauge, one of the level; the others are cumulative";
+    EXPECT_EQ(segment.rejected_samples, 4u) << "two of the gauge, two of the level; the others are cumulative";
 
     writer.tick(0);
     handles.record_all(9);
@@ -333,6 +334,20 @@ TEST(Time, DropsTheSlotsAheadOfALargeStepBackAndNoOther) {
         EXPECT_EQ(after.rebased_windows, dropped);
         EXPECT_GT(dropped, 0u);
     }
+}
+
+// A host without a battery for its clock: window 0 of the coarser tier has no stamp, and an empty slot is no dropped one.
+TEST(Time, CountsNoEmptySlotAsDroppedAtTheBeginOfTime) {
+    Writer writer(two_tiers(), kNow);
+    Handles handles(writer.segment());
+    handles.record_all(1);
+    writer.tick(kNow + kSecond);
+    handles.record_all(2);
+    writer.tick(kSecond);
+    handles.record_all(3);
+    plain::Segment segment = writer.decoded();
+    EXPECT_EQ(segment.rebases, 5u);
+    EXPECT_EQ(segment.rebased_windows, 5u);
 }
 
 // In coarse-clock mode the kernel's clock decides and rside_tick has no say.

@@ -2,6 +2,7 @@
 // that makes a closed segment look alive.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -40,8 +41,17 @@ class Children {
     std::vector<pid_t> all_;
 };
 
+// Set-ups that were finished, and how many of them when the fork under way was let through.
+std::atomic<int> set_ups = 0;
+int set_ups_at_fork = 0;  // of the one thread that forks
+
 class ForkDuringSetUp : public testing::Test {
   protected:
+    // What is registered first is called last before a fork: once the library has let it through.
+    static void SetUpTestSuite() {
+        ASSERT_EQ(pthread_atfork([] { set_ups_at_fork = set_ups; }, nullptr, nullptr), 0);
+    }
+
     ForkDuringSetUp() {
         spec_.tier(1, 64).metric("requests_total", RSIDE_COUNTER);
         options_ = plain_options(folder_.path(), spec_.get());
@@ -51,14 +61,17 @@ class ForkDuringSetUp : public testing::Test {
     std::string provision() const {
         std::string path(300, '\0');
         int code = rside_segment_provision(&options_, path.data(), path.size(), nullptr);
+        ++set_ups;
         path.resize(code < 0 ? 0 : path.find('\0'));
         return path;
     }
 
     // Rounds of `round` in three threads, which hands back the path of a closed segment or "", while this one forks.
     void run_beside_forks(const std::function<std::string()>& round) {
-        constexpr std::size_t kForks = 80;
+        constexpr std::size_t kForks = 80, kMostForks = 800;
+        constexpr int kWaited = 20;
         Children children;
+        int waited = 0;
         std::atomic<bool> over = false;
         std::atomic<int> rounds = 0, failed = 0, alive = 0;
         std::vector<std::thread> threads;
@@ -72,13 +85,17 @@ class ForkDuringSetUp : public testing::Test {
                 }
             });
         }
-        for (std::size_t i = 0; i < kForks; ++i) {
+        std::size_t forks = 0;
+        for (; forks < kForks || (waited < kWaited && forks < kMostForks); ++forks) {
+            int begun_after = set_ups;
             children.add();
+            waited += set_ups_at_fork > begun_after;
             for (int before = rounds; rounds == before;) std::this_thread::yield();  // set-up goes on between forks
         }
         over = true;
         for (std::thread& thread : threads) thread.join();
-        EXPECT_EQ(children.size(), kForks);
+        EXPECT_EQ(children.size(), forks);
+        EXPECT_GE(waited, kWaited) << "of " << forks << " forks: too few came while a segment was set up";
         EXPECT_EQ(failed, 0);
         EXPECT_EQ(alive, 0) << "of " << rounds << " closed segments: a child holds them open";
     }
@@ -98,7 +115,9 @@ class ForkDuringSetUp : public testing::Test {
 TEST_F(ForkDuringSetUp, HandsNoChildASegmentThatIsBeingCreated) {
     run_beside_forks([this]() -> std::string {
         rside_segment* segment = nullptr;
-        if (rside_segment_create(&options_, &segment, nullptr) < 0) return "";
+        int code = rside_segment_create(&options_, &segment, nullptr);
+        ++set_ups;
+        if (code < 0) return "";
         std::string path = rside_segment_path(segment);
         rside_segment_close(segment, 0, nullptr);
         return path;
@@ -113,9 +132,10 @@ TEST_F(ForkDuringSetUp, HandsNoChildASegmentThatIsBeingAttachedTo) {
     run_beside_forks([this]() -> std::string {
         std::string path = provision();
         rside_segment* segment = nullptr;
-        if (rside_segment_attach(path.c_str(), nullptr, RSIDE_CLOCK_TICK, RSIDE_DEFAULT_FLAGS, &segment, nullptr) < 0) {
-            return "";
-        }
+        int code =
+            rside_segment_attach(path.c_str(), nullptr, RSIDE_CLOCK_TICK, RSIDE_DEFAULT_FLAGS, &segment, nullptr);
+        ++set_ups;
+        if (code < 0) return "";
         rside_segment_close(segment, 0, nullptr);
         return path;
     });

@@ -13,6 +13,7 @@
 
 #include "agent/segment/open.h"
 #include "tests/support/child_process.h"
+#include "tests/support/open_segment.h"
 #include "tests/support/segment_builder.h"
 #include "tests/support/temporary_folder.h"
 
@@ -167,18 +168,7 @@ class SegmentLife : public testing::Test {
         writer_options.directory = directory.c_str();
     }
 
-    std::shared_ptr<LiveSegment> open() {
-        Result<SegmentDirectory> found = SegmentDirectory::open_unchecked(folder.path());
-        Result<FolderListing> listing = found->scan();
-        for (const FolderEntry& entry : listing->entries) {
-            if (entry.kind != EntryKind::kSegment) continue;
-            Opened opened = open_segment(*found, entry.file_name, *layouts, options);
-            EXPECT_TRUE(opened.segment) << opened.refusal.message();
-            return opened.segment;
-        }
-        ADD_FAILURE() << "no segment in the folder";
-        return nullptr;
-    }
+    std::shared_ptr<LiveSegment> open() { return open_only_segment(folder.path(), *layouts, options); }
 
     rside_segment* create() const {
         rside_segment* segment = nullptr;

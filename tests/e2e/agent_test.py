@@ -24,7 +24,7 @@ def place():
 
 
 @pytest.fixture
-def stack():
+def stack(place):  # ends first: an agent that lives on would make its folder again
     with contextlib.ExitStack() as stack:
         yield stack
 

@@ -2,7 +2,7 @@
 //
 // Step i happens at time(i) and records value(i) into one series of each kind, in the order of the schema: so the state of
 // every word follows from the number of steps alone. What a writer that was killed may leave half done is exactly what
-// turn.cpp (T2) and format.h (F1 to F6) say.
+// turn.cpp (T2) and format.h (F1 to F7) say.
 #pragma once
 
 #include <ringside/format.h>
@@ -18,20 +18,11 @@
 #include <vector>
 
 #include "tests/support/plain_segment.h"
-#include "tests/support/schema_spec.h"
 
 namespace ringside {
 
 constexpr std::uint64_t kSecond = RSIDE_NS_PER_S;
 constexpr std::uint64_t kGrain = kSecond / 64;  // parts of a second that doubles add up exactly
-
-inline SchemaSpec tiny_rings() {
-    SchemaSpec spec("tiny_rings");
-    spec.tier(1, 8).tier(4, 6).tier(20, 5);
-    spec.metric("counter", RSIDE_COUNTER).metric("f64", RSIDE_COUNTER_F64);
-    spec.metric("shared", RSIDE_COUNTER, 1, {}, RSIDE_METRIC_SHARED).metric("gauge", RSIDE_GAUGE);
-    return spec.metric("level", RSIDE_LEVEL).histogram("histogram", 0, 2, 512);
-}
 
 // The sequence, and what it comes to in any window.
 class Sequence {

@@ -8,8 +8,6 @@
 // RINGSIDE_KILLS sets how many kills there are, RINGSIDE_SEED the sequence and the instants.
 
 #include <gmock/gmock.h>
-#include <sys/mman.h>
-#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,7 +15,7 @@
 #include <cstdlib>
 
 #include "autopsy.h"
-#include "tests/support/temporary_folder.h"
+#include "launcher.h"
 
 namespace ringside {
 namespace {
@@ -30,70 +28,6 @@ std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
 std::uint64_t longer_in_soak(std::uint64_t usually) { return std::getenv("RINGSIDE_SOAK") ? usually * 20 : usually; }
 
 std::uint64_t chosen_seed() { return number_from("RINGSIDE_SEED", std::random_device{}()); }
-
-// Lays out one segment after the other for children that die.
-class Launcher {
-  public:
-    Launcher() : folder_("/dev/shm"), spec_(tiny_rings()) {
-        void* page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (page == MAP_FAILED) std::abort();
-        finished_ = static_cast<volatile std::uint64_t*>(page);
-    }
-    ~Launcher() { munmap(const_cast<std::uint64_t*>(finished_), 4096); }
-    Launcher(const Launcher&) = delete;
-    Launcher& operator=(const Launcher&) = delete;
-
-    void provision() {
-        if (!path_.empty()) unlink(path_.c_str());
-        rside_options options;
-        rside_options_init(&options);
-        options.vm_id = "vm-1";
-        options.directory = folder_.path().c_str();
-        options.schema = spec_.get();
-        path_.assign(256, '\0');
-        rside_error error = {};
-        ASSERT_EQ(rside_segment_provision(&options, path_.data(), path_.size(), &error), 0) << error.text;
-        path_.resize(path_.find('\0'));
-        *finished_ = 0;
-    }
-    const std::string& path() const { return path_; }
-    // Steps that the child finished; shared with it.
-    volatile std::uint64_t* finished() const { return finished_; }
-
-  private:
-    agent::TemporaryFolder folder_;
-    SchemaSpec spec_;
-    std::string path_;
-    volatile std::uint64_t* finished_;
-};
-
-// `before_records` runs between set-up and the first record.
-[[noreturn]] void write_until_killed(const Launcher& launcher, const Sequence& sequence, void (*before_records)()) {
-    volatile std::uint64_t* finished = launcher.finished();
-    rside_segment* segment = nullptr;
-    if (rside_segment_attach(launcher.path().c_str(), nullptr, RSIDE_CLOCK_TICK, 0, &segment, nullptr) < 0) _exit(1);
-    rside_tick(segment, sequence.time(0));
-    rside_counter* counter = rside_counter_register(segment, "counter", nullptr, 0, nullptr);
-    rside_counter_f64* f64 = rside_counter_f64_register(segment, "f64", nullptr, 0, nullptr);
-    rside_shared_counter* shared = rside_shared_counter_register(segment, "shared", nullptr, 0, nullptr);
-    rside_gauge* gauge = rside_gauge_register(segment, "gauge", nullptr, 0, nullptr);
-    rside_level* level = rside_level_register(segment, "level", nullptr, 0, nullptr);
-    rside_histogram* histogram = rside_histogram_register(segment, "histogram", nullptr, 0, nullptr);
-    if (!counter || !f64 || !shared || !gauge || !level || !histogram) _exit(2);
-    before_records();
-    for (std::size_t i = 0; i < sequence.steps(); ++i) {
-        auto value = static_cast<double>(Sequence::value(i));
-        rside_tick(segment, sequence.time(i));
-        rside_counter_add(counter, 1);
-        rside_counter_f64_add(f64, 1);
-        rside_shared_counter_add(shared, 1);
-        rside_gauge_record(gauge, value);
-        rside_level_set(level, value);
-        rside_histogram_record(histogram, value);
-        *finished = i + 1;
-    }
-    for (;;) pause();
-}
 
 TEST(WriterKill, LeavesEachRecordDoneOrNotDone) {
     const std::uint64_t seed = chosen_seed(), kills = number_from("RINGSIDE_KILLS", longer_in_soak(1000));
@@ -143,44 +77,17 @@ TEST(WriterKill, DoesSoAfterEachInstruction) {
     const std::uint64_t seed = chosen_seed(), steps = longer_in_soak(60);
     SCOPED_TRACE("RINGSIDE_SEED=" + std::to_string(seed));
     const Sequence sequence(seed, steps + 1);
-    Launcher launcher;
-    ASSERT_NO_FATAL_FAILURE(launcher.provision());
-    pid_t child = fork();
-    ASSERT_GE(child, 0);
-    if (child == 0) {
-        ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-        write_until_killed(launcher, sequence, [] { raise(SIGSTOP); });
-    }
-    int status = 0;
-    ASSERT_EQ(waitpid(child, &status, 0), child);
-    ASSERT_TRUE(WIFSTOPPED(status)) << "this test needs ptrace";
     Tally tally;
-    std::uint64_t instructions = 0, states = 0;
-    std::vector<std::uint8_t> before;
-    std::uint64_t finished_before = 0;
-    std::string wrong;
-    while (*launcher.finished() < steps && wrong.empty()) {
-        if (ptrace(PTRACE_SINGLESTEP, child, nullptr, nullptr) != 0 || waitpid(child, &status, 0) != child) break;
-        if (!WIFSTOPPED(status)) break;
-        ++instructions;
-        std::vector<std::uint8_t> now = plain::read_bytes(launcher.path());
-        std::uint64_t finished = *launcher.finished();
-        if (now == before && finished == finished_before) continue;
-        ++states;
-        plain::Segment segment = plain::decode(now, &wrong);
-        if (wrong.empty()) wrong = autopsy(sequence, segment, finished, &tally);
-        before = std::move(now);
-        finished_before = finished;
-    }
-    kill(child, SIGKILL);
-    ASSERT_EQ(waitpid(child, nullptr, 0), child);
+    SingleSteps run = step_through(sequence, steps, [&](const plain::Segment& segment, std::uint64_t finished) {
+        return autopsy(sequence, segment, finished, &tally);
+    });
     std::printf(
         "%llu steps in %llu instructions: %llu states, %d inside an update, %d inside a turn, %d just past the "
         "commit of one, %d slots half written\n",
-        static_cast<unsigned long long>(finished_before), static_cast<unsigned long long>(instructions),
-        static_cast<unsigned long long>(states), tally.half_done, tally.turning, tally.stale, tally.void_slots);
-    EXPECT_EQ(wrong, "") << "after instruction " << instructions;
-    EXPECT_EQ(finished_before, steps);
+        static_cast<unsigned long long>(run.finished), static_cast<unsigned long long>(run.instructions),
+        static_cast<unsigned long long>(run.states), tally.half_done, tally.turning, tally.stale, tally.void_slots);
+    EXPECT_EQ(run.wrong, "") << "after instruction " << run.instructions;
+    EXPECT_EQ(run.finished, steps);
     EXPECT_GT(tally.turning, 100);
     EXPECT_GT(tally.stale, 20);
     EXPECT_GT(tally.void_slots, 50);

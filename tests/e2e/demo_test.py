@@ -12,6 +12,8 @@ import subprocess
 import termios
 import time
 
+import pytest
+
 from harness import BUILD, SOURCE, wait_until
 
 RUN = SOURCE / "tools/demo-vmm/run"
@@ -22,8 +24,8 @@ def leftovers():
             pathlib.Path(folder).glob("ringside-demo.*")}
 
 
-def start(tmp_path, *arguments, **options):
-    environment = dict(os.environ, RINGSIDE_BUILD_DIR=str(BUILD), RINGSIDE_SOURCE_DIR=str(SOURCE), TMPDIR=str(tmp_path))
+def start(tmp_path, *arguments, build=BUILD, **options):
+    environment = dict(os.environ, RINGSIDE_BUILD_DIR=str(build), RINGSIDE_SOURCE_DIR=str(SOURCE), TMPDIR=str(tmp_path))
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "start_new_session": True, **options}
     return subprocess.Popen([RUN, *arguments], env=environment, **options)
 
@@ -87,8 +89,68 @@ def test_a_terminal_that_closes_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_says_what_is_wrong_with_a_time(tmp_path):
-    demo = start(tmp_path, "--for", "soon")
+AGENT = "agent/ringside-agent"
+CTL = "tools/ringsidectl/ringsidectl"
+BRIDGE = "tools/bridge/ringside-bridge"
+VMM = "tools/demo-vmm/ringside-demo-vmm"
+
+
+def build_with(folder, program, script):
+    """A build folder whose `program` is this script; $real is the true one."""
+    for name in (AGENT, CTL, BRIDGE, VMM):
+        (folder / name).parent.mkdir(parents=True)
+        if name != program:
+            (folder / name).symlink_to(BUILD / name)
+    (folder / program).write_text(f"#!/bin/sh\nreal={BUILD / program}\n{script}\n")
+    (folder / program).chmod(0o755)
+    return folder
+
+
+def test_waits_for_slow_vms_before_the_first_picture(tmp_path, tmp_path_factory):
+    build = build_with(tmp_path_factory.mktemp("build"), VMM, 'sleep 0.5; exec "$real" "$@"')
+    demo = start(tmp_path, "--for", "1s", build=build)
+    out, _ = demo.communicate(timeout=120)
+    assert demo.returncode == 0, out
+    first = out[: out.index("try in another terminal")]
+    assert [re.search(rf"demo-vm-{i} ", first) is not None for i in (1, 2, 3)] == [True] * 3, out
+    assert "no VM" not in out
+    assert "over after" in out
+
+
+def test_goes_on_when_a_part_of_the_picture_fails(tmp_path, tmp_path_factory):
+    script = 'case " $* " in *" stat "* | *" read "*) exit 3 ;; esac; exec "$real" "$@"'
+    demo = start(tmp_path, "--for", "1s", build=build_with(tmp_path_factory.mktemp("build"), CTL, script))
+    out, _ = demo.communicate(timeout=120)
+    assert demo.returncode == 0, out
+    assert "try in another terminal" in out
+    assert "over after" in out
+
+
+def test_says_what_an_agent_said_that_does_not_get_ready(tmp_path, tmp_path_factory):
+    before = leftovers()
+    script = "echo waiting for the moon; exec sleep 600"
+    demo = start(tmp_path, build=build_with(tmp_path_factory.mktemp("build"), AGENT, script))
+    out, _ = demo.communicate(timeout=120)
+    assert demo.returncode == 1, out
+    assert "waiting for the moon\ndev run: the agent was not ready after 10 s" in out
+    assert leftovers() == before
+
+
+def test_takes_the_port_from_the_agent(tmp_path):
+    demo = start(tmp_path, "--for", "1s")
+    out, _ = demo.communicate(timeout=120)
+    assert re.search(r"curl -s http://127\.0\.0\.1:[1-9][0-9]*/metrics", out), out
+
+
+@pytest.mark.parametrize("time", ["soon", "0s", "0", "-5s", ""])
+def test_says_what_is_wrong_with_a_time(tmp_path, time):
+    demo = start(tmp_path, f"--for={time}")
     out, _ = demo.communicate(timeout=60)
     assert demo.returncode == 1
-    assert "'soon' is not a time: write 30s, 5m or 1h" in out
+    assert f"'{time}' is not a time above zero: write 30s, 5m or 1h" in out
+
+
+@pytest.mark.parametrize(("time", "seconds"), [("08m", 480), ("09h", 32400), ("90s", 90), ("7", 7)])
+def test_times_are_decimal(time, seconds):
+    script = f". {SOURCE}/tools/seconds_of.sh && seconds_of {time}"
+    assert subprocess.check_output(["bash", "-c", script], text=True) == f"{seconds}\n"

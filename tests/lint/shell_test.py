@@ -9,7 +9,8 @@ SHEBANGS = (b"#!/usr/bin/env bash", b"#!/bin/bash", b"#!/bin/sh")
 
 
 def shellcheck(*paths: Path) -> subprocess.CompletedProcess:
-    return subprocess.run(["shellcheck", *paths], capture_output=True, text=True, check=False)
+    follow = ["--external-sources", "--source-path", SOURCE_DIR]
+    return subprocess.run(["shellcheck", *follow, *paths], capture_output=True, text=True, check=False)
 
 
 def scripts() -> list[Path]:

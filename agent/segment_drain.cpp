@@ -28,6 +28,14 @@ Result<void> SegmentDrain::hand_over(const std::string& key, const std::shared_p
 Result<void> SegmentDrain::unlink_segment(const std::string& key, const SegmentFile& file) {
     auto tracked = scanner_.find(key);
     if (!tracked) return {};
+    // The last look. A writer that was not dead has recorded what the archive may not have: the next attempt settles and
+    // archives anew. One that never stops keeps its segment, at the price of an attempt a minute.
+    auto went_on = tracked->segment->went_on();
+    if (went_on && *went_on) {
+        return error(Code::kUnavailable, "VM " + key + " was taken for dead and wrote on: it is archived again");
+    }
+    // Of one that was cut the archive has all that there was.
+    if (!went_on && went_on.error().code != Code::kCorrupt) return went_on.error();
     return scanner_.unlink(tracked->file, file.device, file.inode);
 }
 

@@ -88,9 +88,13 @@ class LiveSegment : public SeriesSource {
     // Fixes the end of a VM whose writer is gone for good. When the writer closed the segment, the end is the time it
     // gave. Otherwise it is the end of what is known: in tick mode the last tick; else the end of the first-tier window of
     // the last sign of life, but not later than now. Later than every open window's begin in any case, so that a last window is
-    // never empty. Decides how the VM ended, too: vm().exit_cause from then on. A second call changes nothing. kInvalid while
-    // no writer has ever attached.
+    // never empty. Decides how the VM ended, too: vm().exit_cause from then on. A second call changes nothing, unless the
+    // writer went on: then it fixes all of it anew. kInvalid while no writer has ever attached.
     Result<void> settle();
+
+    // Whether the writer did anything since settle(), so that it was taken for dead too early. Reads 64 bytes a series.
+    // kCorrupt when the file was cut, kUnavailable when it cannot be read now.
+    Result<bool> went_on() const;
 
     // Why the segment cannot be trusted any longer: it was cut (its size is looked at here), or its directory breaks a
     // rule. Nothing while it can be. From then on series() fails, too. A kernel that fails to read (no memory, a bad disk) does not count: what was asked for
@@ -107,7 +111,7 @@ class LiveSegment : public SeriesSource {
     std::vector<Fact> facts() const;
 
   private:
-    // How it ended; all of it is fixed by settle().
+    // How it ended; all of it is fixed by settle(). `recorded_hash` is older than all that is read after settle().
     struct End {
         std::uint64_t ended_ns = 0;
         ExitCause cause = ExitCause::kUnknown;

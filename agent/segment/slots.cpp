@@ -17,7 +17,8 @@ SlotState slot_state(const SeriesView& view, std::uint64_t window) {
     if (stamp == window) return SlotState::kWhole;
     if (stamp > window) return SlotState::kLost;
     if (stamp != 0) return SlotState::kOlder;
-    // The writer clears the stamp of the slot that it is about to write: if it was stopped there, words are left.
+    // The writer clears the stamp of the slot that it is about to write: if it was stopped there, words are left. (None of one
+    // that held nothing but zeros: a counter at 0, or a level at 0 in a tier without counts. It passes as empty.)
     bool words_left =
         view.turning && std::any_of(slot + 1, slot + view.ring.slot_words, [](auto word) { return word != 0; });
     return words_left ? SlotState::kLost : SlotState::kEmpty;

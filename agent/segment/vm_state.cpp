@@ -181,8 +181,19 @@ LiveSegment::End LiveSegment::end_of(const WriterPart& writer, const Activity& a
     return end;
 }
 
+Result<bool> LiveSegment::went_on() const {
+    std::optional<std::uint64_t> hash = recorded_hash();
+    if (!hash) return read_error(errno, "its hot cells");
+    std::optional<End> ended = end();
+    return !ended || ended->recorded_hash != *hash;
+}
+
 Result<void> LiveSegment::settle() {
-    if (end()) return {};
+    // The hash comes before all that the archive is made of: what a writer that was not dead does from here on changes the
+    // next hash. The other way round it could do what only the hash knows, and nobody would look for it again.
+    std::optional<std::uint64_t> hash = recorded_hash();
+    if (!hash) return read_error(errno, "its hot cells");
+    if (std::optional<End> ended = end(); ended && ended->recorded_hash == *hash) return {};
     std::optional<WriterPart> writer = read_writer_part(*source_);
     if (!writer) return read_error(errno, "its header");
     if (!ever_attached(*writer)) {
@@ -194,13 +205,11 @@ Result<void> LiveSegment::settle() {
     std::uint64_t now_ns = now_();
     std::optional<Activity> active = activity(latest_sane_ns(now_ns));
     if (!active) return read_error(errno, "its hot cells");
-    std::optional<std::uint64_t> hash = recorded_hash();
-    if (!hash) return read_error(errno, "its hot cells");
     End end = end_of(*writer, *active, now_ns);
     end.recorded_hash = *hash;
     {
         std::lock_guard lock(mutex_);
-        if (!end_) end_ = end;
+        end_ = end;
     }
     (void)vm();  // Later failures to read fall back on it.
     return {};

@@ -1,8 +1,13 @@
 // Scanner, drain and archive together: what main wires, without its threads.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <ringside/format.h>
+#include <unistd.h>
 
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "agent/clocks.h"
 #include "agent/drain/drain.h"
@@ -48,7 +53,11 @@ class DrainPath : public testing::Test {
     Scanner scanner{*prepare_segment_folder(memory.path()), catalog, ScanLimits{}, metrics,
                     [this](const std::string& key) { drain.submit(key); }};
     int handed_over = 0;
-    SegmentDrain host{scanner, catalog, [this] { ++handed_over; }};
+    std::function<void()> at_hand_over;  // between archiving and removing
+    SegmentDrain host{scanner, catalog, [this] {
+                          ++handed_over;
+                          if (at_hand_over) at_hand_over();
+                      }};
     Drain drain{DrainOptions{}, archive, host};
 };
 
@@ -96,6 +105,54 @@ TEST_F(DrainPath, GoesOnAfterAnEndBetweenArchivingAndRemoving) {
     EXPECT_TRUE(segments().empty());
     EXPECT_EQ(archive.status().files, 1u);
     EXPECT_EQ(next_catalog.find(key)->state(), VmState::kDrained);
+}
+
+// Sets the counter of a ChildWriter, as one that was taken for dead too early would.
+void write_counter(const std::string& path, std::uint64_t value) {
+    const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    std::uint64_t cells = 0;
+    ASSERT_EQ(::pread(fd, &cells, sizeof cells, offsetof(rside_header, cells_offset)), 8);
+    const auto at = static_cast<off_t>(cells + offsetof(rside_cell, u));
+    ASSERT_EQ(::pwrite(fd, &value, sizeof value, at), 8);
+    ::close(fd);
+}
+
+TEST_F(DrainPath, KeepsASegmentWhoseWriterWentOnAfterItWasArchivedAndArchivesItAgain) {
+    ChildWriter writer(memory.path(), "vm-1", 42);
+    sweep();
+    const std::string key = catalog.view()->vms[0]->key();
+    writer.kill();
+    sweep();
+    // It does not stop for three attempts.
+    for (std::uint64_t attempt = 1; attempt <= 3; ++attempt) {
+        at_hand_over = [&] { write_counter(memory / (key + ".seg"), 42 + attempt); };
+        auto drained = drain.drain_now(key, {realtime_ns(), monotonic_ns()});
+        ASSERT_FALSE(drained.ok());
+        EXPECT_EQ(drained.error().code, Code::kUnavailable);
+        EXPECT_EQ(segments().size(), 1u);
+        EXPECT_EQ(drain.status().failures[static_cast<std::size_t>(DrainStep::kUnlink)], attempt);
+        EXPECT_EQ(archive.status().written_files, attempt);
+        EXPECT_EQ(counter(key), 41 + attempt);
+    }
+    at_hand_over = nullptr;
+    auto drained = drain.drain_now(key, {realtime_ns(), monotonic_ns()});
+    ASSERT_TRUE(drained.ok()) << drained.error().message();
+    EXPECT_TRUE(segments().empty());
+    EXPECT_EQ(counter(key), 45u);
+    EXPECT_EQ(archive.status().files, 1u);
+}
+
+TEST_F(DrainPath, RemovesASegmentThatWasCutAfterItWasArchived) {
+    ChildWriter writer(memory.path(), "vm-1", 42);
+    sweep();
+    const std::string key = catalog.view()->vms[0]->key();
+    writer.kill();
+    sweep();
+    at_hand_over = [&] { std::filesystem::resize_file(memory / (key + ".seg"), 1024); };
+    auto drained = drain.drain_now(key, {realtime_ns(), monotonic_ns()});
+    ASSERT_TRUE(drained.ok()) << drained.error().message();
+    EXPECT_TRUE(segments().empty());
+    EXPECT_EQ(counter(key), 42u);
 }
 
 TEST_F(DrainPath, PutsASegmentThatWasCutIntoQuarantine) {

@@ -156,7 +156,7 @@ Result<std::shared_ptr<const ArchivedVm>> ArchiveStore::add(const SeriesSource& 
         if (!same.ok()) return same.error();
         if (*same) return there;
         // Of one that was written again and again the newest windows only: the file has a bound.
-        if ((*there)->file_bytes() <= archive_bytes_max(vm.segment_bytes) / 2) earlier = *there;
+        if ((*there)->file_bytes() <= archive_earlier_bytes_max(vm.segment_bytes)) earlier = *there;
     } else if (there.error().code == Code::kUnavailable) {
         return there;
     }

@@ -12,6 +12,14 @@ namespace ringside::agent {
 
 namespace {
 
+// Of the length of a segment: a whole archive file, and what the segment alone may come to.
+constexpr std::uint64_t kTimes = 8, kNewTimes = 5;
+
+std::uint64_t times_and_some(std::uint64_t bytes, std::uint64_t times) {
+    constexpr std::uint64_t kSome = 1 << 20;
+    return bytes > (UINT64_MAX - kSome) / times ? UINT64_MAX : bytes * times + kSome;
+}
+
 bool rises(const std::vector<std::uint64_t>& end_ns) {
     return std::adjacent_find(end_ns.begin(), end_ns.end(), std::greater_equal<>()) == end_ns.end();
 }
@@ -86,13 +94,18 @@ class ArchiveWriter {
     Result<DirectoryEntry::Tier> write_run(const SeriesInfo& series, std::uint32_t tier) {
         Run run{series, tier, {file_.size(), 0, 0, RunState::kStored}, 0};
         Result<void> written = write_range(source_, &run, 0, UINT64_MAX);
-        if (written.ok() && run.entry.points == 0) written = write_earlier(&run, UINT64_MAX);
-        // What was written of it before stays, so that the bytes of the file have no gap.
-        if (!written.ok() && written.error().code == Code::kCorrupt) {
-            run.entry.state = RunState::kUnreadable;
+        const bool corrupt = !written.ok() && written.error().code == Code::kCorrupt;
+        if (!written.ok() && !corrupt) return written.error();
+        // What was written of it before it turned out corrupt stays, so that the bytes of the file have no gap.
+        const bool source_gave_none = run.entry.points == 0;
+        if (source_gave_none) {
+            if (auto taken_over = write_earlier(&run, UINT64_MAX); !taken_over.ok()) return taken_over.error();
+        }
+        if (corrupt) {
             ++written_.unreadable_runs;
-        } else if (!written.ok()) {
-            return written.error();
+            // The good windows of before are not given up for it.
+            const bool good = source_gave_none && run.entry.points > 0;
+            if (!good) run.entry.state = RunState::kUnreadable;
         }
         run.entry.bytes = file_.size() - run.entry.offset;
         written_.points += run.entry.points;
@@ -123,16 +136,16 @@ class ArchiveWriter {
     Result<void> write_windows(const SeriesSource& from, Run* run, const SeriesData& data) {
         if (auto fits = check_shape(run->series, data); !fits.ok()) return fits;
         if (data.size() == 0) return {};
+        // Times that do not rise would make the file one that no reader takes.
+        auto falls = [] { return error(Code::kCorrupt, "the windows of a series do not rise in time"); };
+        if (!rises(data.end_ns)) return falls();
         if (&from == &source_ && run->entry.points == 0) {
             std::uint64_t resolution_ns = schema_->tiers[run->tier].resolution_s * std::uint64_t{1'000'000'000};
             // The window in which the old file ends was not over, and is the source's if it has it.
             std::uint64_t begin_ns = (data.end_ns.front() - 1) / resolution_ns * resolution_ns;
             if (auto taken_over = write_earlier(run, begin_ns); !taken_over.ok()) return taken_over;
         }
-        // Times that do not rise would make the file one that no reader takes.
-        if (!rises(data.end_ns) || data.end_ns.front() <= run->last_end_ns) {
-            return error(Code::kCorrupt, "the windows of a series do not rise in time");
-        }
+        if (data.end_ns.front() <= run->last_end_ns) return falls();
         std::size_t step = chunk_points(data);
         for (std::size_t first = 0; first < data.size(); first += step) {
             std::size_t count = std::min(step, data.size() - first);
@@ -167,9 +180,10 @@ class ArchiveWriter {
 
 }  // namespace
 
-std::uint64_t archive_bytes_max(std::uint64_t segment_bytes) {
-    constexpr std::uint64_t kTimes = 8, kAtLeast = 1 << 20;
-    return segment_bytes > (UINT64_MAX - kAtLeast) / kTimes ? UINT64_MAX : segment_bytes * kTimes + kAtLeast;
+std::uint64_t archive_bytes_max(std::uint64_t segment_bytes) { return times_and_some(segment_bytes, kTimes); }
+
+std::uint64_t archive_earlier_bytes_max(std::uint64_t segment_bytes) {
+    return times_and_some(segment_bytes, kTimes - kNewTimes);
 }
 
 Result<ArchiveWritten> write_archive(FileSystem& fs, const std::string& path, const SeriesSource& source,

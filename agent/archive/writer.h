@@ -15,10 +15,15 @@ namespace ringside::agent {
 // length. The rest is room for what an earlier file holds.
 std::uint64_t archive_bytes_max(std::uint64_t segment_bytes);
 
+// How large an earlier file may be for its windows to be taken over: what is left beside five times the segment, so that
+// the new windows always fit.
+std::uint64_t archive_earlier_bytes_max(std::uint64_t segment_bytes);
+
 struct ArchiveWritten {
     std::uint64_t bytes = 0;
     std::uint64_t points = 0;
-    // Of a series and tier whose bytes contradicted themselves, or that went over archive_bytes_max(): marked in the file.
+    // Of a series and tier whose bytes contradicted themselves, or that went over archive_bytes_max(): marked in the
+    // file, unless it has what the earlier one had.
     std::uint64_t unreadable_runs = 0;
 };
 
@@ -28,7 +33,8 @@ struct ArchiveWritten {
 // the file survives a power cut; after a failure there is none under `path`, or the whole one. `source` must not
 // change any more. A series that the source calls kCorrupt is marked unreadable and costs no other; its other errors
 // end the write and are returned. `earlier`, where given, is what was archived of the same VM before, perhaps under
-// the same path: its windows that end before those of `source` begin are taken over.
+// the same path: its windows that end before those of `source` begin are taken over, or all of them where `source` has
+// none. It is not larger than archive_earlier_bytes_max().
 Result<ArchiveWritten> write_archive(FileSystem& fs, const std::string& path, const SeriesSource& source,
                                      const VmInfo& vm, std::uint64_t archived_ns,
                                      const SeriesSource* earlier = nullptr);

@@ -186,21 +186,51 @@ TEST_F(ArchiveStoreTest, ASeriesThatTheOldFileDoesNotKnowIsArchived) {
     EXPECT_EQ(difference(after, **archived), "");
 }
 
-TEST_F(ArchiveStoreTest, ALargeOldFileIsNotTakenOver) {
-    ArchiveStore store(files_, options_);
+TEST_F(ArchiveStoreTest, WhatWasArchivedOutlivesARunThatTurnedCorrupt) {
+    for (bool falls : {false, true}) {
+        TemporaryFolder folder;
+        ArchiveStore store(FileSystem::real(), {folder / "archive", {}});
+        MemorySource before = vm_with_windows({100, 110, 123}, 1);
+        MemorySource after = vm_with_windows({150, 140}, 1000);
+        if (!falls) after.errors.insert({{0, 0}, error(Code::kCorrupt, "broken")});
+        ++after.info.recorded_hash;
+        ASSERT_TRUE(store.add(before, before.info, kNow).ok());
+        auto merged = store.add(after, after.info, kNow);
+        ASSERT_TRUE(merged.ok()) << message_of(merged);
+        Result<SeriesData> data = (*merged)->read(0, {});
+        ASSERT_TRUE(data.ok()) << message_of(data);
+        EXPECT_EQ(data->end_ns, before.runs[(std::pair<std::uint32_t, std::uint32_t>(0, 0))].end_ns);
+        EXPECT_EQ(store.status().unreadable_runs, 1u) << "counted all the same";
+    }
+}
+
+// Whether the windows of an old file of about `bytes` are taken over.
+bool takes_over(std::uint64_t bytes) {
+    TemporaryFolder folder;
+    ArchiveStore store(FileSystem::real(), {folder / "archive", {}});
     MemorySource before = vm_with_windows({}, 1);
     SeriesData& run = before.runs[{0, 0}];
-    for (std::uint64_t w = 1; w * 17 < archive_bytes_max(1000) / 2; ++w) {
+    for (std::uint64_t w = 1; w * 17 < bytes; ++w) {
         run.end_ns.push_back(w * 10 * kNsPerS);
         run.flags.push_back(0);
         run.value.push_back(w);
     }
     MemorySource after = vm_with_windows({kNow / kNsPerS}, 7);
     ++after.info.recorded_hash;
-    ASSERT_TRUE(store.add(before, before.info, kNow).ok());
+    EXPECT_TRUE(store.add(before, before.info, kNow).ok());
     auto archived = store.add(after, after.info, kNow);
-    ASSERT_TRUE(archived.ok()) << message_of(archived);
-    EXPECT_EQ(difference(after, **archived), "");
+    EXPECT_TRUE(archived.ok()) << message_of(archived);
+    EXPECT_EQ(store.status().unreadable_runs, 0u);
+    if (difference(after, **archived).empty()) return false;
+    EXPECT_EQ((*archived)->read(0, {})->size(), run.size() + 1);
+    return true;
+}
+
+TEST_F(ArchiveStoreTest, AnOldFileIsTakenOverWhileItLeavesRoomForWhatIsNew) {
+    const std::uint64_t limit = archive_earlier_bytes_max(1000);
+    EXPECT_EQ(limit, archive_bytes_max(1000) - 5 * 1000);
+    EXPECT_TRUE(takes_over(limit * 98 / 100));
+    EXPECT_FALSE(takes_over(limit));
 }
 
 TEST_F(ArchiveStoreTest, AnotherVmUnderTheSameKeyIsRefused) {

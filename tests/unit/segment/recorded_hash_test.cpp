@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "agent/segment/open.h"
 #include "tests/support/schema_spec.h"
@@ -40,7 +41,7 @@ class RecordedHash : public testing::Test {
         io = rside_histogram_register(writer, "io_seconds", nullptr, 0, &problem);
         record_all();
         open_options.now = [this] {
-            if (meanwhile) meanwhile();
+            if (auto once = std::exchange(meanwhile, nullptr)) once();
             return now_ns;
         };
     }
@@ -78,7 +79,7 @@ class RecordedHash : public testing::Test {
     std::shared_ptr<LayoutCache> layouts = make_layout_cache();
     OpenOptions open_options;
     std::uint64_t now_ns = kStartNs + RSIDE_NS_PER_S;
-    std::function<void()> meanwhile;  // what the writer does while a reader asks for the time
+    std::function<void()> meanwhile;  // what the writer does, once, while a reader asks for the time
 };
 
 TEST_F(RecordedHash, ChangesWithOneRecordOfAnyKind) {
@@ -149,7 +150,7 @@ TEST_F(RecordedHash, OfAWriterThatWentOnWhileItWasSettledIsNotTheNextOne) {
     std::shared_ptr<LiveSegment> segment = open();
     meanwhile = [this] { record_all(); };
     ASSERT_TRUE(segment->settle());
-    meanwhile = nullptr;
+    ASSERT_FALSE(meanwhile) << "settle() asked for no time";
     Result<bool> went_on = segment->went_on();
     ASSERT_TRUE(went_on);
     EXPECT_TRUE(*went_on);

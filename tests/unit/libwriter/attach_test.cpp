@@ -15,6 +15,7 @@
 #include <fstream>
 
 #include "tests/support/child.h"
+#include "tests/support/sanitizer.h"
 #include "writer.h"
 
 namespace ringside {
@@ -378,6 +379,7 @@ std::string forbid_all_but_attach() {
 
 // A schema to compare with was once laid out in memory of its own, and munmap is not on the list.
 TEST_F(Attach, MakesOnlyThePromisedSystemCalls) {
+    RINGSIDE_SKIP_UNDER_SANITIZERS();
     const rside_schema* schema = spec_.get();
     EXPECT_EQ(in_child([&]() -> std::string {
                   std::string trouble = forbid_all_but_attach();

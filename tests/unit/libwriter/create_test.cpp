@@ -19,6 +19,7 @@
 
 #include "tests/support/child.h"
 #include "tests/support/private_tmpfs.h"
+#include "tests/support/sanitizer.h"
 #include "writer.h"
 
 namespace ringside {
@@ -437,6 +438,7 @@ TEST(SegmentCreate, RefusesAFileSystemThatIsReadOnly) {
 }
 
 TEST(SegmentCreate, RefusesWhenAddressSpaceEnds) {
+    RINGSIDE_SKIP_UNDER_SANITIZERS();
     agent::TemporaryFolder folder("/dev/shm");
     SchemaSpec spec("large");
     spec.tier(1, 100000).metric("gauge", RSIDE_GAUGE, 64);  // 280 MiB

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "tests/support/child.h"
+#include "tests/support/sanitizer.h"
 #include "writer.h"
 
 namespace ringside {
@@ -297,6 +298,7 @@ std::size_t mapped_lines(const std::string& needle) {
 }
 
 TEST(Lifecycle, LeavesNoDescriptorAndNoMapping) {
+    RINGSIDE_SKIP_UNDER_SANITIZERS();
     agent::TemporaryFolder folder("/dev/shm");
     SchemaSpec spec = every_kind();
     std::size_t descriptors = 0, mappings = 0;

@@ -75,6 +75,10 @@ void export_own_metrics(Metrics& metrics, Catalog& catalog, const EventBus& even
                     "Times that a bad file found no room in the list of quarantined files.", [&] {
                         return std::vector<MetricSample>{{{}, static_cast<double>(catalog.quarantine_overflowed())}};
                     });
+    metrics.collect(MetricType::kCounter, "ringside_quarantine_untold_total",
+                    "Files put into quarantine without a line in the log and an event: their user had too many.", [&] {
+                        return std::vector<MetricSample>{{{}, static_cast<double>(catalog.quarantine_untold())}};
+                    });
     gauge("ringside_segment_bytes", "Bytes of all segments that were taken in.",
           [&] { return static_cast<double>(catalog.usage().segments.segment_bytes); });
     gauge("ringside_segment_series", "Series that all segments taken in have room for.",

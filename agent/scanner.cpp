@@ -101,9 +101,10 @@ Result<bool> Scanner::look(std::uint64_t now_ns, bool sweep) {
     for (const FolderEntry& entry : listing->entries) {
         if (entry.kind == EntryKind::kCreating) creating_.push_back(entry.file_name);
     }
-    const std::uint64_t overflowed = catalog_.quarantine_overflowed();
+    const std::uint64_t untold = catalog_.quarantine_overflowed() + catalog_.quarantine_untold();
     const bool more = look_through(*at, listing->entries, now_ns, sweep);
-    flooded_ = catalog_.quarantine_overflowed() != overflowed;
+    flooded_ = catalog_.quarantine_overflowed() + catalog_.quarantine_untold() != untold;
+    if (sweep) tell_of_the_untold();
     return more;
 }
 
@@ -126,6 +127,14 @@ bool Scanner::look_through(const SegmentDirectory& at, const std::vector<FolderE
     }
     resume.clear();
     return false;
+}
+
+// One line per user and sweep for all files that were too many for lines of their own.
+void Scanner::tell_of_the_untold() {
+    for (const auto& [uid, files] : catalog_.take_quarantine_untold()) {
+        const std::string user = uid == NewsBudget::kOtherUsers ? "further users" : "user " + std::to_string(uid);
+        log_warning(std::to_string(files) + " more files of " + user + " were put into quarantine");
+    }
 }
 
 // Names that the catalog believes in and that are not in the folder any more.
@@ -183,8 +192,9 @@ void Scanner::take_in(const SegmentDirectory& folder, const FolderEntry& entry, 
     candidate.layout = *layout;
     const VmInfo info = candidate.info;
     if (auto refused = catalog_.add(std::move(candidate), now_ns)) {
-        log_warning("segment " + refused->file + " quarantined, " + refused->reason + ": " + refused->detail);
-        catalog_.quarantine(std::move(*refused), &info, now_ns);
+        const std::string line =
+            "segment " + refused->file + " quarantined, " + refused->reason + ": " + refused->detail;
+        if (catalog_.quarantine(std::move(*refused), &info, now_ns)) log_warning(line);
         return;
     }
     track(key, {opened.segment, entry.file_name});

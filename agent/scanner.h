@@ -85,6 +85,7 @@ class Scanner {
     bool take_in_leftover(const Opened& opened, const std::string& file, Life life);
     void refuse(const std::string& file, const FileStatus& status, const SegmentName& name, const Refusal& refusal,
                 std::uint64_t now_ns);
+    void tell_of_the_untold();
     void forget_names(const FolderListing& listing);
     void probe(const std::string& key, const TrackedSegment& tracked, std::uint64_t now_ns);
     void grow(const std::string& key, const LiveSegment& segment);
@@ -100,7 +101,7 @@ class Scanner {
     // files, and would never come to the last ones if discover() ended its rounds.
     std::string resume_sweep_;
     std::string resume_discover_;
-    bool flooded_ = false;  // the newest pass met more bad files than the quarantine holds
+    bool flooded_ = false;  // the newest pass met more bad files than the quarantine holds, or than are told of
 
     mutable std::mutex mutex_;  // guards the three below
     std::shared_ptr<const SegmentDirectory> folder_;

@@ -23,7 +23,8 @@ Catalog::Catalog(CatalogOptions options, EventBus& events)
       quarantine_max_(options.quarantine_max),
       trusted_uids_(std::move(options.trusted_uids)),
       budgets_(options.budgets),
-      quarantine_(quarantine_max_) {}
+      quarantine_(quarantine_max_),
+      quarantine_news_(options.quarantine_news) {}
 
 void Catalog::changed(bool rules) {
     view_ = nullptr;
@@ -84,9 +85,9 @@ bool Catalog::quarantine(QuarantinedFile file, const VmInfo* vm_if_known, std::u
     event.detail = file.detail;
 
     std::lock_guard lock(mutex_);
-    const bool news = quarantine_.put(std::move(file));
-    if (news) events_.publish(std::move(event));
-    return news;
+    const bool told = quarantine_.put(std::move(file)) && quarantine_news_.take(event.uid, now_ns);
+    if (told) events_.publish(std::move(event));
+    return told;
 }
 
 bool Catalog::set_unlinked(const std::string& file) {
@@ -242,6 +243,16 @@ std::map<std::string, std::uint64_t> Catalog::quarantined_by_reason() const {
 std::uint64_t Catalog::quarantine_overflowed() const {
     std::lock_guard lock(mutex_);
     return quarantine_.overflowed();
+}
+
+std::uint64_t Catalog::quarantine_untold() const {
+    std::lock_guard lock(mutex_);
+    return quarantine_news_.untold_total();
+}
+
+std::map<std::uint32_t, std::uint64_t> Catalog::take_quarantine_untold() {
+    std::lock_guard lock(mutex_);
+    return quarantine_news_.take_untold();
 }
 
 CatalogUsage Catalog::usage() const {

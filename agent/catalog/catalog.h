@@ -24,6 +24,7 @@
 #include "agent/catalog/catalog_vm.h"
 #include "agent/catalog/events.h"
 #include "agent/catalog/layout.h"
+#include "agent/catalog/news_budget.h"
 #include "agent/catalog/quarantine.h"
 
 namespace ringside::agent {
@@ -67,6 +68,7 @@ struct CatalogOptions {
     Budgets budgets;
     // More than host-segments, so that a host all of whose VMs are refused still remembers each. About half a KiB each.
     std::size_t quarantine_max = 16384;
+    NewsBudget::Limits quarantine_news;
     // Owners that may have segments beside a VM's own user: root and the agent.
     std::set<std::uint32_t> trusted_uids = {0};
 };
@@ -82,12 +84,13 @@ class Catalog {
     // Whether the name is that of a VM in the table, and still of the same file.
     bool holds(const std::string& file, std::uint64_t inode) const;
     // Whether a file in the directory needs to be opened: not when it is in the table or in quarantine unchanged.
-    // In a `sweep` also when its trouble may have passed by itself.
+    // In a `sweep` also when it has changed, or its trouble may have passed by itself.
     bool worth_opening(const std::string& file, const FileStamp& stamp, bool sweep) const;
     // Takes a segment in (and publishes kAppeared, and kExited for one that is dead already), or says why not; the
     // caller then calls quarantine().
     std::optional<QuarantinedFile> add(Candidate candidate, std::uint64_t now_ns);
-    // Whether this is news (see Quarantine::put). Publishes kQuarantined if so.
+    // Whether this is to be told: it is news (see Quarantine::put), and the file's owner has not had too much of it.
+    // Publishes kQuarantined if so.
     bool quarantine(QuarantinedFile file, const VmInfo* vm_if_known, std::uint64_t now_ns);
     // A name is gone from the directory, or stands for another file now. A VM that had it goes on without: the
     // descriptor of its source holds its bytes. Whether a VM that is not drained had it.
@@ -132,6 +135,10 @@ class Catalog {
     std::vector<QuarantinedFile> quarantined() const;  // newest first
     std::map<std::string, std::uint64_t> quarantined_by_reason() const;
     std::uint64_t quarantine_overflowed() const;
+    // Files that went into quarantine without being told, because their owner had so many: of all time, and by owner
+    // since the last call.
+    std::uint64_t quarantine_untold() const;
+    std::map<std::uint32_t, std::uint64_t> take_quarantine_untold();
     CatalogUsage usage() const;
     Budgets budgets() const;
     void set_budgets(const Budgets& budgets);
@@ -178,6 +185,7 @@ class Catalog {
     Slots by_key_;
     std::map<std::string, std::string> key_of_file_;
     Quarantine quarantine_;
+    NewsBudget quarantine_news_;
     AdmissionTable admissions_;
     Demand used_;
     std::uint64_t segments_ = 0;

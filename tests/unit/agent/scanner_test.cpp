@@ -201,6 +201,53 @@ TEST_F(ScannerTest, GivesEveryFileItsTurnInAFloodThatNeverEnds) {
     EXPECT_GT(small.quarantine_overflowed(), 0u);
 }
 
+// Files that come and go, so that the quarantine never fills and each is news.
+TEST_F(ScannerTest, AFloodOfBadFilesLeavesTheEventsOfOtherVms) {
+    const std::uint64_t now_ns = realtime_ns();
+    EventBus bus{300};
+    Catalog flooded{CatalogOptions{}, bus};
+    Metrics other;
+    Scanner flooded_scanner(*prepare_segment_folder(folder.path()), flooded, ScanLimits{}, other,
+                            [](const std::string&) {});
+    Segment segment = make_segment(folder.path(), "vm-1");
+    ASSERT_TRUE(flooded_scanner.sweep(now_ns).ok());
+    segment.close();
+    ASSERT_TRUE(flooded_scanner.sweep(now_ns).ok());
+    for (int round = 0; round < 10; ++round) {
+        for (int i = 0; i < 100; ++i) plant("a" + std::to_string(i), "");
+        ASSERT_TRUE(flooded_scanner.sweep(now_ns).ok());
+        for (int i = 0; i < 100; ++i) {
+            std::filesystem::remove(folder / ("a" + std::to_string(i) + ".00112233445566778899aabbccddeeff.seg"));
+        }
+    }
+    EXPECT_EQ(flooded.quarantine_untold(), 900u);
+    std::map<EventKind, int> kinds;
+    for (const Event& event : bus.wait(0, 1000, std::chrono::milliseconds(0)).events) ++kinds[event.kind];
+    EXPECT_EQ(kinds, (std::map<EventKind, int>{
+                         {EventKind::kAppeared, 1}, {EventKind::kExited, 1}, {EventKind::kQuarantined, 100}}));
+}
+
+TEST_F(ScannerTest, LeavesAFloodOfBadFilesToTheSweep) {
+    CatalogOptions options;
+    options.quarantine_news = {2, 1'000'000'000, 10};
+    Catalog flooded{options, events};
+    Metrics other;
+    Scanner flooded_scanner(*prepare_segment_folder(folder.path()), flooded, ScanLimits{}, other,
+                            [](const std::string&) {});
+    const std::uint64_t now_ns = realtime_ns();
+    for (const char* name : {"a1", "a2", "a3"}) plant(name, "");
+    ASSERT_TRUE(flooded_scanner.discover(now_ns).ok());
+    EXPECT_EQ(flooded.quarantined().size(), 3u);
+    plant("a4", "");
+    ASSERT_TRUE(flooded_scanner.discover(now_ns).ok());
+    EXPECT_EQ(flooded.quarantined().size(), 3u);
+    ASSERT_TRUE(flooded_scanner.sweep(now_ns + 60'000'000'000).ok());
+    EXPECT_EQ(flooded.quarantined().size(), 4u);
+    plant("a5", "");
+    ASSERT_TRUE(flooded_scanner.discover(now_ns + 60'000'000'000).ok());  // The flood is over.
+    EXPECT_EQ(flooded.quarantined().size(), 5u);
+}
+
 TEST_F(ScannerTest, RetriesEachFileInTurnWhateverIsDiscoveredInBetween) {
     // More files that nobody can open than one pass opens, all worth another try, and one of them can be opened: the
     // last.

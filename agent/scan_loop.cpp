@@ -42,6 +42,7 @@ ScanLoop::ScanLoop(Scanner& scanner, std::string folder, std::uint64_t interval_
       errors_(metrics.counter("ringside_scan_errors_total", "Scans that failed.")),
       overflows_(
           metrics.counter("ringside_scan_overflows_total", "Notices of changes that the kernel had no room for.")),
+      wakeups_(metrics.counter("ringside_scan_wakeups_total", "Times that the thread that scans came round.")),
       last_seconds_(metrics.gauge("ringside_scan_last_seconds", "How long the newest sweep took.")),
       interval_ns_(interval_ns) {}
 
@@ -98,7 +99,9 @@ void ScanLoop::run() {
         beat_ns_.store(beat_ns, std::memory_order_relaxed);
         const std::uint64_t due_ns = swept_ns + interval_ns_.load(std::memory_order_relaxed);
         const std::uint64_t until_ns = std::min(due_ns, beat_ns + kBeatNs);
-        wait(changed || more_ ? std::min(next_look_ns, until_ns) : until_ns);
+        const bool look = changed || more_;
+        wait(look ? std::min(next_look_ns, until_ns) : until_ns, !look);
+        wakeups_.add();
         changed |= take_notices();
         const std::uint64_t now_ns = monotonic_ns();
         if (now_ns >= swept_ns + interval_ns_.load(std::memory_order_relaxed)) {
@@ -115,13 +118,14 @@ void ScanLoop::run() {
     }
 }
 
-// Until the time is over, somebody stops the loop, or a name changes.
-void ScanLoop::wait(std::uint64_t until_ns) {
+// Until the time is over, somebody stops the loop, or a name changes. Where a look is due anyway notices are not waited
+// for: each of a flood of them would wake the thread.
+void ScanLoop::wait(std::uint64_t until_ns, bool for_notices) {
     const std::uint64_t now_ns = monotonic_ns();
     const std::uint64_t wait_ns = until_ns > now_ns ? until_ns - now_ns : 0;
     timespec timeout{static_cast<time_t>(wait_ns / 1'000'000'000u), static_cast<long>(wait_ns % 1'000'000'000u)};
     pollfd fds[2] = {{wake_fd_, POLLIN, 0}, {notices_fd_, POLLIN, 0}};
-    ::ppoll(fds, notices_fd_ >= 0 ? 2 : 1, &timeout, nullptr);
+    ::ppoll(fds, for_notices && notices_fd_ >= 0 ? 2 : 1, &timeout, nullptr);
     std::uint64_t woken = 0;
     (void)!::read(wake_fd_, &woken, sizeof woken);  // What it was for is in stopping_ and interval_ns_.
 }

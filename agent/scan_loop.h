@@ -37,7 +37,7 @@ class ScanLoop {
 
   private:
     void run();
-    void wait(std::uint64_t until_ns);
+    void wait(std::uint64_t until_ns, bool for_notices);
     void watch();
     bool take_notices();
     void sweep();
@@ -51,6 +51,7 @@ class ScanLoop {
     MetricCounter& scans_;
     MetricCounter& errors_;
     MetricCounter& overflows_;
+    MetricCounter& wakeups_;
     MetricGauge& last_seconds_;
 
     // Written by the scanning thread alone, apart from interval_ns_. Relaxed: each is a value for itself.

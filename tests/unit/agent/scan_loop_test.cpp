@@ -54,6 +54,22 @@ TEST_F(ScanLoopTest, GoesByANewIntervalAtOnce) {
     EXPECT_TRUE(comes_true([&] { return loop->last_scan_ns() > first_ns; }));
 }
 
+TEST_F(ScanLoopTest, SleepsThroughAFloodOfNotices) {
+    MetricCounter& wakeups =
+        metrics.counter("ringside_scan_wakeups_total", "Times that the thread that scans came round.");
+    const std::uint64_t begin_ns = monotonic_ns();
+    const auto before = wakeups.value();
+    const std::string name = folder / "no-segment";
+    for (int i = 0; i < 20'000; ++i) {
+        std::ofstream{name};
+        ASSERT_EQ(::unlink(name.c_str()), 0);
+    }
+    // One look each 20 ms, with the notice that it is for before it, and the beats.
+    const std::uint64_t looks = (monotonic_ns() - begin_ns) / 20'000'000 + 2;
+    EXPECT_LE(wakeups.value() - before, 2 * looks + looks / 100 + 2);
+    EXPECT_TRUE(comes_true([&] { return wakeups.value() > before; }));
+}
+
 // Somebody makes another file whenever the scan has opened one.
 TEST(ScanLoopStart, EndsAlthoughFilesKeepComing) {
     TemporaryFolder folder("/dev/shm");

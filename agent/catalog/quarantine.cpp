@@ -27,7 +27,8 @@ const QuarantinedFile* Quarantine::find(const std::string& file) const {
 bool Quarantine::worth_opening(const std::string& file, const FileStamp& stamp, std::uint64_t rules_version,
                                bool sweep) const {
     const QuarantinedFile* known = find(file);
-    if (!known || known->stamp != stamp) return true;
+    if (!known || !known->stamp.same_file(stamp)) return true;
+    if (known->stamp != stamp) return sweep;
     switch (known->retry) {
         case Retry::kNever: return false;
         case Retry::kOnRules: return known->rules_version != rules_version;

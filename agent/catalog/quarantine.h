@@ -20,7 +20,7 @@ struct FileStamp {
     bool same_file(const FileStamp& other) const { return device == other.device && inode == other.inode; }
 };
 
-// When a quarantined file is looked at again, apart from when its stamp changes.
+// When a quarantined file is looked at again, apart from the sweep after its stamp has changed.
 enum class Retry {
     kNever,    // its bytes are wrong
     kOnRules,  // when budgets, admissions or the other VMs change
@@ -49,8 +49,9 @@ class Quarantine {
     bool erase(const std::string& file) { return by_file_.erase(file) != 0; }
 
     const QuarantinedFile* find(const std::string& file) const;
-    // Whether a file found in the directory should be opened: always unless it is here and nothing has changed. In a
-    // `sweep` also where the trouble may have passed by itself.
+    // Whether a file found in the directory should be opened. One that is here only when the rules that refused it have
+    // changed, or in a `sweep` when itself it has, or when the trouble may have passed by itself: its owner can touch it
+    // all the time.
     bool worth_opening(const std::string& file, const FileStamp& stamp, std::uint64_t rules_version, bool sweep) const;
 
     const std::map<std::string, QuarantinedFile>& all() const { return by_file_; }

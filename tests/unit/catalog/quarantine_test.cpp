@@ -32,9 +32,19 @@ TEST(Quarantine, IsNewsOncePerReasonAndFile) {
 TEST(Quarantine, OpensABadFileAgainOnlyWhenItChanged) {
     Quarantine quarantine(10);
     quarantine.put(bad_file("a", "bad-magic"));
-    EXPECT_FALSE(quarantine.worth_opening("a", {1, 2, 3, 4}, 8, false));
-    EXPECT_TRUE(quarantine.worth_opening("a", {1, 2, 3, 5}, 7, false));
+    EXPECT_FALSE(quarantine.worth_opening("a", {1, 2, 3, 4}, 8, true));
+    EXPECT_TRUE(quarantine.worth_opening("a", {1, 2, 3, 5}, 7, true));
+    EXPECT_TRUE(quarantine.worth_opening("a", {1, 2, 5, 4}, 7, true));
+    EXPECT_TRUE(quarantine.worth_opening("a", {1, 9, 3, 4}, 7, false));  // another file
     EXPECT_TRUE(quarantine.worth_opening("b", {1, 2, 3, 4}, 7, false));
+}
+
+TEST(Quarantine, OpensABadFileThatIsTouchedAllTheTimeInSweepsOnly) {
+    Quarantine quarantine(10);
+    quarantine.put(bad_file("a", "bad-magic"));
+    quarantine.put(bad_file("b", "over-budget", Retry::kOnRules));
+    EXPECT_FALSE(quarantine.worth_opening("a", {1, 2, 3, 5}, 7, false));
+    EXPECT_FALSE(quarantine.worth_opening("b", {1, 2, 3, 5}, 8, false));
 }
 
 TEST(Quarantine, OpensARefusedFileAgainWhenTheRulesChanged) {

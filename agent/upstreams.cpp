@@ -59,7 +59,7 @@ void Upstreams::start() {
 
 void Upstreams::stop(std::chrono::milliseconds flush_limit) {
     const auto until = std::chrono::steady_clock::now() + flush_limit;
-    wake();  // All begin now, whichever is waited for first.
+    for (const auto& one : all_) one->upstream->hurry();  // All begin now, whichever is waited for first.
     for (const auto& one : all_) {
         const auto left = until - std::chrono::steady_clock::now();
         one->upstream->flush(std::chrono::ceil<std::chrono::milliseconds>(left));

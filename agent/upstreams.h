@@ -38,8 +38,8 @@ class Upstreams {
     Result<void> create(const Config& config);
     // Begins to push. Call it when the archive and the first scan are in the catalog.
     void start();
-    // Gives each upstream one try, all of them together at most `flush_limit`, to push what is due. What is left waits in
-    // segments and archive for the next start.
+    // Gives each upstream one try, also one that waits after a failed request, all of them together at most
+    // `flush_limit`, to push what is due. What is left waits in segments and archive for the next start.
     void stop(std::chrono::milliseconds flush_limit);
 
     // Any thread, after create().

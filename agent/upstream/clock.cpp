@@ -27,12 +27,14 @@ void Pacer::idle(std::uint64_t duration_ns) {
     std::unique_lock lock(mutex_);
     auto cut_short = [this] { return woken_ || stopped_; };
     if (!cut_short()) clock_.wait(lock, changed_, duration_ns, cut_short);
-    woken_ = false;
+    woken_ = hurried_ = false;
 }
 
 bool Pacer::pause(std::uint64_t duration_ns) {
     std::unique_lock lock(mutex_);
-    if (!stopped_) clock_.wait(lock, changed_, duration_ns, [this] { return stopped_; });
+    auto cut_short = [this] { return hurried_ || stopped_; };
+    if (!cut_short()) clock_.wait(lock, changed_, duration_ns, cut_short);
+    hurried_ = false;
     return !stopped_;
 }
 
@@ -40,6 +42,14 @@ void Pacer::wake() {
     {
         std::lock_guard lock(mutex_);
         woken_ = true;
+    }
+    changed_.notify_all();
+}
+
+void Pacer::hurry() {
+    {
+        std::lock_guard lock(mutex_);
+        woken_ = hurried_ = true;
     }
     changed_.notify_all();
 }

@@ -22,7 +22,7 @@ class Clock {
 };
 
 // The waits of one thread: an idle one that a change cuts short, and a pause between two tries that
-// only the end cuts short, so that busy sources do not turn into a hammered receiver.
+// only hurry() and the end cut short, so that busy sources do not turn into a hammered receiver.
 class Pacer {
   public:
     explicit Pacer(Clock& clock) : clock_(clock) {}
@@ -30,11 +30,13 @@ class Pacer {
     std::uint64_t now_ns() { return clock_.now_ns(); }
     // Until `duration_ns` have passed, wake() or stop(). A wake() since the last idle() counts.
     void idle(std::uint64_t duration_ns);
-    // Until `duration_ns` have passed, or stop(). False when stopped.
+    // Until `duration_ns` have passed, hurry() or stop(). A hurry() since the last wait counts. False when stopped.
     bool pause(std::uint64_t duration_ns);
 
     // Any thread.
     void wake();
+    // wake(), also from a pause: from one, however often it is said.
+    void hurry();
     void stop();
     bool stopped() const;
 
@@ -43,6 +45,7 @@ class Pacer {
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     bool woken_ = false;    // under mutex_
+    bool hurried_ = false;  // under mutex_
     bool stopped_ = false;  // under mutex_
 };
 

@@ -50,6 +50,7 @@ struct Upstream::Impl {
     std::condition_variable got_on;
     // Under mutex. A pass is a chain of rounds; it ended when nothing was left due.
     std::uint64_t passes_begun = 0, passes_ended = 0;
+    std::uint64_t failures = 0;  // requests that failed and are repeated
     std::thread thread;
 };
 
@@ -80,11 +81,13 @@ void Upstream::Impl::note_round(bool pending) {
     got_on.notify_all();
 }
 
-// A request failed, which is in the stats, and will be repeated after a wait.
+// A request failed and will be repeated after a wait.
 void Upstream::Impl::note_failure() {
     tracker.update_backlog(pacer.now_ns());
-    // Whoever has just looked at the stats under the mutex waits by now.
-    { std::lock_guard lock(mutex); }
+    {
+        std::lock_guard lock(mutex);
+        ++failures;
+    }
     got_on.notify_all();
 }
 
@@ -121,17 +124,20 @@ void Upstream::start() {
 
 void Upstream::wake() { impl_->pacer.wake(); }
 
+void Upstream::hurry() { impl_->pacer.hurry(); }
+
 bool Upstream::flush(std::chrono::milliseconds limit) {
     if (!impl_->thread.joinable()) return false;
     std::unique_lock lock(impl_->mutex);
     // The pass in hand may have looked at the sources before the call: the next one counts.
     const std::uint64_t wanted = impl_->passes_begun + 1;
-    impl_->pacer.wake();
+    const std::uint64_t failed_before = impl_->failures;
+    impl_->pacer.hurry();
     impl_->got_on.wait_for(lock, limit, [&] {
         if (impl_->passes_ended < wanted && impl_->passes_ended == impl_->passes_begun) {
             impl_->pacer.wake();
         }
-        return impl_->passes_ended >= wanted || impl_->stats.snapshot().failing;
+        return impl_->passes_ended >= wanted || impl_->failures > failed_before;
     });
     return impl_->passes_ended >= wanted;
 }

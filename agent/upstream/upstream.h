@@ -44,9 +44,12 @@ class Upstream {
     void start();
     // Sources have changed: look at them now. Any thread, never blocks.
     void wake();
+    // wake(), and where a request has failed the next try comes now: the wait before it is cut, once.
+    void hurry();
     // Waits until everything that was due at the call has been acknowledged; whether it has. At most
-    // `limit`, and not a moment longer once a request has failed: a receiver that is away does not hold
-    // up a shutdown, which is flush, then stop. Not before start(), when it is false at once.
+    // `limit`, and not a moment longer once a request has failed since the call, which is a hurry(): a
+    // receiver that is away does not hold up a shutdown, which is flush, then stop. Not before start(),
+    // when it is false at once.
     bool flush(std::chrono::milliseconds limit);
     // Ends the request and the wait in hand, then the thread. Bounded: milliseconds, whatever the
     // receiver does. Idempotent.

@@ -184,6 +184,25 @@ TEST_F(UpstreamTest, AFlushWaitsForAReceiverThatIsBack) {
     EXPECT_TRUE(upstream->progress(key).done);
 }
 
+// It was away for one request, and nobody has tried it since.
+TEST_F(UpstreamTest, AFlushTriesAReceiverThatHasFailedOnceMore) {
+    receiver.decide([](std::size_t number, const auto&) {
+        MockReceiver::Answer answer;
+        if (number == 0) answer = {503, "", {{"Retry-After", "300"}}};
+        return answer;
+    });
+    std::string key = drained.add(1);
+    std::unique_ptr<Upstream> upstream = create(receiver.url());
+    upstream->start();
+    EXPECT_TRUE(receiver.wait_for_requests(1));
+    while (upstream->stats().requests == 0) std::this_thread::yield();
+    // Should the failure not have been counted before, the first flush ends with it, and its cut counts for the pause.
+    if (!upstream->flush(std::chrono::seconds(60))) {
+        EXPECT_TRUE(upstream->flush(std::chrono::seconds(60)));
+    }
+    EXPECT_TRUE(upstream->progress(key).done);
+}
+
 TEST_F(UpstreamTest, StopsInTheMiddleOfARequestAndGoesOnInTheNextRun) {
     std::string key = drained.add(1);
     receiver.decide([](std::size_t number, const auto&) {

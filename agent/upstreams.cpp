@@ -20,7 +20,7 @@ Result<void> Upstreams::create(const Config& config) {
         auto one = std::make_unique<One>(catalog_);
         UpstreamOptions options = upstream_options(config, wanted);
         options.version = RINGSIDE_VERSION;
-        auto made = Upstream::create(std::move(options), one->sources, events_of_one(*one, wanted.name));
+        auto made = Upstream::create(std::move(options), one->sources, events_of_one(wanted.name));
         if (!made) return made.error();
         one->upstream = std::move(*made);
         all_.push_back(std::move(one));
@@ -28,16 +28,14 @@ Result<void> Upstreams::create(const Config& config) {
     return {};
 }
 
-UpstreamEvents Upstreams::events_of_one(One& one, const std::string& name) {
+UpstreamEvents Upstreams::events_of_one(const std::string& name) {
     UpstreamEvents handlers;
     handlers.pushed = [this, name](const std::string& key, std::uint64_t window_end_ns, std::size_t samples) {
         publish_pushed(name, key, window_end_ns, samples);
     };
     handlers.epoch_done = [name](const std::string& key) { log_debug("upstream " + name + ": done with VM " + key); };
-    handlers.log = [&one, name](bool warning, const std::string& text) {
-        if (!warning) return log_info("upstream " + name + ": " + text);
-        one.last_error_ns.store(realtime_ns(), std::memory_order_relaxed);
-        log_warning("upstream " + name + ": " + text);
+    handlers.log = [name](bool warning, const std::string& text) {
+        (warning ? log_warning : log_info)("upstream " + name + ": " + text);
     };
     return handlers;
 }
@@ -112,7 +110,7 @@ std::vector<UpstreamReport> Upstreams::reports() const {
         for (const auto& [reason, count] : stats.series_left_out) report.losses.push_back({"series", reason, count});
         report.last_success_ns = stats.last_success_ns;
         report.last_error = stats.last_error;
-        report.last_error_ns = one->last_error_ns.load(std::memory_order_relaxed);
+        report.last_error_ns = stats.last_error_ns;
         reports.push_back(std::move(report));
     }
     return reports;

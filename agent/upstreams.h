@@ -1,7 +1,6 @@
 // All upstreams of the agent, each with its own view of the VMs that it still has to push.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -55,11 +54,10 @@ class Upstreams {
     struct One {
         explicit One(const Catalog& catalog) : sources(catalog) {}
         CatalogSources sources;
-        std::atomic<std::uint64_t> last_error_ns{0};  // relaxed: a time for people, nothing depends on it
-        std::unique_ptr<Upstream> upstream;           // last: its thread uses the rest
+        std::unique_ptr<Upstream> upstream;  // last: its thread uses the rest
     };
 
-    UpstreamEvents events_of_one(One& one, const std::string& name);
+    UpstreamEvents events_of_one(const std::string& name);
     void publish_pushed(const std::string& name, const std::string& key, std::uint64_t window_end_ns,
                         std::size_t samples);
 

@@ -82,6 +82,7 @@ HttpReply Delivery::send(std::span<const WireSample> samples) {
                 stats.last_success_ns = now_ns;
             } else {
                 stats.last_error = answer_text(reply);
+                stats.last_error_ns = now_ns;
             }
         });
         if (verdict != Verdict::kRetry) {

@@ -41,6 +41,7 @@ struct UpstreamStats {
     bool failing = false;                        // the last attempt ended in an error that is retried
     std::string last_error;                      // of the newest failed attempt
 };
+    std::uint64_t last_error_ns = 0;             // when it ended; 0: none failed
 
 // Stats that one thread changes and any thread reads.
 class StatsBoard {

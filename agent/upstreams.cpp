@@ -83,6 +83,7 @@ std::vector<UpstreamPosition> Upstreams::positions(const CatalogVm& vm) const {
         position.upstream = one->upstream->options().name;
         const Progress progress = one->upstream->progress(vm.key());
         position.acknowledged_ns = progress.acked_ns;
+        position.lag_ns = progress.lag_ns;
         position.done = progress.done;
         positions.push_back(std::move(position));
     }
@@ -98,7 +99,7 @@ std::vector<UpstreamReport> Upstreams::reports() const {
         report.url = url_without_credentials(one->upstream->options().url);
         const std::uint64_t now_ns = realtime_ns();
         if (stats.oldest_unacknowledged_ns == 0) {
-            report.lag_ns = 0;
+            if (stats.looked) report.lag_ns = 0;
         } else if (stats.oldest_unacknowledged_ns < now_ns) {
             report.lag_ns = now_ns - stats.oldest_unacknowledged_ns;
         }

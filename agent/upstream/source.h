@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,7 +35,10 @@ class SourceProvider {
 // How far an upstream is with one VM epoch.
 struct Progress {
     std::uint64_t acked_ns = 0;  // end of the newest window that is done with; 0: none
-    bool done = false;           // to its end
+    // From there, or from where pushing begins, to the end of the newest window that may be pushed. None: not known,
+    // which it is once the upstream has looked at the VM.
+    std::optional<std::uint64_t> lag_ns;
+    bool done = false;  // to its end
 };
 
 // Called on the upstream's own thread. Handlers must not block and may call stats(), progress() and

@@ -35,13 +35,14 @@ struct UpstreamStats {
 
     std::uint64_t vms_gone = 0;                  // vanished before their end was pushed
     std::uint64_t vms = 0;                       // epochs listed and not done
+    bool looked = false;                         // at the VMs: the two that follow are known
     std::uint64_t backlog_windows = 0;           // closed windows not acknowledged, of all VMs
     std::uint64_t oldest_unacknowledged_ns = 0;  // end of the oldest of them; 0: none
     std::uint64_t last_success_ns = 0;           // of the newest acknowledgement; 0: never
     bool failing = false;                        // the last attempt ended in an error that is retried
     std::string last_error;                      // of the newest failed attempt
-};
     std::uint64_t last_error_ns = 0;             // when it ended; 0: none failed
+};
 
 // Stats that one thread changes and any thread reads.
 class StatsBoard {

@@ -18,13 +18,18 @@ std::uint64_t aligned(std::uint64_t ns, std::uint64_t step) { return ns / step *
 // What the lives of one VM have in common, and thereby their series.
 std::string life_key(const Cursor& cursor) { return cursor.vm_id + '\0' + cursor.component; }
 
+std::optional<std::uint64_t> lag_of(const TrackedVm& vm) {
+    if (vm.cursor.acked_ns == 0 || vm.closed_ns == 0) return std::nullopt;
+    return minus(vm.closed_ns, vm.cursor.acked_ns);
+}
+
 }  // namespace
 
 VmTracker::VmTracker(const UpstreamOptions& options, SourceProvider& provider, CursorStore& store, StatsBoard& stats,
                      const UpstreamEvents& events)
     : options_(options), provider_(provider), store_(store), stats_(stats), events_(events) {
     for (const auto& [key, cursor] : store_.all()) {
-        set_progress(key, cursor);
+        set_progress(key, {cursor.acked_ns, std::nullopt, cursor.done});
         std::int64_t& newest = newest_ms_.try_emplace(life_key(cursor), INT64_MIN).first->second;
         newest = std::max(newest, cursor.last_ms);
     }
@@ -175,8 +180,10 @@ bool VmTracker::any_due(std::uint64_t now_ns) const {
 
 void VmTracker::update_backlog(std::uint64_t now_ns) {
     std::uint64_t windows = 0, oldest_ns = 0;
-    for (const auto& [key, vm] : vms_) {
-        DueWindows vm_due = due(vm, now_ns);
+    for (auto& [key, vm] : vms_) {
+        const DueWindows vm_due = due(vm, now_ns);
+        vm.closed_ns = vm_due.until_ns;
+        set_lag(vm);
         if (vm_due.windows == 0) continue;
         windows += vm_due.windows;
         const std::uint64_t step = vm.plan->resolution_ns();
@@ -185,6 +192,7 @@ void VmTracker::update_backlog(std::uint64_t now_ns) {
     }
     stats_.update([&](UpstreamStats& stats) {
         stats.vms = vms_.size();
+        stats.looked = true;
         stats.backlog_windows = windows;
         stats.oldest_unacknowledged_ns = oldest_ns;
     });
@@ -246,7 +254,7 @@ void VmTracker::set_floor(TrackedVm& vm, std::uint64_t now_ns) const {
 
 void VmTracker::moved(TrackedVm& vm) {
     store_.put(vm.cursor);
-    set_progress(vm.key, vm.cursor);
+    set_progress(vm.key, {vm.cursor.acked_ns, lag_of(vm), vm.cursor.done});
     std::int64_t& newest = newest_ms_.try_emplace(life_key(vm.cursor), INT64_MIN).first->second;
     newest = std::max(newest, vm.cursor.last_ms);
 }
@@ -255,7 +263,7 @@ void VmTracker::finished(TrackedVm& vm) {
     vm.cursor.done = true;
     // A VM that never was pushed needs no record: it will be as old at the next start.
     if (vm.cursor.last_ms != INT64_MIN || store_.find(vm.key) != nullptr) moved(vm);
-    set_progress(vm.key, vm.cursor);
+    set_progress(vm.key, {vm.cursor.acked_ns, 0, true});
     const std::string key = vm.key;
     vms_.erase(key);
     if (events_.epoch_done) events_.epoch_done(key);
@@ -267,9 +275,14 @@ Progress VmTracker::progress(const std::string& key) const {
     return at == progress_.end() ? Progress{} : at->second;
 }
 
-void VmTracker::set_progress(const std::string& key, const Cursor& cursor) {
+void VmTracker::set_progress(const std::string& key, const Progress& progress) {
     std::lock_guard lock(progress_mutex_);
-    progress_[key] = {cursor.acked_ns, cursor.done};
+    progress_[key] = progress;
+}
+
+void VmTracker::set_lag(const TrackedVm& vm) {
+    std::lock_guard lock(progress_mutex_);
+    progress_[vm.key].lag_ns = lag_of(vm);
 }
 
 void VmTracker::collect_garbage(std::uint64_t now_ns) {

@@ -34,6 +34,7 @@ struct TrackedVm {
     std::shared_ptr<const RollupPlan> plan;
     // Positioned: acked_ns is a window's end (or the VM's true end) and not 0.
     Cursor cursor;
+    std::uint64_t closed_ns = 0;      // end of the newest window that may be pushed; 0: not known
     std::uint64_t served = 0;         // when it was last pushed, as a count of pushes
     std::uint64_t not_before_ns = 0;  // its source is busy
     std::uint32_t busy_tries = 0;
@@ -72,6 +73,7 @@ class VmTracker {
     std::uint64_t next_due_ns(std::uint64_t now_ns) const;
     // Whether anything is due, be its source busy or not.
     bool any_due(std::uint64_t now_ns) const;
+    // Works out how far behind each VM is, and publishes that.
     void update_backlog(std::uint64_t now_ns);
 
     // Takes the VM's cursor into the store (the caller saves).
@@ -96,7 +98,8 @@ class VmTracker {
     void set_floor(TrackedVm& vm, std::uint64_t now_ns) const;
     void collect_garbage(std::uint64_t now_ns);
     void forget_the_forgotten();
-    void set_progress(const std::string& key, const Cursor& cursor);
+    void set_progress(const std::string& key, const Progress& progress);
+    void set_lag(const TrackedVm& vm);
     std::shared_ptr<const RollupPlan> plan_of(std::shared_ptr<const SchemaInfo> schema);
     void drop_windows(const char* reason, std::uint64_t count);
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "agent/clocks.h"
 #include "agent/log.h"
 #include "agent/upstream/cursor_store.h"
@@ -123,6 +125,53 @@ TEST_F(UpstreamsTest, TellsPositionsOfAnEarlierRunBeforeItPushes) {
     EXPECT_EQ(positions[0].acknowledged_ns, 7u);
     EXPECT_FALSE(positions[0].done);
     EXPECT_EQ(positions[1].acknowledged_ns, 0u);
+}
+
+TEST_F(UpstreamsTest, SaysThatALagIsNotKnownBeforeItHasLooked) {
+    const CatalogVmPtr vm = add("vm-1");
+    config.upstreams = {{"one", receiver.url()}};
+    Upstreams upstreams(catalog, events);
+    ASSERT_TRUE(upstreams.create(config).ok());
+    EXPECT_EQ(upstreams.reports()[0].lag_ns, std::nullopt);
+    EXPECT_EQ(upstreams.positions(*vm)[0].lag_ns, std::nullopt);
+    upstreams.start();
+    upstreams.stop(std::chrono::minutes(1));
+    EXPECT_EQ(upstreams.reports()[0].lag_ns, 0u);
+    EXPECT_EQ(upstreams.positions(*vm)[0].lag_ns, 0u);
+}
+
+TEST_F(UpstreamsTest, TellsHowFarBehindAnUpstreamIsThatIsAway) {
+    ClosedPort away;
+    const CatalogVmPtr vm = add("vm-1");
+    config.upstreams = {{"away", away.url()}};
+    Upstreams upstreams(catalog, events);
+    ASSERT_TRUE(upstreams.create(config).ok());
+    upstreams.start();
+    upstreams.stop(std::chrono::hours(1));
+    EXPECT_EQ(upstreams.positions(*vm)[0].lag_ns, 5 * kSecond);
+    EXPECT_GT(upstreams.reports()[0].lag_ns, 55 * kSecond);
+}
+
+// Its last error is the newest one, not the first of a series, which alone is in the log.
+TEST_F(UpstreamsTest, TellsWhenAReceiverFailedLast) {
+    ClosedPort away;
+    add("vm-1");
+    config.upstreams = {{"away", away.url()}};
+    Upstreams upstreams(catalog, events);
+    ASSERT_TRUE(upstreams.create(config).ok());
+    upstreams.start();
+    auto later_than = [&](std::uint64_t time_ns) {
+        const auto until = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+        std::uint64_t last_ns = 0;
+        while ((last_ns = upstreams.reports()[0].last_error_ns) <= time_ns &&
+               std::chrono::steady_clock::now() < until) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+        return last_ns;
+    };
+    const std::uint64_t first_ns = later_than(0);
+    EXPECT_GT(later_than(first_ns), first_ns);
+    upstreams.stop(std::chrono::hours(1));
 }
 
 TEST_F(UpstreamsTest, AStopPushesWhatIsDue) {

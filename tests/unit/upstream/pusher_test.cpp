@@ -718,5 +718,22 @@ TEST_F(PusherTest, TellsItsBacklog) {
     EXPECT_EQ(stats.oldest_unacknowledged_ns, 0u);
 }
 
+TEST_F(PusherTest, TellsHowFarBehindAVmIs) {
+    auto& vm = sources.add("a", 1, at(3));
+    vm.live_until(at(101));
+    const std::string key = vm_key(vm.info);
+    clock.set(at(101));
+    EXPECT_FALSE(agent->stats.snapshot().looked);
+    EXPECT_EQ(agent->tracker->progress(key).lag_ns, std::nullopt);
+    agent->tracker->refresh(at(101));
+    EXPECT_TRUE(agent->stats.snapshot().looked);
+    EXPECT_EQ(agent->tracker->progress(key).lag_ns, 100 * kSecond);
+    EXPECT_EQ(agent->tracker->progress(key).acked_ns, 0u);  // nothing is acknowledged by that
+    agent->run(at(101));
+    EXPECT_EQ(agent->tracker->progress(key).lag_ns, 0u);
+    agent->tracker->refresh(at(122));
+    EXPECT_EQ(agent->tracker->progress(key).lag_ns, 20 * kSecond);
+}
+
 }  // namespace
 }  // namespace ringside::agent

@@ -74,7 +74,6 @@ HttpReply Delivery::send(std::span<const WireSample> samples) {
         stats_.update([&](UpstreamStats& stats) {
             ++stats.requests;
             stats.retries += attempt > 0 ? 1 : 0;
-            stats.failing = is_retried(verdict);
             if (verdict == Verdict::kAccepted) {
                 ++stats.batches_sent;
                 stats.samples_sent += samples.size();

@@ -39,7 +39,6 @@ struct UpstreamStats {
     std::uint64_t backlog_windows = 0;           // closed windows not acknowledged, of all VMs
     std::uint64_t oldest_unacknowledged_ns = 0;  // end of the oldest of them; 0: none
     std::uint64_t last_success_ns = 0;           // of the newest acknowledgement; 0: never
-    bool failing = false;                        // the last attempt ended in an error that is retried
     std::string last_error;                      // of the newest failed attempt
     std::uint64_t last_error_ns = 0;             // when it ended; 0: none failed
 };

@@ -32,12 +32,14 @@ CatalogOptions catalog_options(const Config& config) {
     return options;
 }
 
-ScanLimits scan_limits(const Config& config) {
+ScanLimits scan_limits(const Config& config, const DescriptorShares& descriptors) {
     ScanLimits limits;
     // Above what one VM may have in any case, so that a segment over the budget is refused as that.
     limits.max_segment_bytes = std::max(kLargestByDefault, config.budgets.vm_bytes);
     if (config.budgets.vm_bytes == 0) limits.max_segment_bytes = 4ull << 30;  // what the format allows
     limits.creating_max_age_ns = config.creating_max_age_ns;
+    limits.living_max = descriptors.living;
+    limits.dead_max = descriptors.dead;
     return limits;
 }
 
@@ -48,7 +50,7 @@ ArchiveBounds archive_bounds(const Config& config) {
     return bounds;
 }
 
-ApiOptions api_options(const Config& config) {
+ApiOptions api_options(const Config& config, const DescriptorShares& descriptors) {
     ApiOptions options;
     options.socket.path = config.socket;
     options.socket.mode = config.socket_mode;
@@ -58,18 +60,25 @@ ApiOptions api_options(const Config& config) {
     options.policy.operator_gids = config.operator_gids;
     options.policy.any_tenant = config.tenants;
     options.host = {config.instance, config.job};
+    options.peers.first_fd = static_cast<int>(descriptors.limit - descriptors.connections);
+    options.peers.fd_count = static_cast<int>(descriptors.connections);
     return options;
+}
+
+void warn_of_descriptors(const DescriptorShares& descriptors, const Budgets& budgets) {
+    if (auto warning = descriptor_warning(descriptors, budgets)) log_warning(*warning);
 }
 
 }  // namespace
 
-Agent::Agent(const Config& config, StateLock lock, SegmentDirectory folder)
+Agent::Agent(const Config& config, const DescriptorShares& descriptors, StateLock lock, SegmentDirectory folder)
     : config_(config),
+      descriptors_(descriptors),
       lock_(std::move(lock)),
       events_(kEventsKept, realtime_ns() / 1000),
       catalog_(catalog_options(config), events_),
       archive_(FileSystem::real(), {config.archive_path(), archive_bounds(config)}),
-      scanner_(std::move(folder), catalog_, scan_limits(config), metrics_,
+      scanner_(std::move(folder), catalog_, scan_limits(config, descriptors), metrics_,
                [this](const std::string& key) { vm_died(key); }),
       segment_drain_(scanner_, catalog_, [this] { upstreams_.wake(); }),
       drain_(DrainOptions{}, archive_, segment_drain_),
@@ -80,11 +89,14 @@ Agent::Agent(const Config& config, StateLock lock, SegmentDirectory folder)
       backend_({catalog_, events_, archive_, drain_, admissions_, upstreams_, scan_, config_}, realtime_ns()) {}
 
 Result<std::unique_ptr<Agent>> Agent::start(const Config& config) {
+    auto descriptors = claim_descriptors();
+    if (!descriptors) return descriptors.error();
+    warn_of_descriptors(*descriptors, config.budgets);
     auto lock = StateLock::take(config.state_directory);
     if (!lock) return lock.error();
     auto folder = prepare_segment_folder(config.directory);
     if (!folder) return folder.error();
-    std::unique_ptr<Agent> agent(new Agent(config, std::move(*lock), std::move(*folder)));
+    std::unique_ptr<Agent> agent(new Agent(config, *descriptors, std::move(*lock), std::move(*folder)));
     if (auto opened = agent->open_stores(); !opened) return opened.error();
     if (auto served = agent->serve(); !served) return served.error();
     return agent;
@@ -103,7 +115,7 @@ Result<void> Agent::open_stores() {
 Result<void> Agent::serve() {
     export_metrics();
     if (auto made = make_directories(FileSystem::real(), parent_directory(config_.socket), 0755); !made) return made;
-    auto api = ApiServer::start(api_options(config_), backend_, metrics_);
+    auto api = ApiServer::start(api_options(config_, descriptors_), backend_, metrics_);
     if (!api) return api.error();
     api_ = std::move(*api);
     if (!config_.http_address.empty()) {
@@ -113,8 +125,9 @@ Result<void> Agent::serve() {
         http_ = std::make_unique<HttpServer>(options, http_pages(metrics_, [this] { return scan_.ready(); }), metrics_);
         if (auto listening = http_->start(); !listening) return listening;
     }
-    if (auto scanning = scan_.start(); !scanning) return scanning;
+    // First, so that dead VMs make room for others while the first scan goes on.
     drain_thread_ = std::thread([this] { drain_loop(); });
+    if (auto scanning = scan_.start(); !scanning) return scanning;
     upstreams_.start();
 
     std::string where = "ready: segments in " + config_.directory + ", API on " + config_.socket;
@@ -167,7 +180,8 @@ void Agent::reload(const Config& config) {
     set_log_level(config.log_level);
     catalog_.set_budgets(config.budgets);
     archive_.set_bounds(archive_bounds(config));
-    scanner_.set_limits(scan_limits(config));
+    warn_of_descriptors(descriptors_, config.budgets);
+    scanner_.set_limits(scan_limits(config, descriptors_));
     scan_.set_interval(config.scan_interval_ns);
 }
 

@@ -19,6 +19,7 @@
 #include "agent/base/metrics.h"
 #include "agent/catalog/catalog.h"
 #include "agent/config.h"
+#include "agent/descriptors.h"
 #include "agent/drain/drain.h"
 #include "agent/folder.h"
 #include "agent/scan_loop.h"
@@ -52,7 +53,7 @@ class Agent {
     std::string status() const;
 
   private:
-    Agent(const Config& config, StateLock lock, SegmentDirectory folder);
+    Agent(const Config& config, const DescriptorShares& descriptors, StateLock lock, SegmentDirectory folder);
 
     Result<void> open_stores();
     Result<void> serve();
@@ -62,6 +63,7 @@ class Agent {
     void export_metrics();
 
     const Config config_;
+    const DescriptorShares descriptors_;
     const StateLock lock_;
     Metrics metrics_;
     EventBus events_;

@@ -17,6 +17,7 @@
 #include "agent/agent.h"
 #include "agent/clocks.h"
 #include "agent/command_line.h"
+#include "agent/descriptors.h"
 #include "agent/log.h"
 #include "agent/notify.h"
 
@@ -139,6 +140,15 @@ int run(const CommandLine& line, const std::vector<std::string>& arguments) {
     return kExitOk;
 }
 
+// A limit is that of the caller's shell, not the unit's: what it cannot hold is worth a warning, and no more.
+int check(const Config& config) {
+    auto descriptors = claim_descriptors();
+    const auto warning = descriptors ? descriptor_warning(*descriptors, config.budgets) : descriptors.error().message();
+    if (warning) std::fprintf(stderr, "ringside-agent: warning: %s\n", warning->c_str());
+    std::puts("the configuration is good");
+    return kExitOk;
+}
+
 int run_command_line(const std::vector<std::string>& arguments) {
     auto line = read_command_line(arguments, look_around());
     if (!line) {
@@ -148,7 +158,7 @@ int run_command_line(const std::vector<std::string>& arguments) {
     switch (line->action) {
         case Action::kPrintText: std::fputs(line->text.c_str(), stdout); return kExitOk;
         case Action::kPrintConfig: std::fputs(config_text(line->config).c_str(), stdout); return kExitOk;
-        case Action::kCheckConfig: std::puts("the configuration is good"); return kExitOk;
+        case Action::kCheckConfig: return check(line->config);
         case Action::kRun: break;
     }
     return run(*line, arguments);

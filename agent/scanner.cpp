@@ -15,6 +15,8 @@
 namespace ringside::agent {
 namespace {
 
+constexpr const char* kWaitingHelp = "Files left alone until there is room for one more open segment.";
+
 std::uint64_t nanoseconds(const timespec& time) {
     return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(time.tv_nsec);
 }
@@ -72,7 +74,9 @@ Scanner::Scanner(SegmentDirectory folder, Catalog& catalog, ScanLimits limits, M
                               "Files under creation that were removed: old and without a writer.")),
       cut_(metrics.counter("ringside_scan_cut_total", "Scans that met more names in the folder than they look at.")),
       unlinked_live_(metrics.counter("ringside_scan_unlinked_total",
-                                     "Segments whose name vanished or was taken while the VM was not drained yet.")) {}
+                                     "Segments whose name vanished or was taken while the VM was not drained yet.")),
+      waiting_living_gauge_(metrics.gauge("ringside_scan_files_waiting", kWaitingHelp, {{"state", "living"}})),
+      waiting_dead_gauge_(metrics.gauge("ringside_scan_files_waiting", kWaitingHelp, {{"state", "dead"}})) {}
 
 std::optional<Scanner::FileStatus> Scanner::look_at(const SegmentDirectory& folder, const std::string& file) {
     struct stat status {};
@@ -103,6 +107,7 @@ Result<bool> Scanner::look(std::uint64_t now_ns, bool sweep) {
     }
     const std::uint64_t untold = catalog_.quarantine_overflowed() + catalog_.quarantine_untold();
     const bool more = look_through(*at, listing->entries, now_ns, sweep);
+    count_waiting();
     flooded_ = catalog_.quarantine_overflowed() + catalog_.quarantine_untold() != untold;
     if (sweep) tell_of_the_untold();
     return more;
@@ -114,8 +119,11 @@ bool Scanner::look_through(const SegmentDirectory& at, const std::vector<FolderE
                            bool sweep) {
     std::string& resume = sweep ? resume_sweep_ : resume_discover_;
     std::size_t opens_left = limits().opens_per_pass;
+    take_in_waiting(at, true, false, now_ns, &opens_left);
+    take_in_waiting(at, false, false, now_ns, &opens_left);
     for (const FolderEntry& entry : entries) {
         if (entry.kind != EntryKind::kSegment || entry.file_name < resume) continue;
+        if (living_waiting_.holds(entry) || dead_waiting_.holds(entry)) continue;
         if (catalog_.holds(entry.file_name, entry.inode)) continue;
         auto found = look_at(at, entry.file_name);
         if (!found || !catalog_.worth_opening(entry.file_name, found->stamp, sweep)) continue;
@@ -126,6 +134,8 @@ bool Scanner::look_through(const SegmentDirectory& at, const std::vector<FolderE
         take_in(at, entry, *found, now_ns);
     }
     resume.clear();
+    // Those that have died meanwhile have another room.
+    if (sweep) take_in_waiting(at, false, true, now_ns, &opens_left);
     return false;
 }
 
@@ -137,11 +147,55 @@ void Scanner::tell_of_the_untold() {
     }
 }
 
+// Gives files that wait their turn, each at most once, while there is room, or in any case.
+void Scanner::take_in_waiting(const SegmentDirectory& at, bool dead, bool without_room, std::uint64_t now_ns,
+                              std::size_t* opens_left) {
+    Waiting& waiting = dead ? dead_waiting_ : living_waiting_;
+    for (std::size_t turns = waiting.files.size(); turns > 0 && *opens_left > 0; --turns) {
+        if (!without_room && !has_room(dead)) return;
+        auto next = waiting.files.upper_bound(waiting.last);
+        if (next == waiting.files.end()) next = waiting.files.begin();
+        const FolderEntry entry = std::move(next->second);
+        waiting.files.erase(next);
+        waiting.last = entry.file_name;
+        const auto found = look_at(at, entry.file_name);
+        if (!found || found->stamp.inode != entry.inode) continue;
+        --*opens_left;
+        take_in(at, entry, *found, now_ns);
+    }
+}
+
+bool Scanner::Waiting::holds(const FolderEntry& entry) const {
+    auto found = files.find(entry.file_name);
+    return found != files.end() && found->second.inode == entry.inode;
+}
+
+// VMs that die while they are open may be more than dead_max: then they take the room of those to come.
+bool Scanner::has_room(bool dead) const {
+    std::lock_guard lock(mutex_);
+    if (dead) return dead_count_ < limits_.dead_max;
+    return tracked_.size() - dead_count_ < limits_.living_max &&
+           tracked_.size() < limits_.living_max + limits_.dead_max;
+}
+
+void Scanner::count_waiting() {
+    const std::size_t living = living_waiting_.files.size();
+    if (living > 0 && waiting_living_gauge_.value() == 0) {
+        log_warning(std::to_string(living) + " segments are left alone: as many are open as the limit of open files " +
+                    "leaves room for; raise it (LimitNOFILE=, ulimit -n), see ringside_scan_files_waiting");
+    }
+    waiting_living_gauge_.set(static_cast<double>(living));
+    waiting_dead_gauge_.set(static_cast<double>(dead_waiting_.files.size()));
+}
+
 // Names that the catalog believes in and that are not in the folder any more.
 void Scanner::forget_names(const FolderListing& listing) {
-    if (listing.cut) return;  // What was not listed may still be there.
     std::set<std::string_view> there;
     for (const FolderEntry& entry : listing.entries) there.insert(entry.file_name);
+    for (Waiting* waiting : {&living_waiting_, &dead_waiting_}) {
+        std::erase_if(waiting->files, [&](const auto& file) { return !there.contains(file.first); });
+    }
+    if (listing.cut) return;  // What was not listed may still be there.
     for (const std::string& file : catalog_.files()) {
         if (!there.contains(file) && catalog_.set_unlinked(file)) unlinked_live_.add();
     }
@@ -168,6 +222,11 @@ void Scanner::take_in(const SegmentDirectory& folder, const FolderEntry& entry, 
     }
     LiveSegment& segment = *opened.segment;
     const Life life = segment.probe().life;
+    const bool dead = life == Life::kDead;
+    if (!has_room(dead)) {
+        (dead ? dead_waiting_ : living_waiting_).files[entry.file_name] = entry;
+        return;
+    }
     if (take_in_leftover(opened, entry.file_name, life)) return;
 
     auto series = segment.series();
@@ -178,7 +237,7 @@ void Scanner::take_in(const SegmentDirectory& folder, const FolderEntry& entry, 
         const Refusal bad{QuarantineReason::kBadDirectory, layout.error().message()};
         return refuse(entry.file_name, status, entry.name, segment.condition().value_or(bad), now_ns);
     }
-    if (life == Life::kDead && !segment.settle()) {
+    if (dead && !segment.settle()) {
         if (auto bad = segment.condition()) return refuse(entry.file_name, status, entry.name, *bad, now_ns);
         return later_.add();
     }
@@ -197,7 +256,7 @@ void Scanner::take_in(const SegmentDirectory& folder, const FolderEntry& entry, 
         if (catalog_.quarantine(std::move(*refused), &info, now_ns)) log_warning(line);
         return;
     }
-    track(key, {opened.segment, entry.file_name});
+    track(key, {opened.segment, entry.file_name, info.state == VmState::kExited});
     log_info(summary(info) + " appeared");
     if (info.state != VmState::kExited) return;
     log_info(ending(info) + " before it was seen");
@@ -212,7 +271,7 @@ bool Scanner::take_in_leftover(const Opened& opened, const std::string& file, Li
     auto entry = catalog_.find(key);
     if (!entry || entry->state() != VmState::kDrained || life != Life::kDead) return false;
     (void)opened.segment->settle();  // finalise() says what is wrong with it, if anything is.
-    track(key, {opened.segment, file});
+    track(key, {opened.segment, file, true});
     dead_(key);
     return true;
 }
@@ -235,17 +294,20 @@ void Scanner::refuse(const std::string& file, const FileStatus& status, const Se
 
 Result<bool> Scanner::sweep(std::uint64_t now_ns) {
     auto more = look(now_ns, true);
+    probe_all(now_ns);
     if (!more) return more;
+    const auto at = folder();
+    for (const std::string& file : creating_) reap(*at, file, now_ns);
+    return more;
+}
+
+void Scanner::probe_all(std::uint64_t now_ns) {
     std::vector<std::pair<std::string, TrackedSegment>> all;
     {
         std::lock_guard lock(mutex_);
         all.assign(tracked_.begin(), tracked_.end());
     }
     for (const auto& [key, tracked] : all) probe(key, tracked, now_ns);
-
-    const auto at = folder();
-    for (const std::string& file : creating_) reap(*at, file, now_ns);
-    return more;
 }
 
 void Scanner::probe(const std::string& key, const TrackedSegment& tracked, std::uint64_t now_ns) {
@@ -267,6 +329,7 @@ void Scanner::probe(const std::string& key, const TrackedSegment& tracked, std::
     const VmInfo info = segment.vm();
     catalog_.set_exited(key, info, now_ns);
     log_info(ending(info));
+    set_dead(key);
     dead_(key);
 }
 
@@ -347,13 +410,26 @@ std::optional<TrackedSegment> Scanner::find(const std::string& key) const {
 }
 
 void Scanner::track(const std::string& key, TrackedSegment tracked) {
+    forget(key);
     std::lock_guard lock(mutex_);
+    dead_count_ += tracked.dead ? 1 : 0;
     tracked_[key] = std::move(tracked);
+}
+
+void Scanner::set_dead(const std::string& key) {
+    std::lock_guard lock(mutex_);
+    auto at = tracked_.find(key);
+    if (at == tracked_.end() || at->second.dead) return;
+    at->second.dead = true;
+    ++dead_count_;
 }
 
 void Scanner::forget(const std::string& key) {
     std::lock_guard lock(mutex_);
-    tracked_.erase(key);
+    auto at = tracked_.find(key);
+    if (at == tracked_.end()) return;
+    dead_count_ -= at->second.dead ? 1 : 0;
+    tracked_.erase(at);
 }
 
 }  // namespace ringside::agent

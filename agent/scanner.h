@@ -6,6 +6,8 @@
 //  C2  A VM is dead only when the kernel says so (LiveSegment::probe). It is then settled before the catalog calls it
 //      exited and the drain hears of it, so that whoever reads it from then on reads what the drain will archive.
 //  C3  Nothing here is removed but files under creation that have no writer and are old.
+//  C4  Never more than living_max + dead_max segments are open. A file without room is left alone and has its turn when
+//      room comes free, so that no number of files uses up the agent's descriptors.
 #pragma once
 
 #include <cstdint>
@@ -29,12 +31,16 @@ struct ScanLimits {
     std::uint64_t creating_max_age_ns = 300ull * 1'000'000'000;
     // Files opened in one pass: a flood of files costs passes, not one endless pass.
     std::size_t opens_per_pass = 4096;
+    // Segments that are held open at the same time, each by a descriptor. Apart, so that neither keeps the other out.
+    std::size_t living_max = 10'000;
+    std::size_t dead_max = 256;  // taken in dead, for their drain; a VM that dies while it is open stays open
 };
 
 // A segment that this agent has open. Its name may be gone or another file's by now.
 struct TrackedSegment {
     std::shared_ptr<LiveSegment> segment;
     std::string file;
+    bool dead = false;
 };
 
 class Scanner {
@@ -49,8 +55,8 @@ class Scanner {
     // Looks for names that came or went. True when files are left for another pass, which goes on where this one was;
     // false when all have had their turn. kNotFound when the folder itself is gone.
     Result<bool> discover(std::uint64_t now_ns) { return look(now_ns, false); }
-    // discover(), then asks for every live VM whether its writer still lives and whether it has registered more
-    // series, and removes old leftovers of creation.
+    // discover(), then asks for every live VM, also when the folder cannot be listed, whether its writer still lives and
+    // whether it has registered more series; removes old leftovers of creation.
     Result<bool> sweep(std::uint64_t now_ns);
 
     // Any thread.
@@ -74,6 +80,14 @@ class Scanner {
         bool regular = false;
     };
 
+    // Files without room for their segment, by name.
+    struct Waiting {
+        std::map<std::string, FolderEntry> files;
+        std::string last;  // the one whose turn was last
+
+        bool holds(const FolderEntry& entry) const;
+    };
+
     Result<bool> look(std::uint64_t now_ns, bool sweep);
     bool look_through(const SegmentDirectory& at, const std::vector<FolderEntry>& entries, std::uint64_t now_ns,
                       bool sweep);
@@ -82,15 +96,21 @@ class Scanner {
     ScanLimits limits() const;
     void take_in(const SegmentDirectory& folder, const FolderEntry& entry, const FileStatus& status,
                  std::uint64_t now_ns);
+    bool has_room(bool dead) const;
+    void take_in_waiting(const SegmentDirectory& at, bool dead, bool without_room, std::uint64_t now_ns,
+                         std::size_t* opens_left);
+    void count_waiting();
     bool take_in_leftover(const Opened& opened, const std::string& file, Life life);
     void refuse(const std::string& file, const FileStatus& status, const SegmentName& name, const Refusal& refusal,
                 std::uint64_t now_ns);
     void tell_of_the_untold();
     void forget_names(const FolderListing& listing);
+    void probe_all(std::uint64_t now_ns);
     void probe(const std::string& key, const TrackedSegment& tracked, std::uint64_t now_ns);
     void grow(const std::string& key, const LiveSegment& segment);
     void reap(const SegmentDirectory& folder, const std::string& file, std::uint64_t now_ns);
     void track(const std::string& key, TrackedSegment tracked);
+    void set_dead(const std::string& key);
 
     Catalog& catalog_;
     const std::function<void(const std::string& key)> dead_;
@@ -101,18 +121,23 @@ class Scanner {
     // files, and would never come to the last ones if discover() ended its rounds.
     std::string resume_sweep_;
     std::string resume_discover_;
+    Waiting living_waiting_;
+    Waiting dead_waiting_;
     bool flooded_ = false;  // the newest pass met more bad files than the quarantine holds, or than are told of
 
-    mutable std::mutex mutex_;  // guards the three below
+    mutable std::mutex mutex_;  // guards the four below
     std::shared_ptr<const SegmentDirectory> folder_;
     ScanLimits limits_;
     std::map<std::string, TrackedSegment> tracked_;
+    std::size_t dead_count_ = 0;  // of them
 
     MetricCounter& opened_;
     MetricCounter& later_;
     MetricCounter& reaped_;
     MetricCounter& cut_;
     MetricCounter& unlinked_live_;
+    MetricGauge& waiting_living_gauge_;
+    MetricGauge& waiting_dead_gauge_;
 };
 
 }  // namespace ringside::agent

@@ -49,9 +49,9 @@ void Delivery::deliver_part(std::span<const WireSample> samples, Halving& halvin
     ++halving.requests;
     HttpReply reply = send(samples);
     switch (judge(reply.status)) {
-        case Verdict::kRetry:
-        case Verdict::kTurnedAway: outcome.stopped = true; return;  // send() gives up only when stopped
+        case Verdict::kRetry: outcome.stopped = true; return;  // send() gives up only when stopped
         case Verdict::kAccepted: ++halving.accepted; return;
+        case Verdict::kRefused: refuse(samples, reply, halving, outcome); return;
         case Verdict::kRefusedParts: break;
     }
     bool fruitless = halving.accepted == 0 && halving.requests >= kHalvingFruitlessMax;
@@ -69,7 +69,7 @@ HttpReply Delivery::send(std::span<const WireSample> samples) {
     for (std::uint32_t attempt = 0;; ++attempt) {
         HttpReply reply = sender_.post(body, attempt);
         const Verdict verdict = judge(reply.status);
-        if (reply.aborted && is_retried(verdict)) return reply;
+        if (reply.aborted && verdict == Verdict::kRetry) return reply;
         const std::uint64_t now_ns = pacer_.now_ns();
         stats_.update([&](UpstreamStats& stats) {
             ++stats.requests;
@@ -84,26 +84,20 @@ HttpReply Delivery::send(std::span<const WireSample> samples) {
                 stats.last_error_ns = now_ns;
             }
         });
-        if (!is_retried(verdict)) {
-            const bool turned_away = std::exchange(turned_away_, false);
-            if (std::exchange(unreachable_, false) || turned_away) {
+        if (verdict != Verdict::kRetry) {
+            if (std::exchange(unreachable_, false)) {
                 log_(false, url_without_credentials(options_.url) + " answers again");
             }
             backoff_.reset();
             return reply;
         }
-        tell_of_failure(verdict, reply);
+        if (!std::exchange(unreachable_, true)) {
+            log_(true, "cannot push to " + url_without_credentials(options_.url) + ": " + answer_text(reply) +
+                           "; trying again until it works, windows wait in segments and archive");
+        }
         on_wait_();
         if (!pacer_.pause(wait_ns(reply))) return reply;
     }
-}
-
-void Delivery::tell_of_failure(Verdict verdict, const HttpReply& reply) {
-    const bool turned_away = verdict == Verdict::kTurnedAway;
-    if (std::exchange(turned_away ? turned_away_ : unreachable_, true)) return;
-    log_(true, "cannot push to " + url_without_credentials(options_.url) + ": " + answer_text(reply) +
-                   (turned_away ? "; this will not pass by itself, look at the upstream's URL and credentials" : "") +
-                   "; trying again until it works, windows wait in segments and archive");
 }
 
 std::uint64_t Delivery::wait_ns(const HttpReply& reply) {

@@ -45,7 +45,7 @@ class Delivery {
     };
 
     // Sends `samples` (not empty, one per series) until each is accepted or finally refused, or the
-    // pacer stops. Blocks, without limit while the receiver cannot be reached or takes nothing. One thread.
+    // pacer stops. Blocks, without limit while the receiver cannot be reached. One thread.
     Outcome deliver(std::span<const WireSample> samples);
 
   private:
@@ -58,7 +58,6 @@ class Delivery {
     };
     HttpReply send(std::span<const WireSample> samples);
     std::uint64_t wait_ns(const HttpReply& reply);
-    void tell_of_failure(Verdict verdict, const HttpReply& reply);
     void deliver_part(std::span<const WireSample> samples, Halving& halving, Outcome& outcome);
     void refuse(std::span<const WireSample> samples, const HttpReply& reply, Halving& halving, Outcome& outcome);
 
@@ -70,7 +69,6 @@ class Delivery {
     std::function<void()> on_wait_;
     Backoff backoff_;
     bool unreachable_ = false;  // said in the log, once until it has passed
-    bool turned_away_ = false;  // likewise
 };
 
 }  // namespace ringside::agent

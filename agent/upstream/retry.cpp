@@ -12,7 +12,7 @@ Verdict judge(int status) {
         case 409:  // Thanos: conflicting samples
         case 413:  // too large: halves may fit
         case 422: return Verdict::kRefusedParts;
-        default: return Verdict::kTurnedAway;
+        default: return Verdict::kRefused;
     }
 }
 

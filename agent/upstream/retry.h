@@ -8,16 +8,13 @@ namespace ringside::agent {
 
 enum class Verdict {
     kAccepted,
-    kRetry,         // may pass by itself: no answer, 5xx, 429
-    kTurnedAway,    // passes when somebody mends it: wrong path, no permission. Retried, for it says nothing of the
-                    // samples, and they would be lost for a token that is renewed an hour late.
+    kRetry,         // may pass: no answer, 5xx, 429
+    kRefused,       // final for the whole request, whatever is in it: wrong path, no permission
     kRefusedParts,  // final, and a part of the request may be the reason: worth halving
 };
 
 // What an HTTP status means; 0: there was no answer.
 Verdict judge(int status);
-
-inline bool is_retried(Verdict verdict) { return verdict == Verdict::kRetry || verdict == Verdict::kTurnedAway; }
 
 // Waits between tries: each drawn evenly from the upper half of a span that doubles from twice `min`
 // up to `max`, so that they grow from min to max, never leave [min, max], and the hosts of a fleet

@@ -186,41 +186,22 @@ TEST(Delivery, WaitsAsLongAsRetryAfterAsks) {
     EXPECT_LE(bench.clock.waits[4], 960 * kMs);
 }
 
-// A token that has run out or a wrong path says nothing of the samples.
-TEST(Delivery, KeepsSamplesThatAReceiverTurnsAwayUnseen) {
+TEST(Delivery, Other4xxAreFinalForTheWholeBatch) {
     for (int status : {401, 402, 403, 404, 405, 408, 410, 415, 418, 451, 301, 307}) {
         MockReceiver receiver;
-        receiver.decide([&](std::size_t number, const auto&) {
-            return number < 3 ? Answer{status, "go away", {}} : Answer{};
-        });
+        receiver.decide([&](std::size_t, const auto&) { return Answer{status, "go away", {}}; });
         Bench bench(receiver.url());
-        Delivery::Outcome outcome = bench.delivery->deliver(Batch(8).samples);
-        EXPECT_TRUE(outcome.refused.empty()) << status;
-        EXPECT_FALSE(outcome.stopped);
-        EXPECT_EQ(receiver.requests().size(), 4u) << status;
-        EXPECT_EQ(bench.clock.waits.size(), 3u);
-        EXPECT_GE(bench.clock.waits[2], 120 * kMs);  // backs off
+        Batch batch(8);
+        Delivery::Outcome outcome = bench.delivery->deliver(batch.samples);
+        EXPECT_EQ(outcome.refused.size(), 8u) << status;
+        EXPECT_EQ(receiver.requests().size(), 1u) << status;
+        EXPECT_TRUE(bench.clock.waits.empty());
         UpstreamStats stats = bench.stats.snapshot();
-        EXPECT_TRUE(stats.samples_refused.empty());
-        EXPECT_EQ(stats.samples_sent, 8u);
-        ASSERT_EQ(bench.log.size(), 2u);
-        EXPECT_TRUE(bench.log[0].warning);
+        EXPECT_EQ(stats.samples_refused.at("http_" + std::to_string(status)), 8u);
+        EXPECT_EQ(stats.samples_sent, 0u);
+        ASSERT_EQ(bench.log.size(), 1u);
         EXPECT_NE(bench.log[0].text.find("HTTP " + std::to_string(status) + ": go away"), std::string::npos);
-        EXPECT_NE(bench.log[0].text.find("URL and credentials"), std::string::npos);
-        EXPECT_NE(bench.log[1].text.find("answers again"), std::string::npos);
     }
-}
-
-TEST(Delivery, SaysThatAReceiverTurnsItAwayAlsoAfterAnOutage) {
-    MockReceiver receiver;
-    const int statuses[] = {503, 401, 503, 401, 204};
-    receiver.decide([&](std::size_t number, const auto&) { return Answer{statuses[number], "", {}}; });
-    Bench bench(receiver.url());
-    bench.delivery->deliver(Batch(1).samples);
-    ASSERT_EQ(bench.log.size(), 3u);
-    EXPECT_NE(bench.log[0].text.find("HTTP 503"), std::string::npos);
-    EXPECT_NE(bench.log[1].text.find("HTTP 401"), std::string::npos);
-    EXPECT_NE(bench.log[2].text.find("answers again"), std::string::npos);
 }
 
 // Samples with these numbers make a request fail.

@@ -14,7 +14,7 @@ constexpr std::uint64_t kSecond = 1000 * kMs;
 
 TEST(Judge, FollowsTheProtocolForEveryStatus) {
     for (int status = 100; status < 600; ++status) {
-        Verdict expected = Verdict::kTurnedAway;
+        Verdict expected = Verdict::kRefused;
         if (status / 100 == 2) expected = Verdict::kAccepted;
         if (status / 100 == 5 || status == 429) expected = Verdict::kRetry;
         if (status == 400 || status == 409 || status == 413 || status == 422) expected = Verdict::kRefusedParts;

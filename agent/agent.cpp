@@ -8,7 +8,7 @@
 #include "agent/api/grpc_server.h"
 #include "agent/api/http_pages.h"
 #include "agent/api/http_server.h"
-#include "agent/clocks.h"
+#include "agent/base/clock.h"
 #include "agent/log.h"
 #include "agent/own_metrics.h"
 

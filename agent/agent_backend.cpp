@@ -1,6 +1,6 @@
 #include "agent/agent_backend.h"
 
-#include "agent/clocks.h"
+#include "agent/base/clock.h"
 
 namespace ringside::agent {
 

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "agent/agent.h"
-#include "agent/clocks.h"
+#include "agent/base/clock.h"
 #include "agent/command_line.h"
 #include "agent/descriptors.h"
 #include "agent/log.h"

@@ -2,7 +2,7 @@
 
 #include <systemd/sd-daemon.h>
 
-#include "agent/clocks.h"
+#include "agent/base/clock.h"
 
 namespace ringside::agent {
 

@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <functional>
 
-#include "agent/clocks.h"
+#include "agent/base/clock.h"
 
 namespace ringside::agent {
 namespace {

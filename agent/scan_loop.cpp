@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "agent/clocks.h"
+#include "agent/base/clock.h"
 #include "agent/folder.h"
 #include "agent/log.h"
 

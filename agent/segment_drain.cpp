@@ -1,6 +1,6 @@
 #include "agent/segment_drain.h"
 
-#include "agent/clocks.h"
+#include "agent/base/clock.h"
 #include "agent/log.h"
 #include "agent/units.h"
 

@@ -1,6 +1,6 @@
 #include "agent/upstreams.h"
 
-#include "agent/clocks.h"
+#include "agent/base/clock.h"
 #include "agent/log.h"
 
 namespace ringside::agent {

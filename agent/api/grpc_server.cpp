@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "agent/api/services.h"
+#include "agent/base/clock.h"
 
 namespace ringside::agent {
 namespace {
@@ -24,12 +25,6 @@ constexpr int kKeepaliveTimeoutMs = 20'000;
 
 // For the last answers to leave the process.
 constexpr std::chrono::milliseconds kFlush{200};
-
-std::uint64_t realtime_ns() {
-    return static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
-            .count());
-}
 
 // Keeps the library initialised for the life of the process. When its last user goes, gRPC waits for its backup poller,
 // which may be within a poll of ten seconds: an agent that stops would hang for nothing.

@@ -1,7 +1,5 @@
 #include "agent/segment/live_segment.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -31,12 +29,6 @@ void count(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) {
 }
 
 }  // namespace
-
-std::uint64_t realtime_now_ns() {
-    struct timespec now;
-    ::clock_gettime(CLOCK_REALTIME, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * RSIDE_NS_PER_S + static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 LiveSegment::LiveSegment(std::unique_ptr<const ByteSource> source, SegmentHeader header, File file, NowFn now)
     : source_(std::move(source)),

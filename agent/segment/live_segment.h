@@ -28,7 +28,6 @@ namespace ringside::agent {
 
 // CLOCK_REALTIME in ns. May be called from any thread.
 using NowFn = std::function<std::uint64_t()>;
-std::uint64_t realtime_now_ns();
 
 // The writer's clock may lag behind the reader's by a timer tick (up to 10 ms), and a thread may be held up between
 // reading it and recording. A window that no record has closed yet counts as over only this long after its end.

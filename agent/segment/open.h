@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/base/clock.h"
 #include "agent/segment/directory.h"
 #include "agent/segment/live_segment.h"
 #include "agent/segment/refusal.h"
@@ -24,7 +25,7 @@ struct OpenOptions {
     std::function<bool(const SegmentName& name, uid_t owner)> owner_allowed;
     // Larger files are refused before anything of them is read. The format allows 4 GiB.
     std::uint64_t max_segment_bytes = std::uint64_t{256} << 20;
-    NowFn now = realtime_now_ns;
+    NowFn now = realtime_ns;
 };
 
 enum class OpenVerdict : std::uint8_t {

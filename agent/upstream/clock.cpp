@@ -1,16 +1,12 @@
 #include "agent/upstream/clock.h"
 
-#include <time.h>
-
 #include <chrono>
+
+#include "agent/base/clock.h"
 
 namespace ringside::agent {
 
-std::uint64_t Clock::now_ns() {
-    timespec now{};
-    clock_gettime(CLOCK_REALTIME, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
-}
+std::uint64_t Clock::now_ns() { return realtime_ns(); }
 
 void Clock::wait(std::unique_lock<std::mutex>& lock, std::condition_variable& condition, std::uint64_t duration_ns,
                  const std::function<bool()>& done) {

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "agent/archive/archived_vm.h"
+#include "agent/base/clock.h"
 #include "agent/base/file.h"
 #include "agent/segment/name.h"
 #include "agent/segment/open.h"
@@ -172,7 +173,7 @@ Result<SeriesData> read_tier(const agent::SeriesSource& source, std::uint32_t se
     const std::uint64_t piece = std::max<std::uint64_t>(1, kReadBytes / (4 * (kSlotWordsBesideBuckets + bucket_count)));
     const agent::VmInfo vm = source.vm();
     // Past the end by one window, so that the open one is in the last piece; back by one lap and the windows at its ends.
-    const std::uint64_t newest_ns = (vm.ended_ns != 0 ? vm.ended_ns : agent::realtime_now_ns()) + resolution_ns;
+    const std::uint64_t newest_ns = (vm.ended_ns != 0 ? vm.ended_ns : agent::realtime_ns()) + resolution_ns;
     const std::uint64_t reach_ns = (tier.slots + std::uint64_t{2}) * resolution_ns;
     agent::ReadRequest request;
     request.tier = tier_index;

@@ -9,7 +9,7 @@
 #include <fstream>
 #include <functional>
 
-#include "agent/clocks.h"
+#include "agent/base/clock.h"
 #include "agent/drain/drain.h"
 #include "agent/folder.h"
 #include "agent/log.h"

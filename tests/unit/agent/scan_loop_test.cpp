@@ -8,7 +8,7 @@
 #include <memory>
 #include <thread>
 
-#include "agent/clocks.h"
+#include "agent/base/clock.h"
 #include "tests/support/temporary_folder.h"
 
 namespace ringside::agent {

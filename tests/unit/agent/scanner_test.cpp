@@ -11,7 +11,7 @@
 #include <fstream>
 #include <utility>
 
-#include "agent/clocks.h"
+#include "agent/base/clock.h"
 #include "agent/folder.h"
 #include "agent/log.h"
 #include "tests/support/fake_source.h"

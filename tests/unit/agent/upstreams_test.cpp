@@ -4,7 +4,7 @@
 
 #include <thread>
 
-#include "agent/clocks.h"
+#include "agent/base/clock.h"
 #include "agent/log.h"
 #include "agent/upstream/cursor_store.h"
 #include "tests/support/fake_source.h"

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/base/clock.h"
 #include "agent/drain/drain.h"
 #include "agent/segment/open.h"
 #include "tests/support/memory_source.h"
@@ -120,7 +121,7 @@ class DrainRealSegment : public testing::Test {
         spec.histogram("io_seconds", 2, 1e-6, 10.0).metric("build_info", RSIDE_INFO, 1, {"version"});
         rside_segment* segment = create(spec);
         rside_error problem;
-        std::uint64_t start_ns = realtime_now_ns() - 100 * kNsPerS;
+        std::uint64_t start_ns = realtime_ns() - 100 * kNsPerS;
         rside_tick(segment, start_ns);
         const char* root[] = {"/"};
         const char* deep[] = {"/deep/er"};
@@ -150,7 +151,7 @@ class DrainRealSegment : public testing::Test {
         std::string key = vm_key(opened.segment->vm());
         OneSegment host(path_, opened.segment);
         Drain drain({}, store_, host);
-        auto archived = drain.drain_now(key, {realtime_now_ns(), 1});
+        auto archived = drain.drain_now(key, {realtime_ns(), 1});
         ASSERT_TRUE(archived.ok()) << message_of(archived);
         EXPECT_NE(access(path_.c_str(), F_OK), 0);
         EXPECT_EQ(difference(Drained(opened.segment, cause), **archived), "");
@@ -197,7 +198,7 @@ TEST_F(DrainRealSegment, ThatWentOnInTheWindowThatWasArchivedIsArchivedAnew) {
         ASSERT_NE(opened.segment, nullptr) << opened.refusal.message();
         ASSERT_TRUE(opened.segment->settle().ok());
         Drained source(opened.segment, ExitCause::kKilled);
-        auto archived = store_.add(source, source.vm(), realtime_now_ns());
+        auto archived = store_.add(source, source.vm(), realtime_ns());
         ASSERT_TRUE(archived.ok()) << message_of(archived);
         EXPECT_EQ(difference(source, **archived), "");
         EXPECT_EQ(store_.list().at(0)->read(2, {})->value.back(), added);
@@ -220,7 +221,7 @@ class DrainLongRing : public DrainRealSegment {
     static constexpr std::uint64_t kWindows = 650'000;  // recorded: the ring laps
     static constexpr std::uint64_t kOpen = kWindows - 1;
     static constexpr std::size_t kStride = 20;
-    std::uint64_t start_ns_ = (realtime_now_ns() / kNsPerS - kWindows) * kNsPerS;
+    std::uint64_t start_ns_ = (realtime_ns() / kNsPerS - kWindows) * kNsPerS;
 
     static bool silent(std::uint64_t window) { return window > 400'000 && window < 450'000; }
     static bool sets(std::uint64_t window) { return window % 3 != 2 && !silent(window); }
@@ -312,7 +313,7 @@ TEST_F(DrainLongRing, IsReadAndArchivedExactly) {
     rside_segment_close(writer, 0, "");
     OneSegment host(path_, opened.segment);
     Drain drain({}, store_, host);
-    auto archived = drain.drain_now(vm_key(opened.segment->vm()), {realtime_now_ns(), 1});
+    auto archived = drain.drain_now(vm_key(opened.segment->vm()), {realtime_ns(), 1});
     ASSERT_TRUE(archived.ok()) << message_of(archived);
     EXPECT_EQ(store_.status().unreadable_runs, 0u);
     expect_level(**archived);

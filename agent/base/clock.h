@@ -1,4 +1,4 @@
-// The two times that the agent goes by.
+// The two times that the agent goes by. Any thread.
 #pragma once
 
 #include <ctime>

@@ -102,7 +102,8 @@ class ListSeries final : public SeriesProducer<v1::ListSeriesRequest, v1::ListSe
         last_key_ = place.key;
         ++listed_;
         v1::Series* series = vm->add_series();
-        to_wire(*place.layout, (*place.rows)[place.next_row++], series);
+        const Row row = (*place.rows)[place.next_row++];
+        to_wire(*place.layout, row, walk_.created_ns(place, row), series);
         return series->ByteSizeLong() + (same_vm ? 4 : vm->vm().ByteSizeLong() + 8);
     }
     std::size_t finish(v1::ListSeriesResponse* out) override {
@@ -196,10 +197,10 @@ class ReadSeries final : public SeriesProducer<v1::ReadSeriesRequest, v1::ReadSe
                 .open_window = !request_.closed_only()};
     }
 
-    std::size_t put(const SeriesWalk::Place& place, Row row, const SeriesData& data, v1::ReadSeriesResponse* out) {
+    std::size_t put(SeriesWalk::Place& place, Row row, const SeriesData& data, v1::ReadSeriesResponse* out) {
         v1::SeriesPoints* points = out->add_series();
         to_wire(place.vm->known(), points->mutable_vm());
-        to_wire(*place.layout, row, points->mutable_series());
+        to_wire(*place.layout, row, walk_.created_ns(place, row), points->mutable_series());
         points->set_resolution_s(place.layout->schema().tiers[*tier_].resolution_s);
         to_wire(data, metric_of(place, row).kind, points);
         return points->ByteSizeLong();
@@ -234,7 +235,7 @@ class Latest final : public SeriesProducer<v1::LatestRequest, v1::LatestResponse
 
         v1::LatestValue* value = out->add_values();
         to_wire(vm_, value->mutable_vm());
-        to_wire(*place.layout, row, value->mutable_series());
+        to_wire(*place.layout, row, walk_.created_ns(place, row), value->mutable_series());
         value->set_resolution_s((*latest)->resolution_s);
         to_wire((*latest)->data, (*latest)->point, metric.kind, value);
         value->set_age_ns(now_ns > value->end_ns() ? now_ns - value->end_ns() : 0);

@@ -66,6 +66,28 @@ SeriesWalk::Place* SeriesWalk::current() {
     return nullptr;
 }
 
+std::uint64_t SeriesWalk::created_ns(Place& place, Row row) {
+    if (place.created_ns.empty()) read_created(place);
+    return place.created_ns[row];
+}
+
+// A layout is shared by many VMs and has no times: they come from the VM itself, once.
+void SeriesWalk::read_created(Place& place) {
+    place.created_ns.assign(place.layout->size(), 0);
+    const auto series = place.vm->source()->series();
+    if (!series) {
+        warn("VM " + place.key + ": it is not known when its series were registered: " + series.error().message());
+        return;
+    }
+    // Both by rising index; the VM may have registered more since the layout was made.
+    auto at = series->begin();
+    for (Row row = 0; row < place.layout->size(); ++row) {
+        const std::uint32_t index = place.layout->series_index(row);
+        while (at != series->end() && at->index < index) ++at;
+        if (at != series->end() && at->index == index) place.created_ns[row] = at->created_ns;
+    }
+}
+
 bool SeriesWalk::load() {
     if (next_key_ == keys_.size()) return false;
     std::vector<CatalogVmPtr> vms;
@@ -75,7 +97,8 @@ bool SeriesWalk::load() {
     }
     Selection selection = select(vms, selector_, api_.host);
     for (SelectedVm& selected : selection.vms) {
-        places_.push_back({selected.vm->key(), std::move(selected.layout), std::move(selected.rows), 0, selected.vm});
+        places_.push_back(
+            {selected.vm->key(), std::move(selected.layout), std::move(selected.rows), 0, selected.vm, {}});
     }
     for (std::string& warning : selection.warnings) warn(std::move(warning));
     return true;

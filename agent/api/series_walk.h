@@ -1,6 +1,6 @@
 // Walks over the series that a request selects, VM by VM, in small bites.
 //
-// Between two steps it holds names and rows only: no source, so no descriptor of a segment and no archive file. A
+// Between two steps it holds names, rows and times only: no source, so no descriptor of a segment and no archive file. A
 // reader that stalls for an hour keeps no dead VM's memory, and a VM that is drained meanwhile is read from the archive.
 #pragma once
 
@@ -32,6 +32,7 @@ class SeriesWalk {
         std::shared_ptr<const std::vector<Row>> rows;
         std::size_t next_row = 0;  // into rows: where to go on
         CatalogVmPtr vm;
+        std::vector<std::uint64_t> created_ns = {};  // of each row of the layout; empty until it is asked for
     };
 
     SeriesWalk(ApiContext& api, const Caller& caller) : api_(api), caller_(caller) {}
@@ -43,6 +44,8 @@ class SeriesWalk {
 
     // The VM at hand, with rows left to read; null when there is none in memory: then load more, or end.
     Place* current();
+    // When the series was registered. 0: not known, and the reason is among the warnings.
+    std::uint64_t created_ns(Place& place, Row row);
     // Selects series of the next few VMs; false when there are no more VMs.
     bool load();
     // Ends the step: lets go of what must not be held between two.
@@ -53,6 +56,8 @@ class SeriesWalk {
     void warn(std::string text);
 
   private:
+    void read_created(Place& place);
+
     ApiContext& api_;
     const Caller caller_;
     Selector selector_;

@@ -209,7 +209,7 @@ void to_wire(const Event& event, v1::Event* out) {
     }
 }
 
-void to_wire(const Layout& layout, Row row, v1::Series* out) {
+void to_wire(const Layout& layout, Row row, std::uint64_t created_ns, v1::Series* out) {
     const MetricInfo& metric = layout.schema().metrics[layout.metric(row)];
     out->set_index(layout.series_index(row));
     out->set_metric(metric.name);
@@ -222,6 +222,7 @@ void to_wire(const Layout& layout, Row row, v1::Series* out) {
         label->set_value(value.data(), value.size());
     }
     if (metric.kind == Kind::kHistogram) set_histogram(metric, out->mutable_histogram());
+    if (created_ns) out->set_created_ns(created_ns);
 }
 
 void to_wire(const SeriesData& data, Kind kind, v1::SeriesPoints* out) {

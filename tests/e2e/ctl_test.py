@@ -84,8 +84,16 @@ def test_show_agrees_with_the_segment(host):
     assert header["close_code"] is None and header["closed_ns"] is None  # it has not closed: that is not the code 0
     assert [(t["resolution_ns"], t["slots"], t["columns"]) for t in shown["tiers"]] == [
         (t["resolution_ns"], t["slots"], t["columns"]) for t in dumped["tiers"]]  # fmt: skip
-    assert [(s["index"], s["metric"], s["labels"]) for s in shown["series"]] == [
-        (s["index"], s["metric"], s["labels"]) for s in dumped["series"]]  # fmt: skip
+    fields = ("index", "metric", "labels", "created_ns")
+    assert [[s[field] for field in fields] for s in shown["series"]] == [
+        [s[field] for field in fields] for s in dumped["series"]]  # fmt: skip
+
+
+def test_times_of_registration_are_kept_in_the_archive(host):
+    shown = ok_json("show", "web-2", "--series", socket=host.socket)["series"]
+    (file,) = (host.agent.disk / "archive").glob("web-2.*")
+    assert shown and None not in [series["created_ns"] for series in shown]
+    assert [s["created_ns"] for s in shown] == [s["created_ns"] for s in ok_json("segment", "dump", file)["series"]]
 
 
 @pytest.mark.parametrize("tier_s", [1, 2])

@@ -62,11 +62,8 @@ AgentReport AgentBackend::report() const {
     archive.oldest_ns = status.oldest_end_ns;
     archive.max_age_s = bounds.max_age_s == kArchiveAgeWithoutLimit ? 0 : bounds.max_age_s;
     for (std::uint64_t files : status.evicted_files) archive.evicted_vms += files;
-    for (const PendingDrain& pending : parts_.drain.pending()) {
-        if (pending.failed_at == DrainStep::kArchive && pending.attempts > 0) {
-            archive.last_error = pending.last_error.message();
-        }
-    }
+    archive.last_error = status.last_error;
+    archive.last_error_ns = status.last_error_ns;
     report.archive = std::move(archive);
     report.upstreams = parts_.upstreams.reports();
     report.last_scan_ns = parts_.scan.last_scan_ns();

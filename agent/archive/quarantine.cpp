@@ -75,8 +75,8 @@ void ArchiveStore::evict_quarantined(std::uint64_t now_ns) {
     for (const Quarantined& one : quarantined_) {
         bool old = now_ns > age_ns && one.changed_ns < now_ns - age_ns;
         if (!old && over == 0) break;
-        if (!remove_file(fs_, directory_ + kQuarantine + "/" + one.name).ok()) {
-            count([](ArchiveStatus& status) { ++status.evict_errors; });
+        if (auto gone = remove_file(fs_, directory_ + kQuarantine + "/" + one.name); !gone.ok()) {
+            note_evict_error(gone.error(), now_ns);
             continue;
         }
         over -= std::min(over, one.bytes);

@@ -145,10 +145,16 @@ Result<std::shared_ptr<const ArchivedVm>> ArchiveStore::verified(const std::stri
 
 Result<std::shared_ptr<const ArchivedVm>> ArchiveStore::add(const SeriesSource& source, const VmInfo& vm,
                                                             std::uint64_t now_ns) {
-    std::string key = vm_key(vm);
-    if (auto plain = check_key(key); !plain.ok()) return plain.error();
+    if (auto plain = check_key(vm_key(vm)); !plain.ok()) return plain.error();
     std::lock_guard lock(change_mutex_);
+    Result<Vm> archived = archive(source, vm, now_ns);
+    if (!archived.ok()) note_error(archived.error(), now_ns);
+    return archived;
+}
+
+Result<ArchiveStore::Vm> ArchiveStore::archive(const SeriesSource& source, const VmInfo& vm, std::uint64_t now_ns) {
     if (auto opened = open_folder(); !opened.ok()) return opened.error();
+    const std::string key = vm_key(vm);
     Result<Vm> there = look(key, Sync::kYes);
     Vm earlier;
     if (there.ok()) {
@@ -221,7 +227,10 @@ ArchiveStatus ArchiveStore::status() const {
 std::vector<Eviction> ArchiveStore::maintain(std::uint64_t now_ns, const Needed& needed) {
     std::lock_guard lock(change_mutex_);
     std::vector<Eviction> evicted;
-    if (!open_folder().ok()) return evicted;
+    if (auto opened = open_folder(); !opened.ok()) {
+        note_error(opened.error(), now_ns);
+        return evicted;
+    }
     for (const std::string& name : std::set<std::string>(unreadable_)) load(name);
 
     std::uint64_t age_ns = bounds().max_age_s * kNsPerS;
@@ -229,22 +238,22 @@ std::vector<Eviction> ArchiveStore::maintain(std::uint64_t now_ns, const Needed&
     for (const Vm& vm : list()) {
         bool old = now_ns > age_ns && order_of(*vm).first < now_ns - age_ns;
         if (!old) break;
-        if (!is_needed(vm)) evict(vm, EvictReason::kAge, &evicted);
+        if (!is_needed(vm)) evict(vm, EvictReason::kAge, now_ns, &evicted);
     }
     evict_quarantined(now_ns);
     if (over_bytes()) {
         for (const Vm& vm : list()) {
             if (!over_bytes()) break;
-            if (!is_needed(vm)) evict(vm, EvictReason::kBytes, &evicted);
+            if (!is_needed(vm)) evict(vm, EvictReason::kBytes, now_ns, &evicted);
         }
         for (const Vm& vm : list()) {
             if (!over_bytes()) break;
-            evict(vm, EvictReason::kBytesUnsent, &evicted);
+            evict(vm, EvictReason::kBytesUnsent, now_ns, &evicted);
         }
     }
     // Without this a power cut could bring back a VM that the upstreams have forgotten.
-    if (!evicted.empty() && !sync_directory(fs_, directory_).ok()) {
-        count([](ArchiveStatus& status) { ++status.evict_errors; });
+    if (!evicted.empty()) {
+        if (auto synced = sync_directory(fs_, directory_); !synced.ok()) note_evict_error(synced.error(), now_ns);
     }
     return evicted;
 }
@@ -264,9 +273,21 @@ bool ArchiveStore::over_bytes() const {
     return status_.bytes + status_.quarantined_bytes > bounds_.max_bytes;
 }
 
-bool ArchiveStore::evict(const Vm& vm, EvictReason reason, std::vector<Eviction>* evicted) {
-    if (!remove_file(fs_, vm->path()).ok()) {
-        count([](ArchiveStatus& status) { ++status.evict_errors; });
+void ArchiveStore::note_error(const Error& error, std::uint64_t now_ns) {
+    count([&](ArchiveStatus& status) {
+        status.last_error = error.message();
+        status.last_error_ns = now_ns;
+    });
+}
+
+void ArchiveStore::note_evict_error(const Error& error, std::uint64_t now_ns) {
+    count([](ArchiveStatus& status) { ++status.evict_errors; });
+    note_error(error, now_ns);
+}
+
+bool ArchiveStore::evict(const Vm& vm, EvictReason reason, std::uint64_t now_ns, std::vector<Eviction>* evicted) {
+    if (auto removed = remove_file(fs_, vm->path()); !removed.ok()) {
+        note_evict_error(removed.error(), now_ns);
         return false;
     }
     Order order = order_of(*vm);

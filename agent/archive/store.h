@@ -66,6 +66,8 @@ struct ArchiveStatus {
     std::uint64_t written_files = 0, written_bytes = 0, write_errors = 0;
     std::uint64_t unreadable_runs = 0;  // series and tiers that the segment could not give any more
     std::uint64_t evict_errors = 0;
+    std::string last_error;           // of the newest VM that could not be archived or evicted; empty: none
+    std::uint64_t last_error_ns = 0;  // and when
 };
 
 // Safe for use by any thread; add() and maintain() run one after the other. Reading an archived VM takes no lock.
@@ -131,13 +133,16 @@ class ArchiveStore {
     Result<void> open_folder();
     void load(const std::string& name);
     enum class Sync { kNo, kYes };
+    Result<Vm> archive(const SeriesSource& source, const VmInfo& vm, std::uint64_t now_ns);
     Result<Vm> look(const std::string& key, Sync sync);
     void insert(const Vm& vm);
     void set_aside(const std::string& name, const Error& why);
     Result<void> scan_quarantine();
     void evict_quarantined(std::uint64_t now_ns);
-    bool evict(const Vm& vm, EvictReason reason, std::vector<Eviction>* evicted);
+    bool evict(const Vm& vm, EvictReason reason, std::uint64_t now_ns, std::vector<Eviction>* evicted);
     bool over_bytes() const;
+    void note_error(const Error& error, std::uint64_t now_ns);
+    void note_evict_error(const Error& error, std::uint64_t now_ns);
     template <typename Change>
     void count(Change change) {
         std::lock_guard lock(mutex_);

@@ -4,8 +4,10 @@ writer's own tally hold."""
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -204,6 +206,26 @@ def test_status_shows_quarantine_budgets_and_archive(host):
     assert document["archive"]["vms"] == 1 and document["archive"]["bytes"] > 0
     text = ok("status", socket=host.socket)
     assert "16MiB" in text and "bad." in text
+
+
+def test_status_says_what_the_archive_failed_with_and_when():
+    with scratch() as (disk, memory), contextlib.ExitStack() as stack:
+        agent = stack.enter_context(contextlib.closing(Agent(disk, memory)))
+        writer = stack.enter_context(contextlib.closing(Writer(agent.directory, "web-1", disk / "web-1.log", tiers=TIERS)))
+        writer.tell("run 5")
+
+        def archive():
+            return ok_json("status", socket=str(agent.socket))["archive"]
+
+        wait_until("the VM to be found", lambda: ok_json("ls", socket=str(agent.socket))["vms"])
+        assert archive()["last_error"] == "" and archive()["last_error_ns"] is None
+        shutil.rmtree(disk / "archive")
+        (disk / "archive").write_text("no folder")
+        killed_ns = time.time_ns()
+        writer.kill()
+        failed = wait_until("the archive to fail", lambda: archive()["last_error_ns"] and archive())
+        assert str(disk / "archive") in failed["last_error"]
+        assert killed_ns <= failed["last_error_ns"] <= time.time_ns()
 
 
 def test_somebody_else_is_told_how_to_be_let_in(host):

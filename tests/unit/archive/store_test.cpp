@@ -380,8 +380,12 @@ TEST_F(ArchiveStoreTest, OnAReadOnlyDiskServesWhatIsThere) {
     EXPECT_EQ(store.status().corrupt_files, 1u);
     MemorySource other = vm_that_ended(2, 1);
     EXPECT_EQ(code_of(store.add(other, other.info, kNow)), Code::kDenied);
-    EXPECT_TRUE(store.maintain(kNow, {}).empty());
+    EXPECT_EQ(store.status().last_error_ns, kNow);
+    EXPECT_TRUE(store.maintain(kNow + 1, {}).empty());
     EXPECT_EQ(store.status().evict_errors, 1u);
+    EXPECT_EQ(store.status().last_error_ns, kNow + 1);
+    EXPECT_NE(store.status().last_error.find(store.path_of(key(source))), std::string::npos)
+        << store.status().last_error;
     EXPECT_NE(store.find(key(source)), nullptr);
     files_.fail_when({});
     EXPECT_EQ(store.maintain(kNow, {}).size(), 1u);
@@ -397,6 +401,8 @@ TEST_F(ArchiveStoreTest, AFullDiskIsAnErrorAndLeavesNothingBehind) {
     auto added = store.add(second, second.info, kNow);
     EXPECT_EQ(code_of(added), Code::kExhausted);
     EXPECT_EQ(store.status().write_errors, 1u);
+    EXPECT_EQ(store.status().last_error, added.error().message());
+    EXPECT_EQ(store.status().last_error_ns, kNow);
     EXPECT_EQ(names(), std::vector<std::string>{key(first) + ".rsa"});
     EXPECT_EQ(store.find(key(second)), nullptr);
     files_.fail_when({});

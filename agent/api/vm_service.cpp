@@ -92,6 +92,16 @@ grpc::Status drain_status(const Error& error) {
     return to_status(grpc::StatusCode::FAILED_PRECONDITION, error.message(), v1::ERROR_REASON_VM_IS_LIVE);
 }
 
+// The first failure, with what became of the others: an error comes without a response.
+grpc::Status drains_status(Error first, const VmInfo& failed, std::size_t drained_count, std::size_t count) {
+    if (count > 1) {
+        first.context = (failed.component.empty() ? "the VMM itself" : "component " + failed.component) + ": " +
+                        first.context + " (" + std::to_string(drained_count) + " of the VM's " + std::to_string(count) +
+                        " segments are drained now)";
+    }
+    return drain_status(first);
+}
+
 grpc::Status drain(ApiContext& api, const Caller& caller, const v1::DrainRequest& request,
                    v1::DrainResponse* response) {
     if (!caller.is_operator) return operators_only("Drain", caller.uid);
@@ -107,16 +117,20 @@ grpc::Status drain(ApiContext& api, const Caller& caller, const v1::DrainRequest
     }
     if (wanted.empty()) wanted.push_back(found.back());
 
-    grpc::Status failure = grpc::Status::OK;
+    std::optional<Error> first;
+    CatalogVmPtr failed;
     for (const CatalogVmPtr& vm : wanted) {
         auto drained = api.backend.drain(vm->key());
-        if (!drained) {
-            if (failure.ok()) failure = drain_status(drained.error());
-            continue;
+        if (drained) {
+            to_wire(**drained, api.backend.extras(**drained), api.now_ns(), response->add_vms());
+        } else if (!first) {
+            first = drained.error();
+            failed = vm;
         }
-        to_wire(**drained, api.backend.extras(**drained), api.now_ns(), response->add_vms());
     }
-    return failure;
+    if (!first) return grpc::Status::OK;
+    const auto drained_count = static_cast<std::size_t>(response->vms_size());
+    return drains_status(*first, failed->known(), drained_count, wanted.size());
 }
 
 class VmService final : public v1::VmService::CallbackService {

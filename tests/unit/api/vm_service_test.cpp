@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <future>
@@ -239,6 +240,27 @@ TEST_F(VmServiceTest, RefusesToDrainALiveVm) {
     EXPECT_EQ(client.drain(request, &response).error_code(), grpc::StatusCode::NOT_FOUND);
     request.set_vm_id("");
     EXPECT_EQ(client.drain(request, &response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(VmServiceTest, SaysWhichComponentCouldNotBeDrainedAndHowManyWere) {
+    fixture.backend.exit(
+        fixture.backend.add({.vm_id = "web-3", .uid = 1, .component = "net", .epoch = 0x66, .seed = 5}),
+        ExitCause::kKilled);
+    fixture.backend.add({.vm_id = "web-3", .uid = 1, .component = "disk", .epoch = 0x67, .seed = 5});
+    v1::DrainRequest request;
+    request.set_vm_id("web-3");
+    v1::DrainResponse response;
+    const grpc::Status status = client.drain(request, &response);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+    EXPECT_EQ(info_of(status).reason(), v1::ERROR_REASON_VM_IS_LIVE);
+    EXPECT_THAT(status.error_message(), testing::StartsWith("component disk: VM web-3"));
+    EXPECT_THAT(status.error_message(), testing::EndsWith("(1 of the VM's 2 segments are drained now)"));
+    v1::GetVmRequest net;
+    net.set_vm_id("web-3");
+    net.set_component("net");
+    v1::GetVmResponse now;
+    ASSERT_TRUE(client.get_vm(net, &now).ok());
+    EXPECT_EQ(now.vms(0).state(), v1::VM_STATE_DRAINED);
 }
 
 TEST_F(VmServiceTest, PassesOnWhyADrainFailed) {

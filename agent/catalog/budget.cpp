@@ -1,5 +1,8 @@
 #include "agent/catalog/budget.h"
 
+#include <cstdio>
+#include <iterator>
+
 #include "agent/base/bytes.h"
 
 namespace ringside::agent {
@@ -17,6 +20,21 @@ const char* budget_subject(BudgetKind kind) {
         case BudgetKind::kAdmitted: return "bytes, series or label bytes admitted for this VM";
     }
     return "budget";
+}
+
+// "12", and of bytes "16777216 (16.0 MiB)": the exact number too, for two that look alike may be one byte apart.
+std::string amount_text(BudgetKind kind, std::uint64_t amount) {
+    std::string text = std::to_string(amount);
+    const bool bytes = kind == BudgetKind::kVmBytes || kind == BudgetKind::kVmLabelBytes ||
+                       kind == BudgetKind::kHostBytes || kind == BudgetKind::kHostLabelBytes;
+    if (!bytes || amount < 1024) return text;
+    const char* const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    double scaled = static_cast<double>(amount) / 1024;
+    std::size_t unit = 0;
+    for (; scaled >= 1024 && unit + 1 < std::size(units); ++unit) scaled /= 1024;
+    char rounded[16];
+    std::snprintf(rounded, sizeof rounded, "%.1f", scaled);
+    return text + " (" + rounded + " " + units[unit] + ")";
 }
 
 }  // namespace
@@ -55,10 +73,21 @@ const char* budget_name(BudgetKind kind) {
 }
 
 std::string OverBudget::message() const {
-    std::string text = "over budget: at most " + std::to_string(limit) + " " + budget_subject(kind) + " are allowed, " +
-                       std::to_string(used) + " are taken and " + std::to_string(asked) + " were asked for; ";
-    if (kind == BudgetKind::kAdmitted) return text + "admit the VM again with what it needs";
-    return text + "end or drain other VMs, or raise the agent's option " + budget_name(kind);
+    std::string text = "over budget: at most " + amount_text(kind, limit) + " " + budget_subject(kind) +
+                       " are allowed, " + amount_text(kind, used) + " are taken and " + amount_text(kind, asked) +
+                       " were asked for; ";
+    const std::string raise = std::string("raise the agent's option ") + budget_name(kind);
+    switch (kind) {
+        case BudgetKind::kAdmitted: return text + "admit the VM again with what it needs";
+        case BudgetKind::kVmBytes:
+        case BudgetKind::kVmSeries:
+        case BudgetKind::kVmLabelBytes: return text + "give the VM a smaller schema, or " + raise;
+        case BudgetKind::kHostBytes:
+        case BudgetKind::kHostSeries:
+        case BudgetKind::kHostLabelBytes:
+        case BudgetKind::kHostSegments: break;
+    }
+    return text + "end or drain other VMs, or " + raise;
 }
 
 std::optional<OverBudget> first_over(std::initializer_list<OverBudget> lines) {

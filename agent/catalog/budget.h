@@ -61,7 +61,7 @@ struct OverBudget {
     std::uint64_t used = 0;  // by others already
     std::uint64_t asked = 0;
 
-    // "the segments of one VM may take 64 MiB (option vm-bytes); 0 are used and 128 MiB asked for"
+    // What does not fit, and the next step.
     std::string message() const;
 };
 

@@ -11,13 +11,6 @@ auto rank(const VmInfo& vm) { return std::tie(vm.vm_id, vm.component, vm.created
 
 }  // namespace
 
-const CatalogVm* CatalogView::find(const std::string& key) const {
-    for (const CatalogVmPtr& vm : vms) {
-        if (vm->key() == key) return vm.get();
-    }
-    return nullptr;
-}
-
 Catalog::Catalog(CatalogOptions options, EventBus& events)
     : events_(events),
       quarantine_max_(options.quarantine_max),

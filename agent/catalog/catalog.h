@@ -37,8 +37,6 @@ inline constexpr const char* kReasonEpochSeen = "epoch-seen";
 
 struct CatalogView {
     std::vector<CatalogVmPtr> vms;  // by vm_id, component, begin of the epoch, epoch
-
-    const CatalogVm* find(const std::string& key) const;
 };
 
 // A checked segment at the door.

@@ -184,13 +184,14 @@ TEST_F(CatalogTest, ListsVmsInOrderAndKeepsAViewAsItWas) {
     EXPECT_EQ(second->vms[2]->known().vm_id, "vm-1.b");
     EXPECT_EQ(second->vms[3]->known().vm_id, "vm-10");
     EXPECT_EQ(catalog.view(), second);
-    EXPECT_NE(second->find(vm_key(later)), nullptr);
-    EXPECT_EQ(second->find("nobody"), nullptr);
 }
 
 TEST_F(CatalogTest, RefusesAVmOverItsBudget) {
     EXPECT_EQ(add(owned("vm-1", 1000, 5 * kMiB)), "over-budget");
-    EXPECT_NE(last_detail.find("vm-bytes"), std::string::npos) << last_detail;
+    EXPECT_EQ(
+        last_detail,
+        "over budget: at most 4194304 (4.0 MiB) bytes of one VM's segments are allowed, 0 are taken and 5242880 (5.0 "
+        "MiB) were asked for; give the VM a smaller schema, or raise the agent's option vm-bytes");
     EXPECT_EQ(catalog.usage().segment_count, 0u);
     EXPECT_EQ(event_log().size(), 1u);
 }

@@ -181,6 +181,12 @@ def test_show_lists_series_that_match(agent):
         ("__name__", Matcher.OP_EQUAL, "r_bytes_total"), ("op", Matcher.OP_NOT_REGEX, "x.*")]  # fmt: skip
     assert request.vms.epoch == EPOCH
     assert ok_csv("show", "vm-1", "--series", socket=agent.socket)[1]["metric"] == "r_bytes_total"
+    document = ok_json("show", "vm-1", "--series", socket=agent.socket)
+    assert document["upstreams"] == []
+    for name in ("vms", "tiers", "metrics", "upstreams", "series"):
+        rows = ok_csv("show", "vm-1", "--section", name, socket=agent.socket)
+        assert [list(row) for row in rows] == [list(row) for row in document[name]], name
+    assert "ACKNOWLEDGED" in ok("show", "vm-1", "--section", "upstreams", socket=agent.socket)
 
 
 def test_drain_prints_the_vm_as_it_is_now(agent):
@@ -282,6 +288,13 @@ def test_status_shows_every_part(agent):
     assert document["upstreams"][0]["lag_ns"] is None and document["archive"]["max_age_ns"] == 1296000 * S
     assert document["agent"]["caller_is_operator"] is True
     assert len(ok_csv("status", socket=agent.socket)) == 1
+    for name in set(document) - {"version", "kind"}:
+        wanted = document[name] if isinstance(document[name], list) else [document[name]]
+        rows = ok_csv("status", "--section", name, socket=agent.socket)
+        assert [list(row) for row in rows] == [list(row) for row in wanted], name
+        assert set(ok_json("status", "--section", name, socket=agent.socket)) == {"version", "kind", name}
+    table = ok("status", "--section", "budgets", socket=agent.socket)
+    assert "host_bytes" in table and "UPTIME" not in table
 
 
 def test_status_for_one_who_is_no_operator_leaves_unknown_what_is_kept_from_it(agent):

@@ -65,7 +65,13 @@ def memory():
         (("read", "vm-1", "--begin", "-1m", "--last", "5m"), ["--begin", "--last"]),
         (("read", "vm-1", "--columns", "count,bucket"), ["`bucket` is not one of", "did you mean buckets?"]),
         (("stat", "vm-1", "fast"), ["`fast` is not a duration"]),
-        (("stat", "vm-1", "1s", "many"), ["COUNT", "many"]),
+        (("stat", "vm-1", "0s"), ["INTERVAL", "`0s` is no time at all"]),
+        (("stat", "vm-1", "1s", "many"), ["COUNT: `many` is not a whole number from 0 to 18446744073709551615"]),
+        (("events", "--count", "x"), ["--count: `x` is not a whole number from 0 to"]),
+        (("events", "--count", "18446744073709551616"), ["is not a whole number"]),
+        (("admit", "vm-1", "--uid", "4294967296"), ["--uid: `4294967296` is not a whole number from 0 to 4294967295"]),
+        (("status", "--section", "budget"), ["`budget` is not one of agent, vms_by_state, budgets, archive, upstreams", "did you mean budgets?"]),
+        (("show", "vm-1", "--section", "x"), ["`x` is not one of vms, tiers, metrics, upstreams", "series"]),
         (("stat", "vm-1", "--columns", "a_total:speed"), ["`speed` is no function", "rate, increase"]),
         (("stat", "vm-1", "--columns", "a_total:p200"), ["`p200` is no function"]),
         (("stat", "vm-1", "--columns", "{a=\"b\"}"), ["it names no metric"]),
@@ -232,6 +238,15 @@ def test_show_lists_every_metric():
     histogram = next(row for row in rows if row["kind"] == "histogram")
     counter = next(row for row in rows if row["kind"] == "counter")
     assert float(histogram["histogram_lowest"]) == 1e-6 and counter["histogram_lowest"] == ""
+
+
+@pytest.mark.parametrize("command", [("schema", "show"), ("schema", "size")])
+@pytest.mark.parametrize("section", ["schema", "tiers", "metrics"])
+def test_each_section_of_a_schema_is_a_csv(command, section):
+    whole = ok_json(*command, "vmm")[section]
+    rows = ok_csv(*command, "vmm", "--section", section)
+    wanted = [whole] if isinstance(whole, dict) else whole
+    assert [list(row) for row in rows] == [list(row) for row in wanted]
 
 
 # --- provision --------------------------------------------------------------------------------------------------------

@@ -119,6 +119,8 @@ def test_dump_chooses_series_tiers_and_columns(memory):
         assert "value" in document["points"][0] and "sum" not in document["points"][0]
         assert "points" not in ok_json("segment", "dump", path)
         assert [row["metric"] for row in ok_csv("segment", "dump", path)] == [s["metric"] for s in ok_json("segment", "dump", path)["series"]]
+        assert [row["metric"] for row in ok_csv("segment", "dump", path, "--section", "metrics")] == [m["metric"] for m in document["metrics"]]
+        assert ok_csv("segment", "dump", path, "--section", "header")[0]["vm_id"] == document["header"]["vm_id"]
         text = ok("segment", "dump", path, "--series", "t_latency_seconds")
         assert "histogram in seconds, windows of 1s" in text and "VM_ID" in text and not re.search(r"^TIME.*BUCKETS", text, re.M)
         buckets = ok_json("segment", "dump", path, "--series", 't_latency_seconds{thread="0"}', "--tier", "10s")["points"][-1]["buckets"]

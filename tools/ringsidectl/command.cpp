@@ -2,9 +2,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <ctime>
 #include <utility>
 
+#include "agent/base/clock.h"
 #include "libwriter/toml/nearest.h"
 #include "tools/ringsidectl/text.h"
 
@@ -36,7 +36,7 @@ std::function<Result<void>(const std::string&)> storing(To& to, Parse parse) {
     return [&to, parse](const std::string& text) -> Result<void> {
         const auto value = parse(text);
         if (!value) return value.error();
-        to = *value;
+        to = static_cast<To>(*value);
         return {};
     };
 }
@@ -96,11 +96,14 @@ Option Command::texts(const std::string& name, std::vector<std::string>& values,
 }
 
 Option Command::number(const std::string& name, std::uint64_t& value, const std::string& help) {
-    return {app_->add_option(name, value, help)->type_name(is_positional(name) ? "" : "N"), session_};
+    Option option = parsed(name, help, storing(value, [](const std::string& text) { return parse_count(text); }));
+    return is_positional(name) ? option : option.type("N");
 }
 
 Option Command::number(const std::string& name, std::uint32_t& value, const std::string& help) {
-    return {app_->add_option(name, value, help)->type_name(is_positional(name) ? "" : "N"), session_};
+    Option option =
+        parsed(name, help, storing(value, [](const std::string& text) { return parse_count(text, UINT32_MAX); }));
+    return is_positional(name) ? option : option.type("N");
 }
 
 Option Command::parsed(const std::string& name, const std::string& help,
@@ -134,7 +137,11 @@ Option Command::words(const std::string& name, std::vector<std::string>& values,
 }
 
 Option Command::duration(const std::string& name, std::uint64_t& ns, const std::string& help) {
-    Option option = parsed(name, help, storing(ns, [](const std::string& text) { return parse_duration_ns(text); }));
+    Option option = parsed(name, help, storing(ns, [](const std::string& text) -> Result<std::uint64_t> {
+                               auto span = parse_duration_ns(text);
+                               if (span && *span == 0) return error(Code::kInvalid, "`" + text + "` is no time at all");
+                               return span;
+                           }));
     return is_positional(name) ? option : option.type("DURATION");
 }
 
@@ -159,10 +166,10 @@ void add_vm_choice(Command& command, VmChoice& choice) {
     command.text("--epoch", choice.epoch, "This life of the VM, or its first digits; else the newest").type("HEX");
 }
 
-std::uint64_t now_ns() {
-    std::timespec now{};
-    clock_gettime(CLOCK_REALTIME, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+void add_section_choice(Command& command, std::string& section, const std::vector<std::string>& names) {
+    command.word("--section", section, names, "Print only this section, which makes each of them a CSV").type("NAME");
 }
+
+std::uint64_t now_ns() { return agent::realtime_ns(); }
 
 }  // namespace ringside::ctl

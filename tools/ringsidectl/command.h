@@ -61,7 +61,7 @@ class Command {
                 const std::string& help);
     Option words(const std::string& name, std::vector<std::string>& values, const std::vector<std::string>& words,
                  const std::string& help);
-    // A span such as 5m in ns; a size such as 64KiB; a time such as -5m or 2026-11-21T20:40:55Z in ns since 1970.
+    // A span such as 5m in ns, above zero; a size such as 64KiB; a time such as -5m or 2026-11-21T20:40:55Z in ns since 1970.
     Option duration(const std::string& name, std::uint64_t& ns, const std::string& help);
     Option bytes(const std::string& name, std::optional<std::uint64_t>& bytes, const std::string& help);
     Option time(const std::string& name, std::optional<std::uint64_t>& ns, const std::string& help);
@@ -78,6 +78,9 @@ struct VmChoice {
     std::string epoch;
 };
 void add_vm_choice(Command& command, VmChoice& choice);
+
+// --section: which of the answer's sections to print, for Document::keep(); else all, and in CSV the one that matters most.
+void add_section_choice(Command& command, std::string& section, const std::vector<std::string>& names);
 
 // One file each.
 void add_admit(Command& root, const Session& session);  // admit, release, admissions

@@ -133,6 +133,12 @@ std::string csv_header(const std::vector<Column>& columns) {
 
 }  // namespace
 
+void Document::keep(const std::string& section) {
+    if (section.empty()) return;
+    std::erase_if(sections, [&](const Section& one) { return one.name != section; });
+    csv = 0;
+}
+
 std::string labels_text(const Labels& labels) {
     if (labels.empty()) return {};
     std::string out = "{";

@@ -71,6 +71,9 @@ struct Document {
     std::string kind;
     std::vector<Section> sections = {};
     std::size_t csv = 0;
+
+    // Leaves out all but the section of this name, which must be there; "" leaves all in.
+    void keep(const std::string& section);
 };
 
 class Output {

@@ -70,15 +70,17 @@ Section metric_costs_section(const SchemaCost& cost) {
     return section;
 }
 
-int run_size(const Session& session, const std::string& name, std::uint64_t vms) {
+int run_size(const Session& session, const std::string& name, std::uint64_t vms, const std::string& section) {
     const auto cost = schema_cost(name);
     if (!cost) return fail(cost.error());
     if (vms > 0 && cost->segment_bytes > UINT64_MAX / vms) {
         return fail(kExitUsage, "--vms " + std::to_string(vms) + " is more than 64 bits of bytes can hold");
     }
+    Document document{.kind = "schema_size",
+                      .sections = {schema_section(*cost, vms), tiers_section(*cost), metric_costs_section(*cost)}};
+    document.keep(section);
     Output output = session.output();
-    output.print({.kind = "schema_size",
-                  .sections = {schema_section(*cost, vms), tiers_section(*cost), metric_costs_section(*cost)}});
+    output.print(document);
     return finish(output);
 }
 
@@ -125,7 +127,7 @@ Section show_tiers_section(const rside_schema& schema) {
     return section;
 }
 
-int run_show(const Session& session, const std::string& name, bool toml) {
+int run_show(const Session& session, const std::string& name, bool toml, const std::string& section) {
     const auto schema = load_schema(name);
     if (!schema) return fail(schema.error());
     Output output = session.output();
@@ -135,21 +137,23 @@ int run_show(const Session& session, const std::string& name, bool toml) {
         return finish(output);
     }
     const SchemaCost cost = cost_of(**schema);
-    output.print(
-        {.kind = "schema",
-         .sections = {{.name = "schema",
-                       .columns = {{"name"},
-                                   {"version", Unit::kNumber},
-                                   {"hash"},
-                                   {"series_capacity", Unit::kNumber},
-                                   {"segment_bytes", Unit::kBytes},
-                                   {"label_arena_bytes", Unit::kBytes}},
-                       .rows = {{cost.name, std::uint64_t{cost.version}, hash_text(cost.hash),
-                                 std::uint64_t{cost.series_capacity}, cost.segment_bytes, cost.label_arena_bytes}},
-                       .single = true},
-                      show_tiers_section(**schema),
-                      metrics_section(**schema)},
-         .csv = 2});
+    Document document{
+        .kind = "schema",
+        .sections = {{.name = "schema",
+                      .columns = {{"name"},
+                                  {"version", Unit::kNumber},
+                                  {"hash"},
+                                  {"series_capacity", Unit::kNumber},
+                                  {"segment_bytes", Unit::kBytes},
+                                  {"label_arena_bytes", Unit::kBytes}},
+                      .rows = {{cost.name, std::uint64_t{cost.version}, hash_text(cost.hash),
+                                std::uint64_t{cost.series_capacity}, cost.segment_bytes, cost.label_arena_bytes}},
+                      .single = true},
+                     show_tiers_section(**schema),
+                     metrics_section(**schema)},
+        .csv = 2};
+    document.keep(section);
+    output.print(document);
     return finish(output);
 }
 
@@ -211,15 +215,21 @@ void add_schema(Command& root, const Session& session) {
     auto vms = std::make_shared<std::uint64_t>(1);
     size.text("SCHEMA", *size_of, what).required().hint({Hint::kFile});
     size.number("--vms", *vms, "For this many VMs").shows("1");
-    size.footer("CSV has the line of the schema; tiers and metrics are in the table and in JSON.");
-    size.run([&session, size_of, vms] { return run_size(session, *size_of, *vms); });
+    const std::vector<std::string> sections{"schema", "tiers", "metrics"};
+    auto size_section = std::make_shared<std::string>();
+    add_section_choice(size, *size_section, sections);
+    size.footer("CSV has the line of the schema, or the section that is named.");
+    size.run([&session, size_of, vms, size_section] { return run_size(session, *size_of, *vms, *size_section); });
 
     Command show = schema.add("show", "Show a schema's tiers and metrics");
     auto shown = std::make_shared<std::string>();
     auto toml = std::make_shared<bool>(false);
     show.text("SCHEMA", *shown, what).required().hint({Hint::kFile});
     show.flag("--toml", *toml, "Print it as TOML, to be copied and changed");
-    show.run([&session, shown, toml] { return run_show(session, *shown, *toml); });
+    auto shown_section = std::make_shared<std::string>();
+    add_section_choice(show, *shown_section, sections);
+    show.footer("CSV has the metrics, or the section that is named.");
+    show.run([&session, shown, toml, shown_section] { return run_show(session, *shown, *toml, *shown_section); });
 }
 
 }  // namespace ringside::ctl

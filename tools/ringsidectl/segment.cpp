@@ -22,6 +22,7 @@ struct DumpOptions {
     std::optional<std::string> series;
     std::string tier;  // empty: the finest
     std::vector<std::string> columns;
+    std::string section;
 };
 
 // --- verify -----------------------------------------------------------------------------------------------------------
@@ -273,6 +274,7 @@ int run_dump(const Session& session, const DumpOptions& options) {
             document.csv = document.sections.size() - 1;
         }
     }
+    document.keep(options.section);
     Output output = session.output();
     output.print(document);
     for (const std::string& warning : warnings) note(warning);
@@ -303,7 +305,8 @@ void add_dump(Command& segment, const Session& session) {
                 })
         .type("DURATION|all");
     dump.words("--columns", options->columns, column_words(), "Only these columns");
-    dump.footer("CSV has the windows, or without --series and --tier the series.");
+    add_section_choice(dump, options->section, {"header", "schema", "tiers", "metrics", "series"});
+    dump.footer("CSV has the windows, or without --series and --tier the series, or the section that is named.");
     dump.run([&session, options] { return run_dump(session, *options); });
 }
 

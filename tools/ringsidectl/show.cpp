@@ -15,6 +15,7 @@ struct Options {
     VmChoice vm;
     bool series = false;
     std::string selector;
+    std::string section;
 };
 
 Section vms_section(const std::vector<v1::Vm>& vms) {
@@ -176,14 +177,17 @@ int run(const Session& session, const Options& options) {
     Document document{.kind = "vm", .sections = {vms_section(*vms), tiers_section(*vms), metrics_section(*vms)}};
     document.sections[0].as_records = true;
     Section upstreams = upstreams_section(*vms);
-    if (!upstreams.rows.empty() || session.format != Format::kTable) document.sections.push_back(std::move(upstreams));
+    if (!upstreams.rows.empty() || session.format != Format::kTable || options.section == upstreams.name) {
+        document.sections.push_back(std::move(upstreams));
+    }
     Client::Warnings warnings;
-    if (options.series || !options.selector.empty()) {
+    if (options.series || !options.selector.empty() || options.section == "series") {
         auto series = series_section(client, options, *vms, warnings);
         if (!series) return fail(series.error());
         document.sections.push_back(std::move(*series));
         document.csv = document.sections.size() - 1;
     }
+    document.keep(options.section);
     Output output = session.output();
     output.print(document);
     for (const std::string& warning : warnings) note(warning);
@@ -197,6 +201,7 @@ void add_show(Command& root, const Session& session) {
     auto options = std::make_shared<Options>();
     add_vm_choice(command, options->vm);
     command.flag("--series", options->series, "Also its series; in CSV only they are printed");
+    add_section_choice(command, options->section, {"vms", "tiers", "metrics", "upstreams", "series"});
     add_selector(command, "--match", options->selector, "Only the series that match, such as 'name{label=\"value\"}'");
     command.run([&session, options] { return run(session, *options); });
 }

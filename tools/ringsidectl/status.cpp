@@ -123,17 +123,18 @@ Section quarantined_section(const v1::GetStatusResponse& status) {
     return section;
 }
 
-int run(const Session& session) {
+int run(const Session& session, const std::string& section) {
     Client client(session.socket, session.timeout_ns);
     const auto status = client.status();
     if (!status) return fail(status.error());
-    Document document{.kind = "status", .sections = {agent_section(*status)}};
-    for (Section& section :
-         std::vector<Section>{states_section(*status), budgets_section(*status, session.format),
-                              archive_section(*status), upstreams_section(*status), quarantined_section(*status)}) {
-        // A table leaves out what is empty; JSON has every key always.
-        if (session.format == Format::kTable && section.rows.empty()) continue;
-        document.sections.push_back(std::move(section));
+    Document document{
+        .kind = "status",
+        .sections = {agent_section(*status), states_section(*status), budgets_section(*status, session.format),
+                     archive_section(*status), upstreams_section(*status), quarantined_section(*status)}};
+    document.keep(section);
+    // A table leaves out what is empty, unless it was asked for; JSON has every key always.
+    if (session.format == Format::kTable && section.empty()) {
+        std::erase_if(document.sections, [](const Section& one) { return one.rows.empty(); });
     }
     Output output = session.output();
     output.print(document);
@@ -143,8 +144,12 @@ int run(const Session& session) {
 }  // namespace
 
 void add_status(Command& root, const Session& session) {
-    root.add("status", "Show the agent: budgets, archive, upstreams, and segments in quarantine with the reason")
-        .run([&session] { return run(session); });
+    Command command =
+        root.add("status", "Show the agent: budgets, archive, upstreams, and segments in quarantine with the reason");
+    auto section = std::make_shared<std::string>();
+    add_section_choice(command, *section, {"agent", "vms_by_state", "budgets", "archive", "upstreams", "quarantined"});
+    command.footer("CSV has the agent itself, or the section that is named.");
+    command.run([&session, section] { return run(session, *section); });
 }
 
 }  // namespace ringside::ctl

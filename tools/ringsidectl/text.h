@@ -41,6 +41,9 @@ std::string value_text(double value, std::string_view unit, bool per_second = fa
 // The unit that a table's heading shows: "B", "s", "B/s", "s/s", "1/s", "" for a plain number.
 std::string unit_text(std::string_view unit, bool per_second = false);
 
+// "90" and nothing but digits, at most `max`. kInvalid for all else.
+Result<std::uint64_t> parse_count(std::string_view text, std::uint64_t max = UINT64_MAX);
+
 // "90s", "1h30m", "250ms", "1.5h"; a bare number is seconds. kInvalid for all else, for negative
 // values and for what does not fit 64 bits of ns.
 Result<std::uint64_t> parse_duration_ns(std::string_view text);

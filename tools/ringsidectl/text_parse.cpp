@@ -194,6 +194,13 @@ std::optional<std::uint64_t> time_ns(std::string_view text, std::uint64_t now_ns
 
 }  // namespace
 
+Result<std::uint64_t> parse_count(std::string_view text, std::uint64_t max) {
+    std::uint64_t count = 0;
+    const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), count);
+    if (fault == std::errc() && end == text.data() + text.size() && count <= max) return count;
+    return error(Code::kInvalid, "`" + std::string(text) + "` is not a whole number from 0 to " + std::to_string(max));
+}
+
 Result<std::uint64_t> parse_duration_ns(std::string_view text) {
     const auto ns = duration_ns(stripped(text));
     if (!ns) {

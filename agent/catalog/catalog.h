@@ -66,7 +66,7 @@ struct CatalogOptions {
     Budgets budgets;
     // More than host-segments, so that a host all of whose VMs are refused still remembers each. About half a KiB each.
     std::size_t quarantine_max = 16384;
-    NewsBudget::Limits quarantine_news;
+    NewsBudget::Limits quarantine_news = {};
     // Owners that may have segments beside a VM's own user: root and the agent.
     std::set<std::uint32_t> trusted_uids = {0};
 };

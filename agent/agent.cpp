@@ -212,7 +212,8 @@ bool Agent::healthy() const {
 
 std::string Agent::status() const {
     std::uint64_t counts[4] = {};
-    for (const CatalogVmPtr& vm : catalog_.view()->vms) ++counts[static_cast<std::size_t>(vm->state())];
+    const auto view = catalog_.view();
+    for (const CatalogVmPtr& vm : view->vms) ++counts[static_cast<std::size_t>(vm->state())];
     std::string text;
     for (VmState state : {VmState::kProvisioned, VmState::kRunning, VmState::kExited, VmState::kDrained}) {
         text += std::to_string(counts[static_cast<std::size_t>(state)]) + " " + vm_state_name(state) + ", ";

@@ -15,7 +15,8 @@ constexpr VmState kStates[] = {VmState::kProvisioned, VmState::kRunning, VmState
 
 std::vector<MetricSample> vms_by_state(const Catalog& catalog) {
     std::uint64_t counts[4] = {};
-    for (const CatalogVmPtr& vm : catalog.view()->vms) ++counts[static_cast<std::size_t>(vm->state())];
+    const auto view = catalog.view();
+    for (const CatalogVmPtr& vm : view->vms) ++counts[static_cast<std::size_t>(vm->state())];
     std::vector<MetricSample> samples;
     for (VmState state : kStates) {
         samples.push_back(

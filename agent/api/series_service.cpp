@@ -144,7 +144,8 @@ class ReadSeries final : public SeriesProducer<v1::ReadSeriesRequest, v1::ReadSe
         for (const std::string& key : walk_.keys()) {
             const CatalogVmPtr vm = api_.backend.find(key);
             if (!vm) continue;
-            for (const TierInfo& tier : vm->source()->schema()->tiers) {
+            const auto schema = vm->source()->schema();
+            for (const TierInfo& tier : schema->tiers) {
                 if (tier.resolution_s == request_.resolution_s()) return grpc::Status::OK;
                 there.insert(tier.resolution_s);
             }

@@ -18,7 +18,8 @@ constexpr std::array kStates = {VmState::kProvisioned, VmState::kRunning, VmStat
 
 void count_states(const Backend& backend, const Caller& caller, v1::GetStatusResponse* out) {
     std::array<std::uint64_t, kStates.size()> counts{};
-    for (const CatalogVmPtr& vm : backend.view()->vms) {
+    const auto view = backend.view();
+    for (const CatalogVmPtr& vm : view->vms) {
         if (caller.may_see(vm->known().uid)) ++counts[static_cast<std::size_t>(vm->state())];
     }
     for (VmState state : kStates) {

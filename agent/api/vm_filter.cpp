@@ -70,7 +70,8 @@ grpc::Status parse_filter(const std::string& vm_id, const std::optional<std::str
 
 std::vector<CatalogVmPtr> visible_vms(const Backend& backend, const VmFilter& filter, const Caller& caller) {
     std::vector<CatalogVmPtr> found;
-    for (const CatalogVmPtr& vm : backend.view()->vms) {
+    const auto view = backend.view();
+    for (const CatalogVmPtr& vm : view->vms) {
         if (caller.may_see(vm->known().uid) && filter.fits(vm->known())) found.push_back(vm);
     }
     return found;
@@ -86,7 +87,8 @@ grpc::Status check_started(const Backend& backend) {
 grpc::Status check_vm_ids(const Backend& backend, const VmFilter& filter, const Caller& caller) {
     if (filter.vm_ids.empty()) return grpc::Status::OK;
     std::set<std::string> visible;
-    for (const CatalogVmPtr& vm : backend.view()->vms) {
+    const auto view = backend.view();
+    for (const CatalogVmPtr& vm : view->vms) {
         if (caller.may_see(vm->known().uid)) visible.insert(vm->known().vm_id);
     }
     for (const std::string& vm_id : filter.vm_ids) {

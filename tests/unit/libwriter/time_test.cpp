@@ -45,7 +45,8 @@ struct Handles {
 // The slots of one ring by window.
 std::map<std::uint32_t, plain::Slot> slots(const plain::Segment& segment, const char* metric, std::size_t tier) {
     std::map<std::uint32_t, plain::Slot> out;
-    for (const plain::Slot& slot : segment.find(metric)->rings[tier]) {
+    const plain::Series& series = *segment.find(metric);
+    for (const plain::Slot& slot : series.rings[tier]) {
         if (slot.window) out[slot.window] = slot;
     }
     return out;

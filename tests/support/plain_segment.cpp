@@ -225,9 +225,7 @@ void decode_cell(const Bytes& in, std::uint64_t at, std::uint64_t origin, std::u
             if (out->hot.min <= out->hot.max) add_last(&out->hot);
             break;
         }
-        default:
-            out->since_ns = in.u64(at + 16);
-            out->hot = {0, 0, in.f64(at + 48), in.f64(at + 56), in.f64(at + 40)};
+        default: out->since_ns = in.u64(at + 16); out->hot = {0, 0, in.f64(at + 48), in.f64(at + 56), in.f64(at + 40)};
     }
 }
 

@@ -15,7 +15,8 @@ ReadResult read_file(FileReader& file, const std::string& path) {
 
 ReadResult read_result(const std::string& path, std::size_t bad_lines) {
     if (bad_lines == 0) return ReadResult::good();
-    return ReadResult::partly(path + ": " + std::to_string(bad_lines) + " of its lines made no sense and were left out");
+    return ReadResult::partly(path + ": " + std::to_string(bad_lines) +
+                              " of its lines made no sense and were left out");
 }
 
 }  // namespace ringside::bridge

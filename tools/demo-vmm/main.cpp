@@ -6,12 +6,12 @@
 //
 // Each series belongs to one thread; the fault counter alone is shared. SIGTERM ends it with a clean close, SIGKILL without.
 
-#include <CLI/CLI.hpp>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -52,7 +52,8 @@ void handle_exit(unsigned& state) {
     munmap(at, kBytes);
 }
 
-void run_vcpu(ringside::Segment& segment, unsigned number, ringside::SharedCounter minor, ringside::SharedCounter major) {
+void run_vcpu(ringside::Segment& segment, unsigned number, ringside::SharedCounter minor,
+              ringside::SharedCounter major) {
     std::string label = std::to_string(number);
     auto run = segment.counter_f64("vmm_vcpu_run_seconds_total", {label.c_str()});
     auto exits = segment.counter("vmm_vcpu_exits_total", {label.c_str()});
@@ -167,7 +168,8 @@ int run(const rside_options& options, double for_seconds) {
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM);
     sigaddset(&ends, SIGINT);
-    timespec wait{static_cast<time_t>(for_seconds), static_cast<long>((for_seconds - static_cast<double>(static_cast<time_t>(for_seconds))) * 1e9)};
+    timespec wait{static_cast<time_t>(for_seconds),
+                  static_cast<long>((for_seconds - static_cast<double>(static_cast<time_t>(for_seconds))) * 1e9)};
     int got = for_seconds > 0 ? sigtimedwait(&ends, nullptr, &wait) : sigwaitinfo(&ends, nullptr);
     stop = true;
     for (auto& thread : threads) thread.join();

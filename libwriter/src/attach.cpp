@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "segment.h"
@@ -13,6 +14,19 @@ namespace ringside::writer {
 namespace {
 
 constexpr int kOpenTries = 8;  // against the agent's probe, which holds its lease for about a microsecond
+
+// O_NONBLOCK: while a lease is held, open must fail, not wait. O_NOFOLLOW and O_CLOEXEC as everywhere.
+int open_segment(const char* path) {
+    constexpr int kFlags = O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC;
+#if defined(__GLIBC__)
+    return open(path, kFlags);
+#elif defined(SYS_open)
+    // For O_CLOEXEC musl's open makes an fcntl more, which kills a vCPU thread of Firecracker; the kernel sets it by itself.
+    return static_cast<int>(syscall(SYS_open, path, kFlags));
+#else
+    return static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, kFlags));
+#endif
+}
 
 // Where the segment comes from, as messages name it.
 struct Source {
@@ -198,9 +212,8 @@ extern "C" int rside_segment_attach(const char* path, const rside_schema* schema
     ForkHold hold;  // until the descriptor is closed
     if (int code = hold.begin(flags)) return refuse_errno(error, -code, {-1, path}, "cannot guard against fork");
     int fd = -1;
-    // O_NONBLOCK: while a lease is held, open must fail, not wait. O_NOFOLLOW and O_CLOEXEC as everywhere.
     for (int tries = 0; tries < kOpenTries; ++tries) {
-        fd = open(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+        fd = open_segment(path);
         if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) break;
     }
     if (fd < 0) {

@@ -1,7 +1,6 @@
 // Creating a segment file: under a temporary name, sized, every page reserved, filled in, then renamed into place.
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -16,9 +15,15 @@
 namespace ringside::writer {
 namespace {
 
-constexpr unsigned int kRenameNoReplace = 1;  // RENAME_NOREPLACE of linux/fs.h
-constexpr uint64_t kReserveBytes = 1 << 20;   // at a time: well below the beat of any timer signal
-constexpr int kReserveTries = 1000;           // for each of them, against a rain of signals
+// Of linux/fs.h and linux/magic.h, which a compiler for musl does not have: no kernel headers in the library.
+constexpr unsigned int kRenameNoReplace = 1;
+constexpr unsigned long kTmpfs = 0x01021994;
+constexpr unsigned long kHugetlbfs = 0x958458f6;
+constexpr unsigned long kRamfs = 0x858458f6;
+
+static_assert(sizeof(off_t) == 8, "sizes of files need 64 bits");
+constexpr uint64_t kReserveBytes = 1 << 20;  // at a time: well below the beat of any timer signal
+constexpr int kReserveTries = 1000;          // for each of them, against a rain of signals
 
 int fail(rside_error* error, int code, const char* what, const char* name, const char* hint = "") {
     ErrorText(error, -code) << what << " " << name << ": errno " << static_cast<uint64_t>(code) << hint;
@@ -123,7 +128,7 @@ int check_file_system(int fd, const char* directory, rside_error* error) {
     struct statfs info;
     if (fstatfs(fd, &info) < 0) return fail(error, errno, "cannot look at the file system of", directory);
     auto type = static_cast<unsigned long>(info.f_type);
-    if (type == TMPFS_MAGIC || type == HUGETLBFS_MAGIC || type == RAMFS_MAGIC) return 0;
+    if (type == kTmpfs || type == kHugetlbfs || type == kRamfs) return 0;
     ErrorText(error, -EMEDIUMTYPE)
         << directory
         << " is not on a tmpfs: a mapping of a disk file would stall the VM on write-back, use "

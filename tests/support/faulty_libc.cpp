@@ -58,10 +58,6 @@ int live_mappings() { return static_cast<int>(mappings.size()); }
 
 using namespace ringside::faulty_libc;
 
-// Two names for one function where file offsets can have 32 bits; here they have 64 under both.
-static_assert(sizeof(off_t) == 8);
-#define RSIDE_ALIAS_64(function) __attribute__((alias("__wrap_" #function)))
-
 extern "C" {
 
 int __real_open(const char* path, int flags, ...);
@@ -76,7 +72,6 @@ int __wrap_open(const char* path, int flags, ...) {
     if (fd >= 0) descriptors.insert(fd);
     return fd;
 }
-int __wrap_open64(const char* path, int flags, ...) RSIDE_ALIAS_64(open);
 
 int __real_close(int fd);
 int __wrap_close(int fd);
@@ -117,7 +112,6 @@ void* __wrap_mmap(void* at, size_t size, int protection, int flags, int fd, off_
     if (made != MAP_FAILED) mappings.insert(made);
     return made;
 }
-void* __wrap_mmap64(void* at, size_t size, int protection, int flags, int fd, off_t offset) RSIDE_ALIAS_64(mmap);
 
 int __real_munmap(void* at, size_t size);
 int __wrap_munmap(void* at, size_t size);
@@ -136,22 +130,18 @@ int __wrap_fcntl(int fd, int command, ...) {
     va_end(more);
     return fails("fcntl") ? -1 : __real_fcntl(fd, command, argument);
 }
-int __wrap_fcntl64(int fd, int command, ...) RSIDE_ALIAS_64(fcntl);
 
 int __real_fstat(int fd, struct stat* out);
 int __wrap_fstat(int fd, struct stat* out);
 int __wrap_fstat(int fd, struct stat* out) { return fails("fstat") ? -1 : __real_fstat(fd, out); }
-int __wrap_fstat64(int fd, struct stat* out) RSIDE_ALIAS_64(fstat);
 
 int __real_fstatfs(int fd, struct statfs* out);
 int __wrap_fstatfs(int fd, struct statfs* out);
 int __wrap_fstatfs(int fd, struct statfs* out) { return fails("fstatfs") ? -1 : __real_fstatfs(fd, out); }
-int __wrap_fstatfs64(int fd, struct statfs* out) RSIDE_ALIAS_64(fstatfs);
 
 int __real_getrlimit(int which, struct rlimit* out);
 int __wrap_getrlimit(int which, struct rlimit* out);
 int __wrap_getrlimit(int which, struct rlimit* out) { return fails("getrlimit") ? -1 : __real_getrlimit(which, out); }
-int __wrap_getrlimit64(int which, struct rlimit* out) RSIDE_ALIAS_64(getrlimit);
 
 // These two hand back the error.
 int __real_posix_fallocate(int fd, off_t offset, off_t size);
@@ -160,7 +150,6 @@ int __wrap_posix_fallocate(int fd, off_t offset, off_t size) {
     int error = turn_of("posix_fallocate");
     return error != 0 ? error : __real_posix_fallocate(fd, offset, size);
 }
-int __wrap_posix_fallocate64(int fd, off_t offset, off_t size) RSIDE_ALIAS_64(posix_fallocate);
 
 int __real_pthread_atfork(void (*before)(), void (*parent)(), void (*child)());
 int __wrap_pthread_atfork(void (*before)(), void (*parent)(), void (*child)());

@@ -11,8 +11,9 @@ struct Standard {
     std::string_view toml;
 };
 
-extern const std::string_view vmm_toml;
 extern const std::string_view host_toml;
+extern const std::string_view lean_toml;
+extern const std::string_view vmm_toml;
 
 // All of them, by name.
 std::span<const Standard> all() noexcept;

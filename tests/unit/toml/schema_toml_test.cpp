@@ -331,7 +331,7 @@ TEST_F(SchemaTomlFile, IsFoundByPathAndStandardSchemasByName) {
     ASSERT_TRUE(vmm) << vmm.error();
     EXPECT_STREQ(vmm.value()->name, "vmm");
     EXPECT_EQ(schema_by_name_or_path("hots").error(), "no standard schema is called 'hots', did you mean 'host'?");
-    EXPECT_THAT(schema_by_name_or_path("router").error(), HasSubstr("there are host or vmm, and any file"));
+    EXPECT_THAT(schema_by_name_or_path("router").error(), HasSubstr("there are host, lean or vmm, and any file"));
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ TEST(StandardSchemas, AreTheFilesOfTheProject) {
         std::fclose(file);
         EXPECT_EQ(text, standard.toml) << path;
     }
-    EXPECT_EQ(schemas::all().size(), 2u);
+    EXPECT_EQ(schemas::all().size(), 3u);
 }
 
 TEST(StandardSchemas, KeepTheirHashThroughTextAndBack) {
@@ -83,6 +83,15 @@ TEST(VmmSchema, HasTheRoomAndTheSizeOfASmallVm) {
     EXPECT_GE(series_of(*schema, RSIDE_HISTOGRAM), 5u);
 }
 
+TEST(VmmSchema, KeepsFiveMinutesAnHourAndADay) {
+    const OwnedSchema schema = load(schemas::vmm_toml);
+    ASSERT_EQ(schema->tier_count, 3u);
+    for (std::uint32_t t = 0; t < 3; ++t) {
+        EXPECT_EQ(schema->tiers[t].resolution_s, rside_default_tiers[t].resolution_s);
+        EXPECT_EQ(schema->tiers[t].slots, rside_default_tiers[t].slots);
+    }
+}
+
 TEST(VmmSchema, HistogramsReachFromOneMicrosecondToTenSecondsAndMerge) {
     const OwnedSchema schema = load(schemas::vmm_toml);
     std::set<int> scales;
@@ -94,6 +103,28 @@ TEST(VmmSchema, HistogramsReachFromOneMicrosecondToTenSecondsAndMerge) {
         scales.insert(metric.histogram_scale);
     }
     EXPECT_EQ(scales.size(), 1u);
+}
+
+TEST(LeanSchema, FitsIn768KiB) {
+    const uint64_t bytes = rside_schema_size(load(schemas::lean_toml).get(), nullptr);
+    std::printf("lean: %llu bytes (%.0f KiB)\n", static_cast<unsigned long long>(bytes),
+                static_cast<double>(bytes) / 1024.0);
+    EXPECT_GT(bytes, 0u);
+    EXPECT_LE(bytes, 768u << 10);
+}
+
+// A query, a dashboard and a join must not see which of the two a VM has.
+TEST(LeanSchema, HasTheMetricsOfVmmToTheLetter) {
+    auto metrics = [](std::string_view toml) { return toml.substr(toml.find("\n[[metric]]")); };
+    EXPECT_EQ(metrics(schemas::lean_toml), metrics(schemas::vmm_toml));
+}
+
+// Rollups are made of the coarsest tier: they are the same series for both.
+TEST(LeanSchema, KeepsAllColumnsInWhatIsPushed) {
+    const OwnedSchema lean = load(schemas::lean_toml);
+    const rside_tier& coarsest = lean->tiers[lean->tier_count - 1];
+    EXPECT_EQ(coarsest.resolution_s, 300u);
+    EXPECT_EQ(coarsest.columns, RSIDE_COLUMNS_ALL);
 }
 
 TEST(HostSchema, PrintsTheSizeForOneCpuOneDiskAndOneInterface) {

@@ -223,6 +223,36 @@ def test_size_adds_up_to_the_byte():
     assert schema["series_capacity"] == sum(metric["max_series"] for metric in document["metrics"])
     assert all(metric["bytes"] == metric["max_series"] * metric["series_bytes"] for metric in document["metrics"])
     assert sum(metric["bytes"] for metric in document["metrics"]) == tiers + schema["hot_bytes"]
+    for tier in document["tiers"]:
+        rings = [ring for ring in document["rings"] if ring["resolution_ns"] == tier["resolution_ns"]]
+        assert sum(ring["bytes"] for ring in rings) == tier["bytes"]
+        assert all(ring["bytes"] == ring["series"] * ring["series_bytes"] for ring in rings)
+        assert all(0 <= ring["series_bytes"] - ring["slot_bytes"] * tier["slots"] < 64 for ring in rings)
+        assert all(set(ring["columns"]) <= set(tier["columns"]) for ring in rings)
+
+
+@pytest.mark.parametrize("tiers", range(1, 9))
+def test_size_leaves_nothing_of_a_series_in_what_is_fixed(tmp_path, tiers):
+    """What is not told of a series ends up in `fixed`: with any number of tiers that is a header, a schema and round-ups."""
+    resolutions = "".join(f'[[tier]]\nresolution = "{2**t}s"\nslots = 7\n' for t in range(tiers))
+    kinds = ("counter", "counter_f64", "gauge", "level", "histogram", "info")
+    metrics = "".join(f'[[metric]]\nname = "{kind}_{"total" if "counter" in kind else "x"}"\nkind = "{kind}"\nlabels = ["n"]\nmax_series = 500\n'
+                      + ("histogram = { scale = 0, lowest = 1.0, highest = 8.0 }\n" if kind == "histogram" else "")
+                      for kind in kinds)  # fmt: skip
+    path = tmp_path / "many.toml"
+    path.write_text('name = "many"\n' + resolutions + metrics)
+    schema = ok_json("schema", "size", path)["schema"]
+    assert 4096 < schema["fixed_bytes"] < 4 * 4096
+
+
+def test_size_of_rings_tells_what_each_tier_keeps_of_a_kind():
+    rings = ok_json("schema", "size", "lean", "--section", "rings")["rings"]
+    kept = {(ring["resolution_ns"] // 10**9, kind): (ring["slot_bytes"], ring["columns"]) for ring in rings for kind in ring["kinds"]}
+    assert kept[1, "counter"] == kept[300, "counter_f64"] == (12, ["value"])
+    assert kept[10, "level"] == (36, ["count", "sum", "max", "last"])
+    assert kept[1, "histogram"] == (20, ["count", "sum"])
+    assert kept[300, "histogram"] == (24 + 4 * 47, ["count", "sum", "buckets"])
+    assert not any(kind == "info" for _, kind in kept)
 
 
 def test_show_as_toml_reads_back_as_the_same_schema(tmp_path):
@@ -240,8 +270,10 @@ def test_show_lists_every_metric():
     assert float(histogram["histogram_lowest"]) == 1e-6 and counter["histogram_lowest"] == ""
 
 
-@pytest.mark.parametrize("command", [("schema", "show"), ("schema", "size")])
-@pytest.mark.parametrize("section", ["schema", "tiers", "metrics"])
+@pytest.mark.parametrize(("command", "section"), [
+    *((("schema", "show"), section) for section in ("schema", "tiers", "metrics")),
+    *((("schema", "size"), section) for section in ("schema", "tiers", "rings", "metrics")),
+])  # fmt: skip
 def test_each_section_of_a_schema_is_a_csv(command, section):
     whole = ok_json(*command, "vmm")[section]
     rows = ok_csv(*command, "vmm", "--section", section)

@@ -47,10 +47,31 @@ Section tiers_section(const SchemaCost& cost) {
                     .columns = {{"resolution_ns", Unit::kDuration},
                                 {"slots", Unit::kNumber},
                                 {"history_ns", Unit::kDuration},
-                                {"bytes", Unit::kBytes}}};
+                                {"bytes", Unit::kBytes},
+                                {"columns"}}};
     for (const TierCost& tier : cost.tiers) {
         const std::uint64_t resolution_ns = tier.resolution_s * kNsPerS;
-        section.rows.push_back({resolution_ns, std::uint64_t{tier.slots}, resolution_ns * tier.slots, tier.bytes});
+        section.rows.push_back({resolution_ns, std::uint64_t{tier.slots}, resolution_ns * tier.slots, tier.bytes,
+                                column_names(tier.columns)});
+    }
+    return section;
+}
+
+Section rings_section(const SchemaCost& cost) {
+    Section section{.name = "rings",
+                    .title = "Rings",
+                    .columns = {{"resolution_ns", Unit::kDuration},
+                                {"kinds"},
+                                {"slot_bytes", Unit::kBytes},
+                                {"series", Unit::kNumber},
+                                {"series_bytes", Unit::kBytes, "PER_SERIES"},
+                                {"bytes", Unit::kBytes},
+                                {"columns"}}};
+    for (const RingCost& ring : cost.rings) {
+        Texts kinds;
+        for (const std::uint8_t kind : ring.kinds) kinds.emplace_back(kind_name(kind));
+        section.rows.push_back({ring.resolution_s * kNsPerS, std::move(kinds), ring.slot_bytes, ring.series,
+                                ring.series_bytes, ring.bytes, column_names(ring.columns)});
     }
     return section;
 }
@@ -77,7 +98,8 @@ int run_size(const Session& session, const std::string& name, std::uint64_t vms,
         return fail(kExitUsage, "--vms " + std::to_string(vms) + " is more than 64 bits of bytes can hold");
     }
     Document document{.kind = "schema_size",
-                      .sections = {schema_section(*cost, vms), tiers_section(*cost), metric_costs_section(*cost)}};
+                      .sections = {schema_section(*cost, vms), tiers_section(*cost), rings_section(*cost),
+                                   metric_costs_section(*cost)}};
     document.keep(section);
     Output output = session.output();
     output.print(document);
@@ -215,9 +237,8 @@ void add_schema(Command& root, const Session& session) {
     auto vms = std::make_shared<std::uint64_t>(1);
     size.text("SCHEMA", *size_of, what).required().hint({Hint::kFile});
     size.number("--vms", *vms, "For this many VMs").shows("1");
-    const std::vector<std::string> sections{"schema", "tiers", "metrics"};
     auto size_section = std::make_shared<std::string>();
-    add_section_choice(size, *size_section, sections);
+    add_section_choice(size, *size_section, {"schema", "tiers", "rings", "metrics"});
     size.footer("CSV has the line of the schema, or the section that is named.");
     size.run([&session, size_of, vms, size_section] { return run_size(session, *size_of, *vms, *size_section); });
 
@@ -227,7 +248,7 @@ void add_schema(Command& root, const Session& session) {
     show.text("SCHEMA", *shown, what).required().hint({Hint::kFile});
     show.flag("--toml", *toml, "Print it as TOML, to be copied and changed");
     auto shown_section = std::make_shared<std::string>();
-    add_section_choice(show, *shown_section, sections);
+    add_section_choice(show, *shown_section, {"schema", "tiers", "metrics"});
     show.footer("CSV has the metrics, or the section that is named.");
     show.run([&session, shown, toml, shown_section] { return run_show(session, *shown, *toml, *shown_section); });
 }

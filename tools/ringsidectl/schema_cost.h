@@ -18,15 +18,27 @@ struct MetricCost {
     std::string name;
     std::uint8_t kind = 0;
     std::uint32_t max_series = 0;
-    std::uint64_t series_bytes =
-        0;                    // of one series: directory entry, cell, accumulators, hot buckets, rings; no label values
+    // Of one series: directory entry, cell, accumulators, hot buckets, rings; no label values.
+    std::uint64_t series_bytes = 0;
     std::uint64_t bytes = 0;  // of all max_series
 };
 
 struct TierCost {
     std::uint32_t resolution_s = 0;
     std::uint32_t slots = 0;
+    std::uint32_t columns = 0;
     std::uint64_t bytes = 0;  // its rings, of all series
+};
+
+// The rings of one tier whose slots have one shape: those of all counters, say.
+struct RingCost {
+    std::uint32_t resolution_s = 0;
+    std::vector<std::uint8_t> kinds;
+    std::uint32_t columns = 0;  // that these kinds keep there
+    std::uint64_t slot_bytes = 0;
+    std::uint64_t series = 0;
+    std::uint64_t series_bytes = 0;  // the ring of one of them
+    std::uint64_t bytes = 0;         // of all
 };
 
 // The parts add up to segment_bytes exactly.
@@ -40,6 +52,7 @@ struct SchemaCost {
     std::uint64_t hot_bytes = 0;    // directory, cells, accumulators, hot buckets
     std::uint64_t fixed_bytes = 0;  // header page, schema block, rounding up to pages
     std::vector<TierCost> tiers;    // finest first
+    std::vector<RingCost> rings;    // the same bytes by tier, finest first, and by shape
     std::vector<MetricCost> metrics;
 };
 

@@ -154,3 +154,14 @@ def test_a_manual_page_has_every_option_and_no_other(page, texts):
     in_page = {option for entry in entries for option in re.findall(r"\*(--?[a-z-]+)\*", entry)}
     in_help = set().union(*(options_in(help_of(*text)) for text in texts))
     assert in_page | {"-h", "--help"} == in_help
+
+
+@pytest.mark.parametrize("command, output", [
+    pytest.param(command, output, id=command)
+    for block in re.findall(r"^```console\n(.*?)^```", (SOURCE / "docs/schemas.md").read_text(), re.M | re.S)
+    for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.M)
+])  # fmt: skip
+def test_sizes_that_are_shown_are_those_that_are_printed(command, output):
+    program, *words = command.split()
+    printed = subprocess.run([PROGRAMS[program], *words], capture_output=True, text=True, check=True).stdout
+    assert output.strip() == printed.strip()

@@ -60,7 +60,7 @@ class Directory {
             uint32_t* place = &segment_->series_index[at & segment_->index_mask];
             if (*place == 0) return place;
             uint32_t entry = *place - 1;
-            if (segment_->handles[entry].metric == metric && matches(records_[entry], values, count)) return place;
+            if (segment_->metric_of[entry] == metric && matches(records_[entry], values, count)) return place;
         }
     }
 
@@ -118,50 +118,55 @@ void init_cell(const rside_segment& segment, rside_cell* cell, uint8_t kind, uin
     rside_store_u64_(&cell->open, begin);
 }
 
-rside_series* register_locked(rside_segment* segment, const char* metric_name, uint8_t kind, bool shared,
-                              const char* const* values, size_t count, rside_error* error) {
+// The directory entry of the series, or a negative errno.
+int64_t register_locked(rside_segment* segment, const char* metric_name, uint8_t kind, bool shared,
+                        const char* const* values, size_t count, rside_error* error) {
     Directory directory(segment);
     uint32_t metric = 0;
-    if (directory.find_metric(metric_name, kind, shared, &metric, error) < 0) return nullptr;
-    if (directory.check_values(metric, values, count, error) < 0) return nullptr;
+    if (int code = directory.find_metric(metric_name, kind, shared, &metric, error)) return code;
+    if (int code = directory.check_values(metric, values, count, error)) return code;
     uint32_t* place = directory.find(metric, values, count);
     if (*place) {
-        if (shared) return &segment->handles[*place - 1];
+        if (shared) return *place - 1;
         ErrorText(error, -EEXIST) << "metric " << metric_name << ": this series is registered already, keep its handle";
-        return nullptr;
+        return -EEXIST;
     }
     Metric& kept = segment->metrics[metric];
     if (kept.registered == kept.max_series) {
         ErrorText(error, -ENOSPC) << "metric " << metric_name << ": all " << uint64_t{kept.max_series}
                                   << " series are registered, raise max_series in the schema";
-        return nullptr;
+        return -ENOSPC;
     }
     uint32_t entry = kept.at.first_series + kept.registered;
     uint64_t now = rside_now_(segment);
     if (!directory.add(entry, metric, values, count, now)) {
         ErrorText(error, -ENOSPC) << "metric " << metric_name
                                   << ": no room for the label values, raise label_arena_bytes in the schema";
-        return nullptr;
+        return -ENOSPC;
     }
-    init_cell(*segment, segment->handles[entry].cell, kind, now);
+    init_cell(*segment, &segment->cells[entry], kind, now);
     directory.publish(entry);
     *place = entry + 1;
     ++kept.registered;
-    return &segment->handles[entry];
+    return entry;
 }
 
-rside_series* register_series(rside_segment* segment, const char* metric, uint8_t kind, bool shared,
-                              const char* const* values, size_t count, rside_error* error) {
+int64_t register_series(rside_segment* segment, const char* metric, uint8_t kind, bool shared,
+                        const char* const* values, size_t count, rside_error* error) {
     if (!segment || !metric) {
         ErrorText(error, -EINVAL) << (segment ? "no metric name given" : "no segment: set-up failed before");
-        return nullptr;
+        return -EINVAL;
     }
     spin_lock(&segment->register_lock);
-    rside_series* handle = register_locked(segment, metric, kind, shared, values, count, error);
+    int64_t entry = register_locked(segment, metric, kind, shared, values, count, error);
     spin_unlock(&segment->register_lock);
     // Relaxed: a figure for people.
-    if (!handle) __atomic_fetch_add(&segment->hot.header->refused_series, UINT64_C(1), __ATOMIC_RELAXED);
-    return handle;
+    if (entry < 0) __atomic_fetch_add(&segment->hot.header->refused_series, UINT64_C(1), __ATOMIC_RELAXED);
+    return entry;
+}
+
+rside_series handle_of(rside_segment* segment, int64_t entry) {
+    return entry < 0 ? rside_series{} : rside_series{&segment->cells[entry], segment};
 }
 
 }  // namespace
@@ -169,10 +174,10 @@ rside_series* register_series(rside_segment* segment, const char* metric, uint8_
 
 using namespace ringside::writer;
 
-#define RSIDE_DEFINE_REGISTER(type, kind, shared)                                                             \
-    extern "C" type* type##_register(rside_segment* segment, const char* metric, const char* const* values,   \
-                                     size_t count, rside_error* error) {                                      \
-        return reinterpret_cast<type*>(register_series(segment, metric, kind, shared, values, count, error)); \
+#define RSIDE_DEFINE_REGISTER(type, kind, shared)                                                          \
+    extern "C" type type##_register(rside_segment* segment, const char* metric, const char* const* values, \
+                                    size_t count, rside_error* error) {                                    \
+        return {handle_of(segment, register_series(segment, metric, kind, shared, values, count, error))}; \
     }
 
 RSIDE_DEFINE_REGISTER(rside_counter, RSIDE_COUNTER, false)
@@ -180,12 +185,17 @@ RSIDE_DEFINE_REGISTER(rside_shared_counter, RSIDE_COUNTER, true)
 RSIDE_DEFINE_REGISTER(rside_counter_f64, RSIDE_COUNTER_F64, false)
 RSIDE_DEFINE_REGISTER(rside_gauge, RSIDE_GAUGE, false)
 RSIDE_DEFINE_REGISTER(rside_level, RSIDE_LEVEL, false)
-RSIDE_DEFINE_REGISTER(rside_histogram, RSIDE_HISTOGRAM, false)
+
+extern "C" rside_histogram rside_histogram_register(rside_segment* segment, const char* metric,
+                                                    const char* const* values, size_t count, rside_error* error) {
+    int64_t entry = register_series(segment, metric, RSIDE_HISTOGRAM, false, values, count, error);
+    if (entry < 0) return {};
+    const Metric& kept = segment->metrics[segment->metric_of[entry]];
+    return {handle_of(segment, entry), &kept.histograms[entry - kept.at.first_series]};
+}
 
 extern "C" int rside_info_register(rside_segment* segment, const char* metric, const char* const* values, size_t count,
                                    rside_error* error) {
-    rside_error own;
-    rside_error* to = error ? error : &own;
-    to->code = 0;
-    return register_series(segment, metric, RSIDE_INFO, false, values, count, to) ? 0 : to->code;
+    int64_t entry = register_series(segment, metric, RSIDE_INFO, false, values, count, error);
+    return entry < 0 ? static_cast<int>(entry) : 0;
 }

@@ -26,13 +26,13 @@ rside_segment* segment_open(uint8_t* base, uint64_t bytes, enum rside_clock cloc
     }
     uint64_t metrics_at = rside_round_up(sizeof(rside_segment), RSIDE_CACHE_LINE);
     uint64_t scratch_at = metrics_at + view.head->metric_count * sizeof(Metric);
-    uint64_t handles_at =
+    uint64_t histograms_at =
         rside_round_up(scratch_at + view.head->metric_count * sizeof(rside_metric_geometry), RSIDE_CACHE_LINE);
-    uint64_t histograms_at = handles_at + series * sizeof(rside_series);
     uint64_t index_at = histograms_at + histograms * sizeof(rside_histogram_hot);
     uint32_t places = 2;
     while (places < 2 * series) places *= 2;
-    uint64_t private_bytes = rside_round_up(index_at + places * sizeof(uint32_t), RSIDE_PAGE_BYTES);
+    uint64_t metric_of_at = index_at + places * sizeof(uint32_t);
+    uint64_t private_bytes = rside_round_up(metric_of_at + series * sizeof(uint16_t), RSIDE_PAGE_BYTES);
     void* memory = mmap(nullptr, private_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) return nullptr;
 
@@ -44,8 +44,7 @@ rside_segment* segment_open(uint8_t* base, uint64_t bytes, enum rside_clock cloc
     segment->tier_count = view.head->tier_count;
     segment->metric_count = view.head->metric_count;
     segment->metrics = reinterpret_cast<Metric*>(at + metrics_at);
-    segment->handles = reinterpret_cast<rside_series*>(at + handles_at);
-    segment->histograms = reinterpret_cast<rside_histogram_hot*>(at + histograms_at);
+    segment->metric_of = reinterpret_cast<uint16_t*>(at + metric_of_at);
     segment->series_index = reinterpret_cast<uint32_t*>(at + index_at);
     segment->index_mask = places - 1;
     for (uint32_t t = 0; t < segment->tier_count; ++t) {
@@ -59,25 +58,25 @@ rside_segment* segment_open(uint8_t* base, uint64_t bytes, enum rside_clock cloc
     auto* geometry_of = reinterpret_cast<rside_metric_geometry*>(at + scratch_at);
     rside_geometry geometry = {};
     rside_geometry_compute(view.head, view.tiers, view.metrics, &geometry, geometry_of);
-    rside_histogram_hot* histogram = segment->histograms;
+    segment->cells = reinterpret_cast<rside_cell*>(base + geometry.cells_offset);
+    auto* histogram = reinterpret_cast<rside_histogram_hot*>(at + histograms_at);
     for (uint32_t m = 0; m < segment->metric_count; ++m) {
         const rside_metric_record& record = view.metrics[m];
-        segment->metrics[m] = {geometry_of[m],      record.max_series, record.label_count,
-                               record.bucket_count, record.kind,       record.flags};
+        bool is_histogram = record.kind == RSIDE_HISTOGRAM;
+        segment->metrics[m] = {geometry_of[m],      is_histogram ? histogram : nullptr,
+                               record.max_series,   record.label_count,
+                               record.bucket_count, record.kind,
+                               record.flags};
         for (uint32_t i = 0; i < record.max_series; ++i) {
-            rside_series& handle = segment->handles[geometry_of[m].first_series + i];
-            handle.index = geometry_of[m].first_series + i;
-            handle.metric = m;
-            handle.segment = segment;
-            handle.cell = cell_of(*segment, geometry, handle.index);
-            if (record.kind != RSIDE_HISTOGRAM) continue;
+            segment->metric_of[geometry_of[m].first_series + i] = static_cast<uint16_t>(m);
+            if (!is_histogram) continue;
             histogram->buckets =
                 reinterpret_cast<uint64_t*>(base + geometry_of[m].hot_buckets + i * geometry_of[m].hot_buckets_step);
             histogram->zero_bound = rside_histogram_bound(record.bucket_first - 1, record.histogram_scale);
             histogram->first = record.bucket_first;
             histogram->count = record.bucket_count;
             histogram->scale = record.histogram_scale;
-            handle.histogram = histogram++;
+            ++histogram;
         }
     }
     return segment;

@@ -12,6 +12,7 @@ namespace ringside::writer {
 // has become empty pages, every figure is still sane.
 struct Metric {
     rside_metric_geometry at;
+    rside_histogram_hot* histograms;  // of this metric's series; null for other kinds
     uint32_t max_series;
     uint32_t label_count;
     uint32_t bucket_count;
@@ -39,8 +40,8 @@ struct rside_segment {
     uint32_t register_lock;
     ringside::writer::Tier tiers[RSIDE_MAX_TIERS];
     ringside::writer::Metric* metrics;
-    rside_series* handles;            // one per directory entry
-    rside_histogram_hot* histograms;  // one per histogram series, in directory order
+    rside_cell* cells;    // one per directory entry
+    uint16_t* metric_of;  // index into `metrics` of each directory entry
     // Behind register_lock: the registered series by a hash of metric and label values, as directory entry + 1, in an open
     // table with linear probing. At least half of the places are 0, which is none. It begins empty, also after attach:
     // an epoch has one writer, so nobody else has registered anything.
@@ -51,16 +52,6 @@ struct rside_segment {
 };
 
 namespace ringside::writer {
-
-inline rside_cell* cell_of(const rside_segment& segment, const rside_geometry& geometry, uint32_t index) {
-    return reinterpret_cast<rside_cell*>(segment.base + geometry.cells_offset) + index;
-}
-
-// Of a gauge or level; its banks of accumulators follow.
-inline rside_origin* origin_of(const rside_segment& segment, const Metric& metric, uint32_t index) {
-    uint64_t at = metric.at.accumulators + uint64_t{index - metric.at.first_series} * metric.at.accumulators_step;
-    return reinterpret_cast<rside_origin*>(segment.base + at);
-}
 
 // Makes the private side for the segment mapped at `base` (checked before), or null when there is no memory.
 rside_segment* segment_open(uint8_t* base, uint64_t bytes, enum rside_clock clock, const char* path);

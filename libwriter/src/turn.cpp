@@ -16,17 +16,16 @@ namespace ringside::writer {
 
 // A tier's slots belong to windows before `open`, so those from `begin` on have
 // their places in one run of the ring, as long as the step and at most the whole ring. Once per series and large step back.
-void drop_future(const rside_series* series, const Metric& metric, uint64_t open, uint64_t begin) {
-    const rside_segment* segment = series->segment;
+void drop_future(const Series& series, uint64_t open, uint64_t begin) {
+    const rside_segment& segment = series.segment;
     uint64_t dropped = 0;
-    for (uint32_t t = 0; t < segment->tier_count; ++t) {
-        uint32_t words = metric.at.slot_words[t];
+    for (uint32_t t = 0; t < segment.tier_count; ++t) {
+        uint32_t words = series.metric.at.slot_words[t];
         if (words == 0) continue;
-        uint64_t ring = metric.at.ring[t] + uint64_t{series->index - metric.at.first_series} * metric.at.ring_step[t];
-        auto* slots = reinterpret_cast<uint32_t*>(segment->base + ring);
-        uint64_t slot_count = segment->tiers[t].slots;
-        uint64_t first = begin / segment->tiers[t].resolution_ns;
-        uint64_t end = open / segment->tiers[t].resolution_ns;
+        uint32_t* slots = series.ring(t);
+        uint64_t slot_count = segment.tiers[t].slots;
+        uint64_t first = begin / segment.tiers[t].resolution_ns;
+        uint64_t end = open / segment.tiers[t].resolution_ns;
         for (uint64_t w = end - first > slot_count ? end - slot_count : first; w < end; ++w) {
             uint32_t* stamp = slots + (w % slot_count) * words;
             uint32_t window = __atomic_load_n(stamp, __ATOMIC_RELAXED);
@@ -36,24 +35,24 @@ void drop_future(const rside_series* series, const Metric& metric, uint64_t open
             ++dropped;
         }
     }
-    rside_header* header = header_of(series);
+    rside_header* header = series.header();
     count(&header->rebases, 1);
     count(&header->rebased_windows, dropped);
 }
 
-Step classify(const rside_series* series, uint64_t open, uint64_t now) {
-    const rside_segment* segment = series->segment;
-    uint64_t begin = now - now % segment->tiers[0].resolution_ns;
+Step classify(const Series& series, uint64_t open, uint64_t now) {
+    const rside_segment& segment = series.segment;
+    uint64_t begin = now - now % segment.tiers[0].resolution_ns;
     // No window can open at either end of time. What comes then belongs to the open window, or to none (count_lost).
     if (is_endless(now) || begin == 0) return {false, open};
     if (begin > open) return {true, begin};
     if (begin == open) return {false, open};
-    uint64_t coarsest = segment->tiers[segment->tier_count - 1].resolution_ns;
+    uint64_t coarsest = segment.tiers[segment.tier_count - 1].resolution_ns;
     if (open - begin <= coarsest) {
-        count(&header_of(series)->clock_steps_back, 1);
+        count(&series.header()->clock_steps_back, 1);
         return {false, open};  // small step back: the sample goes to the open window
     }
-    rside_header* header = header_of(series);
+    rside_header* header = series.header();
     rside_store_u64_(&header->rebase_from_ns, open);
     rside_store_u64_(&header->rebase_to_ns, begin);
     return {true, begin};
@@ -63,35 +62,34 @@ namespace {
 
 // Counters and histograms: slots are snapshots of the cumulative value.
 template <typename Snapshot>
-void close_cumulative(const rside_series* series, const Metric& metric, uint64_t open, uint64_t begin,
-                      Snapshot snapshot) {
-    const rside_segment* segment = series->segment;
-    if (begin < open) drop_future(series, metric, open, begin);
-    for (uint32_t t = 0; t < segment->tier_count; ++t) {
-        uint64_t closed = open / segment->tiers[t].resolution_ns;
-        uint64_t next = begin / segment->tiers[t].resolution_ns;
+void close_cumulative(const Series& series, uint64_t open, uint64_t begin, Snapshot snapshot) {
+    const rside_segment& segment = series.segment;
+    if (begin < open) drop_future(series, open, begin);
+    for (uint32_t t = 0; t < segment.tier_count; ++t) {
+        uint64_t closed = open / segment.tiers[t].resolution_ns;
+        uint64_t next = begin / segment.tiers[t].resolution_ns;
         if (closed >= next) continue;
         {
-            Slot slot(series, metric, t, closed);
+            Slot slot(series, t, closed);
             snapshot(slot);
         }
         if (next - closed < 2) continue;
-        Slot fill(series, metric, t, next - 1);  // F3
+        Slot fill(series, t, next - 1);  // F3
         snapshot(fill);
     }
 }
 
-void turn_counter(const rside_series* series, const Metric& metric, uint64_t now) {
-    rside_cell* cell = series->cell;
+void turn_counter(const Series& series, uint64_t now) {
+    rside_cell* cell = series.cell;
     uint64_t raw = rside_load_u64_(&cell->open);
     uint64_t open = raw & ~RSIDE_OPEN_FLAGS;
     if (raw & RSIDE_OPEN_TURNING) return;  // T3: another thread is at it
     // A thread that was held up after reading the clock finds that others have turned since. Its time is stale, no step
     // back of the clock: without a second look it could rebase the series and drop what they wrote.
-    if ((metric.flags & RSIDE_METRIC_SHARED) && now < open) now = rside_now_(series->segment);
+    if ((series.metric.flags & RSIDE_METRIC_SHARED) && now < open) now = rside_now_(&series.segment);
     Step step = classify(series, open, now);
     if (!step.turn) return;
-    if (metric.flags & RSIDE_METRIC_SHARED) {
+    if (series.metric.flags & RSIDE_METRIC_SHARED) {
         // Acquire: the turn of another thread that we follow is finished. Release: P3 as below.
         if (!__atomic_compare_exchange_n(&cell->open, &raw, raw | RSIDE_OPEN_TURNING, false, __ATOMIC_ACQ_REL,
                                          __ATOMIC_RELAXED)) {
@@ -102,23 +100,23 @@ void turn_counter(const rside_series* series, const Metric& metric, uint64_t now
         turning(cell, raw);
     }
     uint64_t value = rside_load_u64_(&cell->u.counter.value);
-    close_cumulative(series, metric, open, step.begin, [value](Slot& slot) { slot.put(RSIDE_COLUMN_VALUE, value); });
+    close_cumulative(series, open, step.begin, [value](Slot& slot) { slot.put(RSIDE_COLUMN_VALUE, value); });
     // P7: the slots are visible before the window that they precede.
     __atomic_store_n(&cell->open, step.begin, __ATOMIC_RELEASE);
     // P6: the new window is visible before any value added to it.
     __atomic_thread_fence(__ATOMIC_RELEASE);
 }
 
-void turn_histogram(const rside_series* series, const Metric& metric, uint64_t now) {
-    rside_cell* cell = series->cell;
+void turn_histogram(const Series& series, uint64_t now) {
+    rside_cell* cell = series.cell;
     uint64_t raw = rside_load_u64_(&cell->open);
     uint64_t open = raw & ~RSIDE_OPEN_FLAGS;
     Step step = classify(series, open, now);
     if (!step.turn) return;
     turning(cell, raw);
-    const uint64_t* buckets = series->histogram->buckets;
-    uint32_t bucket_words = metric.bucket_count + 1;
-    close_cumulative(series, metric, open, step.begin, [cell, buckets, bucket_words](Slot& slot) {
+    const uint64_t* buckets = series.metric.histograms[series.number].buckets;
+    uint32_t bucket_words = series.metric.bucket_count + 1;
+    close_cumulative(series, open, step.begin, [cell, buckets, bucket_words](Slot& slot) {
         uint64_t records = rside_load_u64_(&cell->seq) >> 1;
         slot.put(RSIDE_COLUMN_COUNT, records);
         slot.put(RSIDE_COLUMN_SUM, rside_load_f64_(&cell->u.histogram.sum[records & 1]));
@@ -134,17 +132,17 @@ void turn_histogram(const rside_series* series, const Metric& metric, uint64_t n
 
 using namespace ringside::writer;
 
-extern "C" uint64_t rside_turn(const rside_series* series, uint64_t now_ns) {
-    const Metric& metric = series->segment->metrics[series->metric];
-    switch (metric.kind) {
+extern "C" uint64_t rside_turn(rside_series handle, uint64_t now_ns) {
+    Series series(handle);
+    switch (series.metric.kind) {
         case RSIDE_COUNTER:
-        case RSIDE_COUNTER_F64: turn_counter(series, metric, now_ns); break;
-        case RSIDE_HISTOGRAM: turn_histogram(series, metric, now_ns); break;
-        case RSIDE_GAUGE: turn_gauge(series, metric, now_ns); break;
-        case RSIDE_LEVEL: turn_level(series, metric, now_ns); break;
+        case RSIDE_COUNTER_F64: turn_counter(series, now_ns); break;
+        case RSIDE_HISTOGRAM: turn_histogram(series, now_ns); break;
+        case RSIDE_GAUGE: turn_gauge(series, now_ns); break;
+        case RSIDE_LEVEL: turn_level(series, now_ns); break;
         default: break;
     }
     return is_endless(now_ns) ? 0 : now_ns;
 }
 
-extern "C" void rside_reject(const rside_series* series) { count(&header_of(series)->rejected_samples, 1); }
+extern "C" void rside_reject(rside_series series) { count(&series.segment->hot.header->rejected_samples, 1); }

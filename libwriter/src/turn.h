@@ -5,7 +5,29 @@
 
 namespace ringside::writer {
 
-inline rside_header* header_of(const rside_series* series) { return series->segment->hot.header; }
+// A handle with what a turn needs to know of its series.
+struct Series {
+    explicit Series(rside_series handle)
+        : cell(handle.cell),
+          segment(*handle.segment),
+          metric(segment.metrics[segment.metric_of[cell - segment.cells]]),
+          number(static_cast<uint32_t>(cell - segment.cells) - metric.at.first_series) {}
+
+    rside_cell* cell;
+    const rside_segment& segment;
+    const Metric& metric;
+    uint32_t number;  // among the series of its metric
+
+    rside_header* header() const { return segment.hot.header; }
+    uint32_t* ring(uint32_t tier) const {
+        return reinterpret_cast<uint32_t*>(segment.base + metric.at.ring[tier] + number * metric.at.ring_step[tier]);
+    }
+    // Of a gauge or level; its banks of accumulators follow.
+    rside_origin* origin() const {
+        return reinterpret_cast<rside_origin*>(segment.base + metric.at.accumulators +
+                                               number * metric.at.accumulators_step);
+    }
+};
 
 inline void count(uint64_t* counter, uint64_t by) {
     // Relaxed: several threads count, nobody orders by it.
@@ -15,14 +37,13 @@ inline void count(uint64_t* counter, uint64_t by) {
 // One slot of one ring.
 class Slot {
   public:
-    Slot(const rside_series* series, const Metric& metric, uint32_t tier, uint64_t window) {
-        const rside_segment* segment = series->segment;
+    Slot(const Series& series, uint32_t tier, uint64_t window) {
+        const Tier& of = series.segment.tiers[tier];
+        const Metric& metric = series.metric;
         uint32_t words = metric.at.slot_words[tier];
         if (words == 0 || window == 0) return;  // the tier keeps nothing of the kind; window 0 has no stamp
-        uint64_t ring =
-            metric.at.ring[tier] + uint64_t{series->index - metric.at.first_series} * metric.at.ring_step[tier];
-        at_ = reinterpret_cast<uint32_t*>(segment->base + ring) + (window % segment->tiers[tier].slots) * words;
-        columns_ = rside_columns_of(metric.kind, segment->tiers[tier].columns);
+        at_ = series.ring(tier) + (window % of.slots) * words;
+        columns_ = rside_columns_of(metric.kind, of.columns);
         stamp_ = static_cast<uint32_t>(window);
         begin_ = at_;
         // P4: the slot is void before any of its words changes.
@@ -60,7 +81,7 @@ struct Step {
 };
 
 // Decides what a time outside the open window means, with `open` the begin of the window.
-Step classify(const rside_series* series, uint64_t open, uint64_t now);
+Step classify(const Series& series, uint64_t open, uint64_t now);
 
 // P3: no word of a ring changes before TURNING is visible.
 inline void turning(rside_cell* cell, uint64_t raw) {
@@ -69,9 +90,9 @@ inline void turning(rside_cell* cell, uint64_t raw) {
 }
 
 // Drops the slots whose time will come again after a step back from `open` to `begin`.
-void drop_future(const rside_series* series, const Metric& metric, uint64_t open, uint64_t begin);
+void drop_future(const Series& series, uint64_t open, uint64_t begin);
 
-void turn_gauge(const rside_series* series, const Metric& metric, uint64_t now);
-void turn_level(const rside_series* series, const Metric& metric, uint64_t now);
+void turn_gauge(const Series& series, uint64_t now);
+void turn_level(const Series& series, uint64_t now);
 
 }  // namespace ringside::writer

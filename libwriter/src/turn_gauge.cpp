@@ -24,9 +24,9 @@ rside_accumulator held(double value, uint64_t ns) {
     return {ns, value * (static_cast<double>(ns) / 1e9), value, value, value};  // exact for whole seconds
 }
 
-rside_accumulator* bank_of(const rside_series* series, const Metric& metric, uint64_t bank) {
-    auto* banks = reinterpret_cast<rside_accumulator*>(origin_of(*series->segment, metric, series->index) + 1);
-    return banks + bank * (series->segment->tier_count - 1);
+rside_accumulator* bank_of(const Series& series, uint64_t bank) {
+    auto* banks = reinterpret_cast<rside_accumulator*>(series.origin() + 1);
+    return banks + bank * (series.segment.tier_count - 1);
 }
 
 rside_accumulator load(const rside_accumulator& from) {
@@ -42,10 +42,9 @@ void store(rside_accumulator* to, const rside_accumulator& value) {
     rside_store_f64_(&to->last, value.last);
 }
 
-void write_slot(const rside_series* series, const Metric& metric, uint32_t tier, uint64_t window,
-                const rside_accumulator& value) {
+void write_slot(const Series& series, uint32_t tier, uint64_t window, const rside_accumulator& value) {
     if (value.count == 0) return;
-    Slot slot(series, metric, tier, window);
+    Slot slot(series, tier, window);
     slot.put(RSIDE_COLUMN_COUNT, value.count);
     slot.put(RSIDE_COLUMN_SUM, value.sum);
     slot.put(RSIDE_COLUMN_MIN, value.min);
@@ -60,17 +59,16 @@ struct ClosedWindow {
 };
 
 // Writes the slots of all tiers that close, and the spare bank with what stays open.
-void close_gauge(const rside_series* series, const Metric& metric, uint64_t raw, uint64_t begin,
-                 const ClosedWindow& closed) {
-    const rside_segment* segment = series->segment;
+void close_gauge(const Series& series, uint64_t raw, uint64_t begin, const ClosedWindow& closed) {
+    const rside_segment& segment = series.segment;
     uint64_t open = raw & ~RSIDE_OPEN_FLAGS;
     uint64_t bank = raw & RSIDE_OPEN_BANK;
-    const rside_accumulator* from = bank_of(series, metric, bank);
-    rside_accumulator* to = bank_of(series, metric, bank ^ 1);
-    uint64_t end = open + segment->tiers[0].resolution_ns;
+    const rside_accumulator* from = bank_of(series, bank);
+    rside_accumulator* to = bank_of(series, bank ^ 1);
+    uint64_t end = open + segment.tiers[0].resolution_ns;
     double value = closed.window.last;
-    for (uint32_t t = 0; t < segment->tier_count; ++t) {
-        uint64_t resolution = segment->tiers[t].resolution_ns;
+    for (uint32_t t = 0; t < segment.tier_count; ++t) {
+        uint64_t resolution = segment.tiers[t].resolution_ns;
         uint64_t window = open / resolution;
         uint64_t next = begin / resolution;
         rside_accumulator merged = t == 0 ? closed.window : merge(load(from[t - 1]), closed.window);
@@ -83,25 +81,25 @@ void close_gauge(const rside_series* series, const Metric& metric, uint64_t raw,
             store(&to[t - 1], merged);
             continue;
         }
-        write_slot(series, metric, t, window, merged);
-        if (closed.holds && next - window > 1) write_slot(series, metric, t, next - 1, held(value, resolution));
+        write_slot(series, t, window, merged);
+        if (closed.holds && next - window > 1) write_slot(series, t, next - 1, held(value, resolution));
         if (t > 0) store(&to[t - 1], closed.holds ? held(value, begin - next * resolution) : kEmpty);
     }
 }
 
 // A large step back: the open windows of all tiers move to the new time with all that they hold, so that no sample is
 // lost. Windows that are closed already and whose time will come again are dropped and counted.
-void rebase_gauge(const rside_series* series, const Metric& metric, uint64_t raw, uint64_t begin) {
-    rside_cell* cell = series->cell;
+void rebase_gauge(const Series& series, uint64_t raw, uint64_t begin) {
+    rside_cell* cell = series.cell;
     turning(cell, raw);
-    drop_future(series, metric, raw & ~RSIDE_OPEN_FLAGS, begin);
+    drop_future(series, raw & ~RSIDE_OPEN_FLAGS, begin);
     __atomic_store_n(&cell->open, begin | (raw & RSIDE_OPEN_BANK), __ATOMIC_RELEASE);  // P7
 }
 
 // Before the first turn of a gauge there can be samples that no window could take: of the first window of 1970 or after
 // 2106. They are about to be cleared.
-void count_lost(const rside_series* series, uint64_t samples) {
-    if (samples) count(&header_of(series)->rejected_samples, samples);
+void count_lost(const Series& series, uint64_t samples) {
+    if (samples) count(&series.header()->rejected_samples, samples);
 }
 
 // Names the new window and the bank that belongs to it. T2: the hot fields count as empty until the next two are done.
@@ -127,9 +125,9 @@ void empty_gauge(rside_cell* cell, uint64_t* origin) {
 
 }  // namespace
 
-void turn_gauge(const rside_series* series, const Metric& metric, uint64_t now) {
-    rside_cell* cell = series->cell;
-    uint64_t* origin = origin_of(*series->segment, metric, series->index)->origin;
+void turn_gauge(const Series& series, uint64_t now) {
+    rside_cell* cell = series.cell;
+    uint64_t* origin = series.origin()->origin;
     uint64_t raw = rside_load_u64_(&cell->open);
     uint64_t open = raw & ~RSIDE_OPEN_FLAGS;
     Step step = classify(series, open, now);
@@ -141,14 +139,14 @@ void turn_gauge(const rside_series* series, const Metric& metric, uint64_t now) 
         // P7: without an open window nobody looks at the fields.
         return __atomic_store_n(&cell->open, step.begin, __ATOMIC_RELEASE);
     }
-    if (step.begin < open) return rebase_gauge(series, metric, raw, step.begin);
+    if (step.begin < open) return rebase_gauge(series, raw, step.begin);
     turning(cell, raw);
     ClosedWindow closed;
     closed.window = {seq - rside_load_u64_(origin), rside_load_f64_(&cell->u.gauge.sum[seq & 1]),
                      rside_load_f64_(&cell->u.gauge.min), rside_load_f64_(&cell->u.gauge.max),
                      rside_load_f64_(&cell->u.gauge.last[seq & 1])};
     closed.holds = false;
-    close_gauge(series, metric, raw, step.begin, closed);
+    close_gauge(series, raw, step.begin, closed);
     begin_window(cell, raw, step.begin);
     empty_gauge(cell, origin);
     end_stale(cell);
@@ -184,9 +182,9 @@ void rebase_level(rside_cell* cell, uint64_t* origin, uint64_t now) {
 
 }  // namespace
 
-void turn_level(const rside_series* series, const Metric& metric, uint64_t now) {
-    rside_cell* cell = series->cell;
-    uint64_t* origin = origin_of(*series->segment, metric, series->index)->origin;
+void turn_level(const Series& series, uint64_t now) {
+    rside_cell* cell = series.cell;
+    uint64_t* origin = series.origin()->origin;
     uint64_t raw = rside_load_u64_(&cell->open);
     uint64_t open = raw & ~RSIDE_OPEN_FLAGS;
     Step step = classify(series, open, now);
@@ -200,12 +198,12 @@ void turn_level(const rside_series* series, const Metric& metric, uint64_t now) 
     }
     uint64_t seq = rside_update_begin_(cell);
     if (step.begin < open) {
-        rebase_gauge(series, metric, raw, step.begin);
+        rebase_gauge(series, raw, step.begin);
         rebase_level(cell, origin, now);
         return rside_update_end_(cell, seq);
     }
     turning(cell, raw);
-    uint64_t end = open + series->segment->tiers[0].resolution_ns;
+    uint64_t end = open + series.segment.tiers[0].resolution_ns;
     rside_level_account_(cell, end);
     uint64_t since = rside_load_u64_(&cell->u.level.since_ns);
     uint64_t bank = since & 1;
@@ -213,7 +211,7 @@ void turn_level(const rside_series* series, const Metric& metric, uint64_t now) 
     closed.window = {(since - bank) - rside_load_u64_(&origin[bank]), rside_load_f64_(&cell->u.level.sum[bank]) / 1e9,
                      rside_load_f64_(&cell->u.level.min), rside_load_f64_(&cell->u.level.max), value};
     closed.holds = true;
-    close_gauge(series, metric, raw, step.begin, closed);
+    close_gauge(series, raw, step.begin, closed);
     begin_window(cell, raw, step.begin);
     empty_level(cell, origin, step.begin, value, value);
     end_stale(cell);

@@ -87,10 +87,10 @@ class SegmentUnderWriter : public testing::Test {
         if (rside_segment_create(&writer_options, &segment, nullptr) < 0) ::_exit(1);
         std::uint64_t window = kFirst;
         rside_tick(segment, window * kSecond);
-        rside_counter* counter = rside_counter_register(segment, "c_total", nullptr, 0, nullptr);
-        rside_gauge* gauge = rside_gauge_register(segment, "g", nullptr, 0, nullptr);
-        rside_level* level = rside_level_register(segment, "l", nullptr, 0, nullptr);
-        rside_histogram* histogram = rside_histogram_register(segment, "h", nullptr, 0, nullptr);
+        rside_counter counter = rside_counter_register(segment, "c_total", nullptr, 0, nullptr);
+        rside_gauge gauge = rside_gauge_register(segment, "g", nullptr, 0, nullptr);
+        rside_level level = rside_level_register(segment, "l", nullptr, 0, nullptr);
+        rside_histogram histogram = rside_histogram_register(segment, "h", nullptr, 0, nullptr);
         std::uint64_t records = 0;
         for (;; ++window) {
             rside_tick(segment, window * kSecond);
@@ -314,10 +314,10 @@ TEST_F(SegmentUnderWriter, ClosesIdleWindowsAsTheWriterWill) {
     ASSERT_EQ(rside_segment_create(&writer_options, &writer, nullptr), 0);
     std::uint64_t now = kFirst * kSecond;
     rside_tick(writer, now);
-    rside_counter* counter = rside_counter_register(writer, "c_total", nullptr, 0, nullptr);
-    rside_gauge* gauge = rside_gauge_register(writer, "g", nullptr, 0, nullptr);
-    rside_level* level = rside_level_register(writer, "l", nullptr, 0, nullptr);
-    rside_histogram* histogram = rside_histogram_register(writer, "h", nullptr, 0, nullptr);
+    rside_counter counter = rside_counter_register(writer, "c_total", nullptr, 0, nullptr);
+    rside_gauge gauge = rside_gauge_register(writer, "g", nullptr, 0, nullptr);
+    rside_level level = rside_level_register(writer, "l", nullptr, 0, nullptr);
+    rside_histogram histogram = rside_histogram_register(writer, "h", nullptr, 0, nullptr);
     std::shared_ptr<LiveSegment> segment = open();
     ASSERT_TRUE(segment);
 

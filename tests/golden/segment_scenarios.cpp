@@ -63,12 +63,12 @@ struct Handles {
         rside_level_set(memory, 1024.0 * (i % 6));
         rside_histogram_record(size, 3.0 * (i % 30));
     }
-    rside_counter *reads, *writes;
-    rside_counter_f64* busy;
-    rside_shared_counter* faults;
-    rside_gauge* delay;
-    rside_level* memory;
-    rside_histogram* size;
+    rside_counter reads, writes;
+    rside_counter_f64 busy;
+    rside_shared_counter faults;
+    rside_gauge delay;
+    rside_level memory;
+    rside_histogram size;
 };
 
 // Forty records a fraction of a second or several seconds apart, from `begin` on. Returns the time of the last.

@@ -71,13 +71,16 @@ template <typename Sequence>
     rside_segment* segment = nullptr;
     if (rside_segment_attach(launcher.path().c_str(), nullptr, RSIDE_CLOCK_TICK, 0, &segment, nullptr) < 0) _exit(1);
     rside_tick(segment, sequence.time(0));
-    rside_counter* counter = rside_counter_register(segment, "counter", nullptr, 0, nullptr);
-    rside_counter_f64* f64 = rside_counter_f64_register(segment, "f64", nullptr, 0, nullptr);
-    rside_shared_counter* shared = rside_shared_counter_register(segment, "shared", nullptr, 0, nullptr);
-    rside_gauge* gauge = rside_gauge_register(segment, "gauge", nullptr, 0, nullptr);
-    rside_level* level = rside_level_register(segment, "level", nullptr, 0, nullptr);
-    rside_histogram* histogram = rside_histogram_register(segment, "histogram", nullptr, 0, nullptr);
-    if (!counter || !f64 || !shared || !gauge || !level || !histogram) _exit(2);
+    rside_counter counter = rside_counter_register(segment, "counter", nullptr, 0, nullptr);
+    rside_counter_f64 f64 = rside_counter_f64_register(segment, "f64", nullptr, 0, nullptr);
+    rside_shared_counter shared = rside_shared_counter_register(segment, "shared", nullptr, 0, nullptr);
+    rside_gauge gauge = rside_gauge_register(segment, "gauge", nullptr, 0, nullptr);
+    rside_level level = rside_level_register(segment, "level", nullptr, 0, nullptr);
+    rside_histogram histogram = rside_histogram_register(segment, "histogram", nullptr, 0, nullptr);
+    for (rside_series series :
+         {counter.series, f64.series, shared.series, gauge.series, level.series, histogram.series}) {
+        if (!series.cell) _exit(2);
+    }
     before_records();
     for (std::size_t i = 0; i < sequence.steps(); ++i) {
         auto value = static_cast<double>(sequence.value(i));

@@ -133,7 +133,7 @@ std::unique_ptr<HostCollector> HostCollector::create(const HostOptions& options,
 }
 
 void HostCollector::watch(std::unique_ptr<Source> source) {
-    rside_counter* failures = recorder_->counter("ringside_bridge_failed_reads_total", {source->name()});
+    rside_counter failures = recorder_->counter("ringside_bridge_failed_reads_total", {source->name()});
     rside_counter_add(failures, 0);
     sources_.push_back({std::move(source), failures});
 }

@@ -57,7 +57,7 @@ class HostCollector {
   private:
     struct Watched {
         std::unique_ptr<Source> source;
-        rside_counter* failures;
+        rside_counter failures;
         ReadResult::Status last = ReadResult::Status::kGood;
     };
     HostCollector(OwnedSchema schema) : schema_(std::move(schema)) {}
@@ -67,7 +67,7 @@ class HostCollector {
     OwnedSchema schema_;
     std::unique_ptr<Recorder> recorder_;
     std::vector<Watched> sources_;
-    rside_counter* missed_beats_ = nullptr;
+    rside_counter missed_beats_ = {};
 };
 
 }  // namespace ringside::bridge

@@ -78,7 +78,7 @@ auto Recorder::registered(const char* metric, Labels labels, Register call) {
     return result;
 }
 
-rside_counter* Recorder::counter(const char* metric, Labels labels) {
+rside_counter Recorder::counter(const char* metric, Labels labels) {
     return registered(metric, labels, rside_counter_register);
 }
 
@@ -90,8 +90,8 @@ TotalSeconds Recorder::total_seconds(const char* metric, Labels labels) {
 
 Reading Recorder::reading(const char* name, Labels labels) {
     const rside_metric* found = metric(name);
-    if (found && found->kind == RSIDE_LEVEL) return {nullptr, registered(name, labels, rside_level_register)};
-    return {registered(name, labels, rside_gauge_register), nullptr};
+    if (found && found->kind == RSIDE_LEVEL) return {{}, registered(name, labels, rside_level_register)};
+    return {registered(name, labels, rside_gauge_register), {}};
 }
 
 void Recorder::info(const char* metric, Labels labels) { registered(metric, labels, rside_info_register); }

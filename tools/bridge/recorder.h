@@ -25,7 +25,7 @@ template <typename Counter, typename Number>
 class RunningTotal {
   public:
     RunningTotal() = default;
-    explicit RunningTotal(Counter* counter) : counter_(counter) {}
+    explicit RunningTotal(Counter counter) : counter_(counter) {}
 
     void feed(Number total) {
         add(counter_, fed_ && total > last_ ? total - last_ : Number{0});
@@ -34,10 +34,10 @@ class RunningTotal {
     }
 
   private:
-    static void add(rside_counter* counter, std::uint64_t delta) { rside_counter_add(counter, delta); }
-    static void add(rside_counter_f64* counter, double delta) { rside_counter_f64_add(counter, delta); }
+    static void add(rside_counter counter, std::uint64_t delta) { rside_counter_add(counter, delta); }
+    static void add(rside_counter_f64 counter, double delta) { rside_counter_f64_add(counter, delta); }
 
-    Counter* counter_ = nullptr;
+    Counter counter_ = {};
     Number last_ = 0;
     bool fed_ = false;
 };
@@ -48,7 +48,7 @@ using TotalSeconds = RunningTotal<rside_counter_f64, double>;
 class Reading {
   public:
     Reading() = default;
-    Reading(rside_gauge* gauge, rside_level* level) : gauge_(gauge), level_(level) {}
+    Reading(rside_gauge gauge, rside_level level) : gauge_(gauge), level_(level) {}
 
     void set(double value) {
         rside_gauge_record(gauge_, value);
@@ -56,8 +56,8 @@ class Reading {
     }
 
   private:
-    rside_gauge* gauge_ = nullptr;
-    rside_level* level_ = nullptr;
+    rside_gauge gauge_ = {};
+    rside_level level_ = {};
 };
 
 class Recorder {
@@ -74,7 +74,7 @@ class Recorder {
     Total total(const char* metric, Labels labels = {});
     TotalSeconds total_seconds(const char* metric, Labels labels = {});
     Reading reading(const char* metric, Labels labels = {});
-    rside_counter* counter(const char* metric, Labels labels = {});
+    rside_counter counter(const char* metric, Labels labels = {});
     void info(const char* metric, Labels labels);
 
     // For how many devices the schema has room, when each takes `series_per_device` series of `metric`.

@@ -4,7 +4,7 @@
  *     rside_segment *segment = NULL;
  *     rside_error error;
  *     if (rside_segment_create(&options, &segment, &error) < 0) log(error.text);   // the VM runs on
- *     rside_counter *exits = rside_counter_register(segment, "vmm_exits_total", (const char *[]){"io"}, 1, NULL);
+ *     rside_counter exits = rside_counter_register(segment, "vmm_exits_total", (const char *[]){"io"}, 1, NULL);
  *     rside_counter_add(exits, 1);                                                 // nanoseconds
  *     rside_segment_close(segment, 0, "guest shut down");
  *
@@ -12,11 +12,11 @@
  *  - Create, attach, register and close may call the kernel. Recording never does: no system call, no
  *    allocation, no lock, no thread, and it never fails.
  *  - A record takes effect at one instant: a process that is killed leaves each of its records done or not done.
- *  - Metrics are a guest in the VMM. When set-up fails the handles are null, and recording into a null
+ *  - Metrics are a guest in the VMM. When set-up fails the handles are empty, and recording into an empty
  *    handle does nothing.
  *  - A handle belongs to one thread: the one that records into it. Only handles of metrics declared
  *    RSIDE_METRIC_SHARED (rside_shared_counter) may be used by several threads at once.
- *  - Handles live until rside_segment_close and are freed by it. All recording threads must have stopped by then.
+ *  - Handles end with rside_segment_close. All recording threads must have stopped by then.
  *  - Recording is not for signal handlers: an interrupted call on the same handle would be left half done.
  *  - In a forked child of a process that used RSIDE_FORK_GUARD, recording has no effect on the segment.
  */
@@ -68,12 +68,34 @@ typedef struct rside_options {
 RSIDE_API void rside_options_init(rside_options *options);
 
 typedef struct rside_segment rside_segment;
-typedef struct rside_counter rside_counter;
-typedef struct rside_shared_counter rside_shared_counter;
-typedef struct rside_counter_f64 rside_counter_f64;
-typedef struct rside_gauge rside_gauge;
-typedef struct rside_level rside_level;
-typedef struct rside_histogram rside_histogram;
+typedef struct rside_histogram_hot rside_histogram_hot;
+
+/* A handle says where one series is recorded: two or three words, passed by value, to be copied freely and kept where they
+ * are used. (Behind a pointer they would cost a record the wait for one more cache line.) Its fields are the library's. A handle
+ * of zeros is empty: recording into it does nothing. Whether registering gave an empty one shows in `series.cell`, null then. */
+typedef struct rside_series {
+    rside_cell *cell; /* null: empty */
+    rside_segment *segment;
+} rside_series;
+typedef struct rside_counter {
+    rside_series series;
+} rside_counter;
+typedef struct rside_shared_counter {
+    rside_series series;
+} rside_shared_counter;
+typedef struct rside_counter_f64 {
+    rside_series series;
+} rside_counter_f64;
+typedef struct rside_gauge {
+    rside_series series;
+} rside_gauge;
+typedef struct rside_level {
+    rside_series series;
+} rside_level;
+typedef struct rside_histogram {
+    rside_series series;
+    const rside_histogram_hot *hot;
+} rside_histogram;
 
 /* Creates a new segment under options->directory and attaches to it. The file appears under its final
  * name (vm_id.epoch[.component].seg, the epoch random) only when it is complete and every page is reserved, so a full
@@ -110,7 +132,7 @@ RSIDE_API int rside_segment_attach_fd(int fd, const rside_schema *schema, enum r
                                       rside_segment **out, rside_error *error);
 
 /* Marks the segment as closed with `code` (0: as planned) and `text` (may be null, cut at 127 bytes), unmaps it
- * and frees every handle. The agent then drains it. Null does nothing. */
+ * and ends every handle: none may be used after this. The agent then drains it. Null does nothing. */
 RSIDE_API void rside_segment_close(rside_segment *segment, int code, const char *text);
 
 /* The file's path as created, or as given to attach; "" when attached by descriptor. Lives as long as the segment. */
@@ -119,25 +141,25 @@ RSIDE_API const char *rside_segment_vm_id(const rside_segment *segment);
 RSIDE_API uint64_t rside_segment_bytes(const rside_segment *segment);
 
 /* Registers one series of `metric` with the label values in the order of the schema's label names, and returns its
- * handle; null with `error` set when the segment is null, the metric is unknown or of another kind (-ENOENT, -EINVAL), the
+ * handle; an empty one with `error` set when the segment is null, the metric is unknown or of another kind (-ENOENT, -EINVAL), the
  * number of values is not the schema's, a value is longer than 255 bytes or not UTF-8 (-EINVAL), the series exists (-EEXIST; a shared
  * counter returns the same handle), or the metric's series or the label arena are used up (-ENOSPC). The segment
  * is then unchanged but for its count of refused series.
  * Any thread. No system call and no allocation, so it works behind a seccomp filter; threads that register at the same time wait
  * for each other. */
-RSIDE_API rside_counter *rside_counter_register(rside_segment *segment, const char *metric, const char *const *values,
-                                                size_t count, rside_error *error);
-RSIDE_API rside_shared_counter *rside_shared_counter_register(rside_segment *segment, const char *metric,
-                                                              const char *const *values, size_t count,
-                                                              rside_error *error);
-RSIDE_API rside_counter_f64 *rside_counter_f64_register(rside_segment *segment, const char *metric,
-                                                        const char *const *values, size_t count, rside_error *error);
-RSIDE_API rside_gauge *rside_gauge_register(rside_segment *segment, const char *metric, const char *const *values,
-                                            size_t count, rside_error *error);
-RSIDE_API rside_level *rside_level_register(rside_segment *segment, const char *metric, const char *const *values,
-                                            size_t count, rside_error *error);
-RSIDE_API rside_histogram *rside_histogram_register(rside_segment *segment, const char *metric,
-                                                    const char *const *values, size_t count, rside_error *error);
+RSIDE_API rside_counter rside_counter_register(rside_segment *segment, const char *metric, const char *const *values,
+                                               size_t count, rside_error *error);
+RSIDE_API rside_shared_counter rside_shared_counter_register(rside_segment *segment, const char *metric,
+                                                             const char *const *values, size_t count,
+                                                             rside_error *error);
+RSIDE_API rside_counter_f64 rside_counter_f64_register(rside_segment *segment, const char *metric,
+                                                       const char *const *values, size_t count, rside_error *error);
+RSIDE_API rside_gauge rside_gauge_register(rside_segment *segment, const char *metric, const char *const *values,
+                                           size_t count, rside_error *error);
+RSIDE_API rside_level rside_level_register(rside_segment *segment, const char *metric, const char *const *values,
+                                           size_t count, rside_error *error);
+RSIDE_API rside_histogram rside_histogram_register(rside_segment *segment, const char *metric,
+                                                   const char *const *values, size_t count, rside_error *error);
 /* An info series is the constant 1 and needs no handle: 0 or a negative errno. */
 RSIDE_API int rside_info_register(rside_segment *segment, const char *metric, const char *const *values, size_t count,
                                   rside_error *error);
@@ -149,31 +171,31 @@ RSIDE_API int rside_info_register(rside_segment *segment, const char *metric, co
 static inline void rside_tick(rside_segment *segment, uint64_t now_ns);
 
 /* Adds `delta` to a counter. Wait-free. Only the thread that owns the handle. */
-static inline void rside_counter_add(rside_counter *counter, uint64_t delta);
+static inline void rside_counter_add(rside_counter counter, uint64_t delta);
 
 /* The same for a counter that several threads feed: one atomic add. Any thread. */
-static inline void rside_shared_counter_add(rside_shared_counter *counter, uint64_t delta);
+static inline void rside_shared_counter_add(rside_shared_counter counter, uint64_t delta);
 
 /* Adds `delta` >= 0; negative, infinite and NaN deltas are rejected and counted in the segment's header. */
-static inline void rside_counter_f64_add(rside_counter_f64 *counter, double delta);
+static inline void rside_counter_f64_add(rside_counter_f64 counter, double delta);
 
 /* Feeds a raw running total, from a source that may restart: adds what it grew by since the call before, or all of it
  * when it went down (a restart at 0). The first call adds the whole total, unless a baseline was set. */
-static inline void rside_counter_total(rside_counter *counter, uint64_t total);
-static inline void rside_counter_f64_total(rside_counter_f64 *counter, double total);
+static inline void rside_counter_total(rside_counter counter, uint64_t total);
+static inline void rside_counter_f64_total(rside_counter_f64 counter, double total);
 
 /* Takes `total` as the raw total from which to count on, adding nothing: for a source that is older than the segment. */
-static inline void rside_counter_baseline(rside_counter *counter, uint64_t total);
-static inline void rside_counter_f64_baseline(rside_counter_f64 *counter, double total);
+static inline void rside_counter_baseline(rside_counter counter, uint64_t total);
+static inline void rside_counter_f64_baseline(rside_counter_f64 counter, double total);
 
 /* Records one observation of a sampled gauge into count, sum, min, max and last. NaN and infinities are rejected and counted. */
-static inline void rside_gauge_record(rside_gauge *gauge, double value);
+static inline void rside_gauge_record(rside_gauge gauge, double value);
 
 /* Sets a level gauge, which holds `value` until the next call: its average is weighted by time. */
-static inline void rside_level_set(rside_level *level, double value);
+static inline void rside_level_set(rside_level level, double value);
 
 /* Records one observation into a histogram. Negative values, NaN and infinities are rejected and counted. */
-static inline void rside_histogram_record(rside_histogram *histogram, double value);
+static inline void rside_histogram_record(rside_histogram histogram, double value);
 
 #include <ringside/detail/hot_inline.h>
 

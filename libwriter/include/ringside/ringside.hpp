@@ -5,7 +5,7 @@
 //     auto reads = segment.counter("vmm_block_requests_total", {"vda", "read"});
 //     reads.add();
 //
-// Handles are plain pointers by value: copy them freely, but one thread records into one series (ringside.h). They end
+// Handles are a few words by value: copy them freely, but one thread records into one series (ringside.h). They end
 // with the Segment.
 #pragma once
 
@@ -19,71 +19,71 @@ namespace ringside {
 class Counter {
   public:
     Counter() = default;
-    explicit Counter(rside_counter* handle) : handle_(handle) {}
-    explicit operator bool() const { return handle_ != nullptr; }
+    explicit Counter(rside_counter handle) : handle_(handle) {}
+    explicit operator bool() const { return handle_.series.cell != nullptr; }
     void add(uint64_t delta = 1) const { rside_counter_add(handle_, delta); }
     void total(uint64_t raw) const { rside_counter_total(handle_, raw); }
     void baseline(uint64_t raw) const { rside_counter_baseline(handle_, raw); }
 
   private:
-    rside_counter* handle_ = nullptr;
+    rside_counter handle_ = {};
 };
 
 class SharedCounter {
   public:
     SharedCounter() = default;
-    explicit SharedCounter(rside_shared_counter* handle) : handle_(handle) {}
-    explicit operator bool() const { return handle_ != nullptr; }
+    explicit SharedCounter(rside_shared_counter handle) : handle_(handle) {}
+    explicit operator bool() const { return handle_.series.cell != nullptr; }
     void add(uint64_t delta = 1) const { rside_shared_counter_add(handle_, delta); }
 
   private:
-    rside_shared_counter* handle_ = nullptr;
+    rside_shared_counter handle_ = {};
 };
 
 class CounterF64 {
   public:
     CounterF64() = default;
-    explicit CounterF64(rside_counter_f64* handle) : handle_(handle) {}
-    explicit operator bool() const { return handle_ != nullptr; }
+    explicit CounterF64(rside_counter_f64 handle) : handle_(handle) {}
+    explicit operator bool() const { return handle_.series.cell != nullptr; }
     void add(double delta) const { rside_counter_f64_add(handle_, delta); }
     void total(double raw) const { rside_counter_f64_total(handle_, raw); }
     void baseline(double raw) const { rside_counter_f64_baseline(handle_, raw); }
 
   private:
-    rside_counter_f64* handle_ = nullptr;
+    rside_counter_f64 handle_ = {};
 };
 
 class Gauge {
   public:
     Gauge() = default;
-    explicit Gauge(rside_gauge* handle) : handle_(handle) {}
-    explicit operator bool() const { return handle_ != nullptr; }
+    explicit Gauge(rside_gauge handle) : handle_(handle) {}
+    explicit operator bool() const { return handle_.series.cell != nullptr; }
     void record(double value) const { rside_gauge_record(handle_, value); }
 
   private:
-    rside_gauge* handle_ = nullptr;
+    rside_gauge handle_ = {};
 };
 
 class Level {
   public:
     Level() = default;
-    explicit Level(rside_level* handle) : handle_(handle) {}
-    explicit operator bool() const { return handle_ != nullptr; }
+    explicit Level(rside_level handle) : handle_(handle) {}
+    explicit operator bool() const { return handle_.series.cell != nullptr; }
     void set(double value) const { rside_level_set(handle_, value); }
 
   private:
-    rside_level* handle_ = nullptr;
+    rside_level handle_ = {};
 };
 
 class Histogram {
   public:
     Histogram() = default;
-    explicit Histogram(rside_histogram* handle) : handle_(handle) {}
-    explicit operator bool() const { return handle_ != nullptr; }
+    explicit Histogram(rside_histogram handle) : handle_(handle) {}
+    explicit operator bool() const { return handle_.series.cell != nullptr; }
     void record(double value) const { rside_histogram_record(handle_, value); }
 
   private:
-    rside_histogram* handle_ = nullptr;
+    rside_histogram handle_ = {};
 };
 
 // Owns one segment. Empty (false) when set-up failed: handles are then empty too, and error() says why.

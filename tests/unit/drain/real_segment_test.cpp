@@ -126,12 +126,12 @@ class DrainRealSegment : public testing::Test {
         const char* root[] = {"/"};
         const char* deep[] = {"/deep/er"};
         const char* version[] = {"1.2.3"};
-        rside_counter* requests = rside_counter_register(segment, "requests_total", root, 1, &problem);
-        rside_counter* others = rside_counter_register(segment, "requests_total", deep, 1, &problem);
-        rside_counter_f64* energy = rside_counter_f64_register(segment, "energy_joules_total", nullptr, 0, &problem);
-        rside_gauge* latency = rside_gauge_register(segment, "latency_seconds", nullptr, 0, &problem);
-        rside_level* memory = rside_level_register(segment, "memory_bytes", nullptr, 0, &problem);
-        rside_histogram* io = rside_histogram_register(segment, "io_seconds", nullptr, 0, &problem);
+        rside_counter requests = rside_counter_register(segment, "requests_total", root, 1, &problem);
+        rside_counter others = rside_counter_register(segment, "requests_total", deep, 1, &problem);
+        rside_counter_f64 energy = rside_counter_f64_register(segment, "energy_joules_total", nullptr, 0, &problem);
+        rside_gauge latency = rside_gauge_register(segment, "latency_seconds", nullptr, 0, &problem);
+        rside_level memory = rside_level_register(segment, "memory_bytes", nullptr, 0, &problem);
+        rside_histogram io = rside_histogram_register(segment, "io_seconds", nullptr, 0, &problem);
         rside_info_register(segment, "build_info", version, 1, &problem);
         for (std::uint64_t i = 0; i < 95 * 4; ++i) {
             rside_tick(segment, start_ns + i * kNsPerS / 4);
@@ -191,7 +191,7 @@ TEST_F(DrainRealSegment, ThatWentOnInTheWindowThatWasArchivedIsArchivedAnew) {
     auto names = list_directory(FileSystem::real(), folder_.path());
     ASSERT_TRUE(names.ok());
     path_ = folder_ / names->front();
-    rside_counter* counter = rside_counter_register(writer, "requests_total", late, 1, &problem);
+    rside_counter counter = rside_counter_register(writer, "requests_total", late, 1, &problem);
     rside_counter_add(counter, 1);
     auto archive = [&](std::uint64_t added, std::uint64_t files_written) {
         Opened opened = open_segment_path(path_, *layouts_, {});
@@ -236,8 +236,8 @@ class DrainLongRing : public DrainRealSegment {
         rside_segment* segment = create(spec);
         rside_error problem;
         rside_tick(segment, start_ns_);
-        rside_level* memory = rside_level_register(segment, "memory_bytes", nullptr, 0, &problem);
-        rside_histogram* io = rside_histogram_register(segment, "io_seconds", nullptr, 0, &problem);
+        rside_level memory = rside_level_register(segment, "memory_bytes", nullptr, 0, &problem);
+        rside_histogram io = rside_histogram_register(segment, "io_seconds", nullptr, 0, &problem);
         for (std::uint64_t w = 0; w < kWindows; ++w) {
             rside_tick(segment, start_ns_ + w * kNsPerS + kNsPerS / 4);
             if (sets(w)) rside_level_set(memory, level(w));

@@ -388,8 +388,8 @@ TEST_F(Attach, MakesOnlyThePromisedSystemCalls) {
                   rside_error error = {};
                   int code = rside_segment_attach(path_.c_str(), schema, RSIDE_CLOCK_COARSE, 0, &segment, &error);
                   if (code != 0) return error.text;
-                  rside_counter* counter = rside_counter_register(segment, "requests_total", nullptr, 0, &error);
-                  if (!counter) return error.text;
+                  rside_counter counter = rside_counter_register(segment, "requests_total", nullptr, 0, &error);
+                  if (!counter.series.cell) return error.text;
                   rside_counter_add(counter, 7);
                   return "";
               }),

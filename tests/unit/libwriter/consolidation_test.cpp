@@ -228,12 +228,12 @@ class Script {
     std::uint64_t now_ = 0;
     Writer writer_;
     std::vector<plain::Tier> tiers_;
-    std::vector<rside_counter*> counters_;
-    std::vector<rside_counter_f64*> counters_f64_;
-    std::vector<rside_gauge*> gauges_;
-    std::vector<rside_level*> levels_;
-    rside_shared_counter* shared_ = nullptr;
-    rside_histogram* histogram_ = nullptr;
+    std::vector<rside_counter> counters_;
+    std::vector<rside_counter_f64> counters_f64_;
+    std::vector<rside_gauge> gauges_;
+    std::vector<rside_level> levels_;
+    rside_shared_counter shared_ = {};
+    rside_histogram histogram_ = {};
     std::vector<Oracle> oracles_;
     std::uint64_t raw_[2] = {}, rejected_ = 0;
     double raw_f64_[2] = {};

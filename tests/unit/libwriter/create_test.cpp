@@ -364,12 +364,12 @@ std::string fill(const std::string& path, std::uint64_t bytes) {
 // A million records over all kinds, in time steps that turn every ring several times.
 void record_a_million(rside_segment* segment) {
     const char* device[] = {"vda"};
-    rside_counter* counter = rside_counter_register(segment, "counter_total", device, 1, nullptr);
-    rside_shared_counter* shared = rside_shared_counter_register(segment, "shared_total", nullptr, 0, nullptr);
-    rside_counter_f64* seconds = rside_counter_f64_register(segment, "seconds_total", nullptr, 0, nullptr);
-    rside_gauge* gauge = rside_gauge_register(segment, "delay_seconds", nullptr, 0, nullptr);
-    rside_level* level = rside_level_register(segment, "memory_bytes", nullptr, 0, nullptr);
-    rside_histogram* histogram = rside_histogram_register(segment, "request_seconds", nullptr, 0, nullptr);
+    rside_counter counter = rside_counter_register(segment, "counter_total", device, 1, nullptr);
+    rside_shared_counter shared = rside_shared_counter_register(segment, "shared_total", nullptr, 0, nullptr);
+    rside_counter_f64 seconds = rside_counter_f64_register(segment, "seconds_total", nullptr, 0, nullptr);
+    rside_gauge gauge = rside_gauge_register(segment, "delay_seconds", nullptr, 0, nullptr);
+    rside_level level = rside_level_register(segment, "memory_bytes", nullptr, 0, nullptr);
+    rside_histogram histogram = rside_histogram_register(segment, "request_seconds", nullptr, 0, nullptr);
     std::uint64_t now = 1'700'000'000 * kSecond;
     for (int i = 0; i < 1'000'000 / 6; ++i) {
         if (i % 1000 == 0) rside_tick(segment, now += kSecond);

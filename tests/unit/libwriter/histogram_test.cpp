@@ -94,7 +94,7 @@ class Histogram : public testing::Test {
     plain::Series read() const { return writer_.decoded().series.at(0); }
 
     Writer writer_;
-    rside_histogram* handle_;
+    rside_histogram handle_;
 };
 
 TEST_F(Histogram, PutsBoundsIntoTheBucketTheyEnd) {
@@ -141,7 +141,7 @@ TEST_F(Histogram, SumsUpExactly) {
 // A slot keeps the lower 32 bits of a bucket; the difference of two slots is right all the same.
 TEST_F(Histogram, KeepsBucketsModulo32BitsInSlots) {
     rside_histogram_record(handle_, 3);
-    const_cast<std::uint64_t&>(handle_->series.histogram->buckets[2]) = 0xffffffff;
+    const_cast<std::uint64_t&>(handle_.hot->buckets[2]) = 0xffffffff;
     writer_.tick(1'700'000'001 * kSecond);
     rside_histogram_record(handle_, 3);
     rside_histogram_record(handle_, 3);
@@ -157,7 +157,7 @@ TEST_F(Histogram, KeepsBucketsModulo32BitsInSlots) {
 
 TEST(HistogramRange, CoversAllDoublesAtTheCoarsestScale) {
     Writer writer(SchemaSpec("all").tier(1, 4).histogram("h", -4, kMinSubnormal, kMax));
-    rside_histogram* handle = rside_histogram_register(writer.segment(), "h", nullptr, 0, nullptr);
+    rside_histogram handle = rside_histogram_register(writer.segment(), "h", nullptr, 0, nullptr);
     for (double value : {0.0, kMinSubnormal, kMinNormal, 1.0, kMax}) rside_histogram_record(handle, value);
     plain::Series series = writer.decoded().series.at(0);
     std::uint64_t in_buckets = 0;
@@ -171,7 +171,7 @@ TEST(HistogramRange, CoversAllDoublesAtTheCoarsestScale) {
 // With one bucket only, everything is zero, in it, or over it.
 TEST(HistogramRange, MayBeASingleBucket) {
     Writer writer(SchemaSpec("one").tier(1, 4).histogram("h", 8, 3.0, 3.0));
-    rside_histogram* handle = rside_histogram_register(writer.segment(), "h", nullptr, 0, nullptr);
+    rside_histogram handle = rside_histogram_register(writer.segment(), "h", nullptr, 0, nullptr);
     for (double value : {0.0, 2.0, 2.98, 2.995, 3.0, 3.1, 1e9}) rside_histogram_record(handle, value);
     EXPECT_THAT(writer.decoded().series.at(0).hot_buckets, ElementsAre(3, 2));
     EXPECT_EQ(writer.decoded().series.at(0).hot.count, 7u);

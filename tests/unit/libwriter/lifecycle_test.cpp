@@ -72,8 +72,8 @@ TEST(Writers, StandBesideEachOtherInOneProcess) {
     Writer first(every_kind());
     Writer second(every_kind(), 1'800'000'000 * kSecond);
     const char* n = "0";
-    rside_counter* one = rside_counter_register(first.segment(), "counter", &n, 1, nullptr);
-    rside_counter* two = rside_counter_register(second.segment(), "counter", &n, 1, nullptr);
+    rside_counter one = rside_counter_register(first.segment(), "counter", &n, 1, nullptr);
+    rside_counter two = rside_counter_register(second.segment(), "counter", &n, 1, nullptr);
     for (int i = 0; i < 10; ++i) {
         rside_counter_add(one, 1);
         rside_counter_add(two, 100);
@@ -111,7 +111,7 @@ TEST(Writers, ServeSeveralComponentsOfOneVm) {
 TEST(Writers, AddUpOverThreadsInASharedCounter) {
     SchemaSpec spec = every_kind();
     Writer writer(spec);
-    rside_shared_counter* counter = rside_shared_counter_register(writer.segment(), "shared", nullptr, 0, nullptr);
+    rside_shared_counter counter = rside_shared_counter_register(writer.segment(), "shared", nullptr, 0, nullptr);
     constexpr std::uint64_t kThreads = 4, kAdds = 200000;
     std::atomic<std::uint64_t> now{1'700'000'000};
     std::vector<std::thread> threads;
@@ -167,10 +167,10 @@ struct Handles {
         rside_level_set(level, round);
         rside_histogram_record(histogram, round);
     }
-    rside_counter_f64* f64;
-    rside_gauge* gauge;
-    rside_level* level;
-    rside_histogram* histogram;
+    rside_counter_f64 f64;
+    rside_gauge gauge;
+    rside_level level;
+    rside_histogram histogram;
 };
 
 TEST(Fork, LeavesTheParentsBytesAloneWhateverTheChildDoes) {

@@ -28,14 +28,14 @@ using Values = std::vector<const char*>;
 
 struct Refused {
     const char* name;
-    std::function<void*(rside_segment*, rside_error*)> call;
+    std::function<rside_cell*(rside_segment*, rside_error*)> call;
     int code;
     const char* mention;
 };
 
-std::function<void*(rside_segment*, rside_error*)> counter(const char* metric, Values values) {
-    return [=](rside_segment* segment, rside_error* error) -> void* {
-        return rside_counter_register(segment, metric, values.data(), values.size(), error);
+std::function<rside_cell*(rside_segment*, rside_error*)> counter(const char* metric, Values values) {
+    return [=](rside_segment* segment, rside_error* error) -> rside_cell* {
+        return rside_counter_register(segment, metric, values.data(), values.size(), error).series.cell;
     };
 }
 
@@ -49,22 +49,22 @@ std::vector<Refused> refusals() {
         {"GaugeAsCounter", counter("delay", {}), -EINVAL, "metric delay is of another kind"},
         {"SharedCounterAsCounter", counter("shared_total", {"0"}), -EINVAL, "metric shared_total is of another kind"},
         {"CounterAsSharedCounter",
-         [](rside_segment* segment, rside_error* error) -> void* {
+         [](rside_segment* segment, rside_error* error) -> rside_cell* {
              const char* values[] = {"vda", "read"};
-             return rside_shared_counter_register(segment, "requests_total", values, 2, error);
+             return rside_shared_counter_register(segment, "requests_total", values, 2, error).series.cell;
          },
          -EINVAL, "metric requests_total is of another kind"},
         {"CounterF64AsCounter", counter("seconds_total", {}), -EINVAL, "metric seconds_total is of another kind"},
         {"LevelAsGauge",
-         [](rside_segment* segment, rside_error* error) -> void* {
-             return rside_gauge_register(segment, "memory", nullptr, 0, error);
+         [](rside_segment* segment, rside_error* error) -> rside_cell* {
+             return rside_gauge_register(segment, "memory", nullptr, 0, error).series.cell;
          },
          -EINVAL, "metric memory is of another kind"},
         {"TooFewValues", counter("requests_total", {"vda"}), -EINVAL, "requests_total has 2 labels, 1 values"},
         {"TooManyValues", counter("requests_total", {"vda", "read", "x"}), -EINVAL, "3 values"},
         {"NoArrayOfValues",
-         [](rside_segment* segment, rside_error* error) -> void* {
-             return rside_counter_register(segment, "requests_total", nullptr, 2, error);
+         [](rside_segment* segment, rside_error* error) -> rside_cell* {
+             return rside_counter_register(segment, "requests_total", nullptr, 2, error).series.cell;
          },
          -EINVAL, "requests_total"},
         {"NullValue", counter("requests_total", {"vda", nullptr}), -EINVAL, "requests_total: label value 1"},
@@ -98,8 +98,8 @@ TEST(Register, WritesTheDirectoryAndTheLabels) {
     const char* read[] = {"vda", "read"};
     const char* other[] = {"", kLongest.c_str()};
     const char* version[] = {"\xc3\xa9"};
-    ASSERT_TRUE(rside_counter_register(writer.segment(), "requests_total", read, 2, nullptr));
-    ASSERT_TRUE(rside_counter_register(writer.segment(), "requests_total", other, 2, nullptr));
+    ASSERT_TRUE(rside_counter_register(writer.segment(), "requests_total", read, 2, nullptr).series.cell);
+    ASSERT_TRUE(rside_counter_register(writer.segment(), "requests_total", other, 2, nullptr).series.cell);
     ASSERT_EQ(rside_info_register(writer.segment(), "build_info", version, 1, nullptr), 0);
     plain::Segment segment = writer.decoded();
     ASSERT_EQ(segment.series.size(), 3u);
@@ -115,10 +115,10 @@ TEST(Register, WritesTheDirectoryAndTheLabels) {
 TEST(Register, RefusesTheSameSeriesTwice) {
     Writer writer(some_kinds());
     const char* values[] = {"vda", "read"};
-    ASSERT_TRUE(rside_counter_register(writer.segment(), "requests_total", values, 2, nullptr));
+    ASSERT_TRUE(rside_counter_register(writer.segment(), "requests_total", values, 2, nullptr).series.cell);
     std::vector<std::uint8_t> before = writer.bytes();
     rside_error error = {};
-    EXPECT_EQ(rside_counter_register(writer.segment(), "requests_total", values, 2, &error), nullptr);
+    EXPECT_EQ(rside_counter_register(writer.segment(), "requests_total", values, 2, &error).series.cell, nullptr);
     EXPECT_EQ(error.code, -EEXIST);
     EXPECT_THAT(error.text, HasSubstr("requests_total"));
     EXPECT_EQ(first_difference(before, writer.bytes()), -1);
@@ -127,10 +127,10 @@ TEST(Register, RefusesTheSameSeriesTwice) {
 TEST(Register, GivesTheSameSharedCounterToEveryoneWhoAsks) {
     Writer writer(some_kinds());
     const char* values[] = {"0"};
-    rside_shared_counter* first = rside_shared_counter_register(writer.segment(), "shared_total", values, 1, nullptr);
-    rside_shared_counter* second = rside_shared_counter_register(writer.segment(), "shared_total", values, 1, nullptr);
-    ASSERT_TRUE(first);
-    EXPECT_EQ(first, second);
+    rside_shared_counter first = rside_shared_counter_register(writer.segment(), "shared_total", values, 1, nullptr);
+    rside_shared_counter second = rside_shared_counter_register(writer.segment(), "shared_total", values, 1, nullptr);
+    ASSERT_TRUE(first.series.cell);
+    EXPECT_EQ(first.series.cell, second.series.cell);
     EXPECT_EQ(writer.decoded().series_count, 1u);
     EXPECT_EQ(writer.decoded().refused_series, 0u);
 }
@@ -139,12 +139,12 @@ TEST(Register, RefusesWhenTheSeriesBudgetIsFull) {
     Writer writer(some_kinds());
     for (const char* op : {"read", "write"}) {
         const char* values[] = {"vda", op};
-        ASSERT_TRUE(rside_counter_register(writer.segment(), "requests_total", values, 2, nullptr));
+        ASSERT_TRUE(rside_counter_register(writer.segment(), "requests_total", values, 2, nullptr).series.cell);
     }
     std::vector<std::uint8_t> before = writer.bytes();
     const char* values[] = {"vda", "flush"};
     rside_error error = {};
-    EXPECT_EQ(rside_counter_register(writer.segment(), "requests_total", values, 2, &error), nullptr);
+    EXPECT_EQ(rside_counter_register(writer.segment(), "requests_total", values, 2, &error).series.cell, nullptr);
     EXPECT_EQ(error.code, -ENOSPC);
     EXPECT_THAT(error.text, HasSubstr("metric requests_total: all 2 series are registered"));
     EXPECT_EQ(first_difference(before, writer.bytes()), -1);
@@ -156,7 +156,7 @@ TEST(Register, RefusesWhenTheLabelArenaIsFullAndGoesOnWithWhatFits) {
     spec.tier(1, 2).metric("requests_total", RSIDE_COUNTER, 8, {"device"}).arena(10);
     Writer writer(spec);
     auto try_register = [&](const char* value, rside_error* error) {
-        return rside_counter_register(writer.segment(), "requests_total", &value, 1, error);
+        return rside_counter_register(writer.segment(), "requests_total", &value, 1, error).series.cell;
     };
     ASSERT_TRUE(try_register("1234", nullptr));  // 5 of 10
     std::vector<std::uint8_t> before = writer.bytes();
@@ -181,7 +181,7 @@ TEST(Register, TellsAllSeriesApartAndFindsEachAgain) {
     }
     Writer writer(spec);
     auto all_handles = [&] {
-        std::vector<rside_shared_counter*> handles;
+        std::vector<rside_cell*> handles;
         for (std::uint32_t i = 0; i < kPairs; ++i) {
             std::string number = std::to_string(i);
             std::string longer = number + "-";
@@ -189,47 +189,49 @@ TEST(Register, TellsAllSeriesApartAndFindsEachAgain) {
             const char* right[] = {number.c_str(), "-"};
             for (const char* metric : {"one_total", "two_total"}) {
                 for (const char** values : {left, right}) {
-                    handles.push_back(rside_shared_counter_register(writer.segment(), metric, values, 2, nullptr));
+                    handles.push_back(
+                        rside_shared_counter_register(writer.segment(), metric, values, 2, nullptr).series.cell);
                 }
             }
         }
         return handles;
     };
-    std::vector<rside_shared_counter*> first = all_handles();
-    EXPECT_EQ(std::set<rside_shared_counter*>(first.begin(), first.end()).size(), 4 * kPairs);
+    std::vector<rside_cell*> first = all_handles();
+    EXPECT_EQ(std::set<rside_cell*>(first.begin(), first.end()).size(), 4 * kPairs);
     EXPECT_EQ(std::count(first.begin(), first.end(), nullptr), 0);
     EXPECT_EQ(all_handles(), first);
     EXPECT_EQ(writer.decoded().series_count, 4 * kPairs);
     const char* other[] = {"other", ""};
-    EXPECT_EQ(rside_shared_counter_register(writer.segment(), "one_total", other, 2, nullptr), nullptr) << "full";
+    EXPECT_EQ(rside_shared_counter_register(writer.segment(), "one_total", other, 2, nullptr).series.cell, nullptr)
+        << "full";
 }
 
 TEST(Register, RefusesWithoutASegment) {
     rside_error error = {};
-    EXPECT_EQ(rside_counter_register(nullptr, "a", nullptr, 0, &error), nullptr);
-    EXPECT_EQ(rside_shared_counter_register(nullptr, "a", nullptr, 0, &error), nullptr);
-    EXPECT_EQ(rside_counter_f64_register(nullptr, "a", nullptr, 0, &error), nullptr);
-    EXPECT_EQ(rside_gauge_register(nullptr, "a", nullptr, 0, &error), nullptr);
-    EXPECT_EQ(rside_level_register(nullptr, "a", nullptr, 0, &error), nullptr);
-    EXPECT_EQ(rside_histogram_register(nullptr, "a", nullptr, 0, &error), nullptr);
+    EXPECT_EQ(rside_counter_register(nullptr, "a", nullptr, 0, &error).series.cell, nullptr);
+    EXPECT_EQ(rside_shared_counter_register(nullptr, "a", nullptr, 0, &error).series.cell, nullptr);
+    EXPECT_EQ(rside_counter_f64_register(nullptr, "a", nullptr, 0, &error).series.cell, nullptr);
+    EXPECT_EQ(rside_gauge_register(nullptr, "a", nullptr, 0, &error).series.cell, nullptr);
+    EXPECT_EQ(rside_level_register(nullptr, "a", nullptr, 0, &error).series.cell, nullptr);
+    EXPECT_EQ(rside_histogram_register(nullptr, "a", nullptr, 0, &error).series.cell, nullptr);
     EXPECT_EQ(rside_info_register(nullptr, "a", nullptr, 0, nullptr), -EINVAL);
     EXPECT_EQ(rside_info_register(nullptr, "a", nullptr, 0, &error), -EINVAL);
     EXPECT_EQ(error.code, -EINVAL);
     EXPECT_THAT(error.text, HasSubstr("no segment"));
 }
 
-TEST(Record, DoesNothingWithNullHandles) {
+TEST(Record, DoesNothingWithEmptyHandles) {
     rside_tick(nullptr, 1);
-    rside_counter_add(nullptr, 1);
-    rside_counter_total(nullptr, 1);
-    rside_counter_baseline(nullptr, 1);
-    rside_shared_counter_add(nullptr, 1);
-    rside_counter_f64_add(nullptr, 1);
-    rside_counter_f64_total(nullptr, 1);
-    rside_counter_f64_baseline(nullptr, 1);
-    rside_gauge_record(nullptr, 1);
-    rside_level_set(nullptr, 1);
-    rside_histogram_record(nullptr, 1);
+    rside_counter_add({}, 1);
+    rside_counter_total({}, 1);
+    rside_counter_baseline({}, 1);
+    rside_shared_counter_add({}, 1);
+    rside_counter_f64_add({}, 1);
+    rside_counter_f64_total({}, 1);
+    rside_counter_f64_baseline({}, 1);
+    rside_gauge_record({}, 1);
+    rside_level_set({}, 1);
+    rside_histogram_record({}, 1);
     rside_segment_close(nullptr, 0, "x");
     EXPECT_STREQ(rside_segment_path(nullptr), "");
     EXPECT_STREQ(rside_segment_vm_id(nullptr), "");

@@ -41,7 +41,7 @@ class Vcpu {
         rside_gauge_record(gauges_[n], 3);
         rside_level_set(levels_[n], static_cast<double>(round));
         rside_histogram_record(histograms_[n], 5);
-        for (rside_shared_counter* counter : shared_) rside_shared_counter_add(counter, 1);
+        for (rside_shared_counter counter : shared_) rside_shared_counter_add(counter, 1);
     }
 
   private:
@@ -58,12 +58,12 @@ class Vcpu {
 
     rside_segment* segment_;
     std::string thread_;
-    std::vector<rside_counter*> counters_;
-    std::vector<rside_counter_f64*> f64s_;
-    std::vector<rside_gauge*> gauges_;
-    std::vector<rside_level*> levels_;
-    std::vector<rside_histogram*> histograms_;
-    std::vector<rside_shared_counter*> shared_;
+    std::vector<rside_counter> counters_;
+    std::vector<rside_counter_f64> f64s_;
+    std::vector<rside_gauge> gauges_;
+    std::vector<rside_level> levels_;
+    std::vector<rside_histogram> histograms_;
+    std::vector<rside_shared_counter> shared_;
 };
 
 std::uint64_t total(const plain::Segment& segment, const std::string& metric,

@@ -35,11 +35,11 @@ struct Handles {
         rside_shared_counter_add(shared, 1);
         rside_histogram_record(histogram, value);
     }
-    rside_counter* counter;
-    rside_gauge* gauge;
-    rside_level* level;
-    rside_shared_counter* shared;
-    rside_histogram* histogram;
+    rside_counter counter;
+    rside_gauge gauge;
+    rside_level level;
+    rside_shared_counter shared;
+    rside_histogram histogram;
 };
 
 // The slots of one ring by window.
@@ -110,7 +110,7 @@ TEST(Time, HoldsALevelExactlyForWholeSeconds) {
     SchemaSpec spec("exact");
     spec.tier(1, 8).tier(60, 8).metric("level", RSIDE_LEVEL);
     Writer writer(spec, 28'333'333 * 60 * kSecond);
-    rside_level* level = rside_level_register(writer.segment(), "level", nullptr, 0, nullptr);
+    rside_level level = rside_level_register(writer.segment(), "level", nullptr, 0, nullptr);
     for (std::uint64_t seconds = 1; seconds < 60; ++seconds) {
         std::uint64_t begin = (28'333'333 + 2 * seconds) * 60 * kSecond;
         writer.tick(begin);
@@ -131,7 +131,7 @@ TEST(Time, HoldsALevelExactlyInsideALongWindow) {
     SchemaSpec spec("exact");
     spec.tier(60, 8).metric("level", RSIDE_LEVEL);
     Writer writer(spec, 28'333'333 * 60 * kSecond);
-    rside_level* level = rside_level_register(writer.segment(), "level", nullptr, 0, nullptr);
+    rside_level level = rside_level_register(writer.segment(), "level", nullptr, 0, nullptr);
     rside_level_set(level, 1);
     writer.tick((28'333'333 * 60 + 15) * kSecond);
     rside_level_set(level, 2);
@@ -280,7 +280,7 @@ TEST(Time, DoesNotRebaseASharedCounterForAThreadThatWasHeldUp) {
         rside_shared_counter_add(handles.shared, 1);
     }
     auto before = slots(writer.decoded(), "shared", 0);
-    rside_turn(&handles.shared->series, kNow);  // what the late thread does with the time that it read
+    rside_turn(handles.shared.series, kNow);  // what the late thread does with the time that it read
     plain::Segment segment = writer.decoded();
     EXPECT_EQ(segment.rebases, 0u);
     EXPECT_EQ(segment.clock_steps_back, 0u);

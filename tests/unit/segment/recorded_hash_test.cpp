@@ -71,11 +71,11 @@ class RecordedHash : public testing::Test {
     rside_error problem{};
     rside_segment* writer = nullptr;
     std::string path;
-    rside_counter* requests = nullptr;
-    rside_counter_f64* energy = nullptr;
-    rside_gauge* latency = nullptr;
-    rside_level* memory = nullptr;
-    rside_histogram* io = nullptr;
+    rside_counter requests = {};
+    rside_counter_f64 energy = {};
+    rside_gauge latency = {};
+    rside_level memory = {};
+    rside_histogram io = {};
     std::shared_ptr<LayoutCache> layouts = make_layout_cache();
     OpenOptions open_options;
     std::uint64_t now_ns = kStartNs + RSIDE_NS_PER_S;
@@ -109,7 +109,7 @@ TEST_F(RecordedHash, ChangesWithOneRecordOfAnyKind) {
 TEST_F(RecordedHash, ChangesWithARegistration) {
     const std::uint64_t before = hash();
     const char* late[] = {"/late"};
-    ASSERT_NE(rside_counter_register(writer, "requests_total", late, 1, &problem), nullptr) << problem.text;
+    ASSERT_TRUE(rside_counter_register(writer, "requests_total", late, 1, &problem).series.cell) << problem.text;
     const std::uint64_t after_counter = hash();
     EXPECT_NE(after_counter, before);
     const char* version[] = {"1.2.3"};

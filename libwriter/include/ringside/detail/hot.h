@@ -14,50 +14,22 @@ typedef struct rside_hot {
 } rside_hot;
 
 /* Where a histogram's buckets are, one per histogram series. */
-typedef struct rside_histogram_hot {
+struct rside_histogram_hot {
     uint64_t *buckets; /* zero bucket, then the buckets */
     double zero_bound; /* values up to here count as zero */
     int32_t first;     /* index of buckets[1] */
     uint32_t count;    /* buckets without the zero bucket */
     int32_t scale;
     uint32_t reserved;
-} rside_histogram_hot;
-
-/* A handle. Two fit a cache line, so that 10,000 of them stay in the second-level cache. */
-typedef struct rside_series {
-    rside_cell *cell;
-    rside_segment *segment;
-    const rside_histogram_hot *histogram; /* histograms only */
-    uint32_t index;                       /* directory entry */
-    uint32_t metric;
-} rside_series;
-
-struct rside_counter {
-    rside_series series;
-};
-struct rside_shared_counter {
-    rside_series series;
-};
-struct rside_counter_f64 {
-    rside_series series;
-};
-struct rside_gauge {
-    rside_series series;
-};
-struct rside_level {
-    rside_series series;
-};
-struct rside_histogram {
-    rside_series series;
 };
 
 /* The slow path: `now_ns` lies outside the open window of the cell. Closes the windows that are over, or absorbs a
  * step back of the clock. Writes memory only. Returns the time that the record counts with: `now_ns`, or 0 where that
  * lies beyond what a window number can hold (2106), so that no time passes. */
-RSIDE_API uint64_t rside_turn(const rside_series *series, uint64_t now_ns);
+RSIDE_API uint64_t rside_turn(rside_series series, uint64_t now_ns);
 /* CLOCK_REALTIME_COARSE in ns since 1970. */
 RSIDE_API uint64_t rside_coarse_ns(void);
 /* Counts a sample that cannot be recorded. */
-RSIDE_API void rside_reject(const rside_series *series);
+RSIDE_API void rside_reject(rside_series series);
 
 #endif

@@ -52,10 +52,10 @@ static inline uint64_t rside_now_(const rside_segment *segment) {
 
 /* Closes windows when the time has left the open one; returns the time of the record. One compare covers both directions:
  * a time before the window wraps to a huge difference. */
-static inline uint64_t rside_enter_(const rside_series *series) {
-    uint64_t now = rside_now_(series->segment);
-    uint64_t begin = rside_load_u64_(&series->cell->open) & ~RSIDE_OPEN_FLAGS;
-    const rside_hot *hot = (const rside_hot *)(const void *)series->segment;
+static inline uint64_t rside_enter_(rside_series series) {
+    uint64_t now = rside_now_(series.segment);
+    uint64_t begin = rside_load_u64_(&series.cell->open) & ~RSIDE_OPEN_FLAGS;
+    const rside_hot *hot = (const rside_hot *)(const void *)series.segment;
     if (RSIDE_UNLIKELY_(now - begin >= hot->window_ns)) return rside_turn(series, now);
     return now;
 }
@@ -79,54 +79,54 @@ static inline void rside_tick(rside_segment *segment, uint64_t now_ns) {
     rside_store_u64_(&((rside_hot *)(void *)segment)->header->tick_ns, now_ns);
 }
 
-static inline void rside_counter_add(rside_counter *counter, uint64_t delta) {
-    if (RSIDE_UNLIKELY_(counter == NULL)) return;
-    (void)rside_enter_(&counter->series);
-    uint64_t *value = &counter->series.cell->u.counter.value;
+static inline void rside_counter_add(rside_counter counter, uint64_t delta) {
+    if (RSIDE_UNLIKELY_(counter.series.cell == NULL)) return;
+    (void)rside_enter_(counter.series);
+    uint64_t *value = &counter.series.cell->u.counter.value;
     rside_store_u64_(value, rside_load_u64_(value) + delta);
 }
 
-static inline void rside_shared_counter_add(rside_shared_counter *counter, uint64_t delta) {
-    if (RSIDE_UNLIKELY_(counter == NULL)) return;
-    (void)rside_enter_(&counter->series);
+static inline void rside_shared_counter_add(rside_shared_counter counter, uint64_t delta) {
+    if (RSIDE_UNLIKELY_(counter.series.cell == NULL)) return;
+    (void)rside_enter_(counter.series);
     /* Relaxed: only the sum counts; a thread that is late across a window's end counts into the next window. */
-    __atomic_fetch_add(&counter->series.cell->u.counter.value, delta, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&counter.series.cell->u.counter.value, delta, __ATOMIC_RELAXED);
 }
 
-static inline void rside_counter_f64_add(rside_counter_f64 *counter, double delta) {
-    if (RSIDE_UNLIKELY_(counter == NULL)) return;
+static inline void rside_counter_f64_add(rside_counter_f64 counter, double delta) {
+    if (RSIDE_UNLIKELY_(counter.series.cell == NULL)) return;
     if (RSIDE_UNLIKELY_(!(delta >= 0.0 && delta <= 1.7976931348623157e308))) {
-        rside_reject(&counter->series);
+        rside_reject(counter.series);
         return;
     }
-    (void)rside_enter_(&counter->series);
-    uint64_t *value = &counter->series.cell->u.counter.value;
+    (void)rside_enter_(counter.series);
+    uint64_t *value = &counter.series.cell->u.counter.value;
     rside_store_u64_(value, rside_f64_bits_(rside_bits_f64_(rside_load_u64_(value)) + delta));
 }
 
-static inline void rside_counter_baseline(rside_counter *counter, uint64_t total) {
-    if (counter != NULL) rside_store_u64_(&counter->series.cell->u.counter.raw, total);
+static inline void rside_counter_baseline(rside_counter counter, uint64_t total) {
+    if (counter.series.cell != NULL) rside_store_u64_(&counter.series.cell->u.counter.raw, total);
 }
 
-static inline void rside_counter_f64_baseline(rside_counter_f64 *counter, double total) {
-    if (counter != NULL) rside_store_u64_(&counter->series.cell->u.counter.raw, rside_f64_bits_(total));
+static inline void rside_counter_f64_baseline(rside_counter_f64 counter, double total) {
+    if (counter.series.cell != NULL) rside_store_u64_(&counter.series.cell->u.counter.raw, rside_f64_bits_(total));
 }
 
-static inline void rside_counter_total(rside_counter *counter, uint64_t total) {
-    if (RSIDE_UNLIKELY_(counter == NULL)) return;
-    uint64_t *raw = &counter->series.cell->u.counter.raw;
+static inline void rside_counter_total(rside_counter counter, uint64_t total) {
+    if (RSIDE_UNLIKELY_(counter.series.cell == NULL)) return;
+    uint64_t *raw = &counter.series.cell->u.counter.raw;
     uint64_t before = rside_load_u64_(raw);
     rside_counter_add(counter, total >= before ? total - before : total);
     rside_store_u64_(raw, total);
 }
 
-static inline void rside_counter_f64_total(rside_counter_f64 *counter, double total) {
-    if (RSIDE_UNLIKELY_(counter == NULL)) return;
+static inline void rside_counter_f64_total(rside_counter_f64 counter, double total) {
+    if (RSIDE_UNLIKELY_(counter.series.cell == NULL)) return;
     if (RSIDE_UNLIKELY_(!(total >= 0.0 && total <= 1.7976931348623157e308))) {
-        rside_reject(&counter->series);
+        rside_reject(counter.series);
         return;
     }
-    uint64_t *raw = &counter->series.cell->u.counter.raw;
+    uint64_t *raw = &counter.series.cell->u.counter.raw;
     double before = rside_bits_f64_(rside_load_u64_(raw));
     rside_counter_f64_add(counter, total >= before ? total - before : total);
     rside_store_u64_(raw, rside_f64_bits_(total));
@@ -135,14 +135,14 @@ static inline void rside_counter_f64_total(rside_counter_f64 *counter, double to
 /* NaN and infinities: x - x is 0 for every finite x and NaN for the rest. */
 static inline int rside_is_finite_(double value) { return value - value == 0.0; }
 
-static inline void rside_gauge_record(rside_gauge *gauge, double value) {
-    if (RSIDE_UNLIKELY_(gauge == NULL)) return;
+static inline void rside_gauge_record(rside_gauge gauge, double value) {
+    if (RSIDE_UNLIKELY_(gauge.series.cell == NULL)) return;
     if (RSIDE_UNLIKELY_(!rside_is_finite_(value))) {
-        rside_reject(&gauge->series);
+        rside_reject(gauge.series);
         return;
     }
-    (void)rside_enter_(&gauge->series);
-    rside_cell *cell = gauge->series.cell;
+    (void)rside_enter_(gauge.series);
+    rside_cell *cell = gauge.series.cell;
     uint64_t seq = rside_load_u64_(&cell->seq) + 1;
     double sum = rside_load_f64_(&cell->u.gauge.sum[~seq & 1]);
     rside_store_f64_(&cell->u.gauge.sum[seq & 1], sum + value);
@@ -151,10 +151,8 @@ static inline void rside_gauge_record(rside_gauge *gauge, double value) {
     __atomic_store_n(&cell->seq, seq, __ATOMIC_RELEASE);
     /* P1: the count is visible before `min` and `max`, and before the pair that the next record overwrites. */
     __atomic_thread_fence(__ATOMIC_RELEASE);
-    double min = rside_load_f64_(&cell->u.gauge.min);
-    double max = rside_load_f64_(&cell->u.gauge.max);
-    rside_store_f64_(&cell->u.gauge.min, value < min ? value : min);
-    rside_store_f64_(&cell->u.gauge.max, value > max ? value : max);
+    if (RSIDE_UNLIKELY_(value < rside_load_f64_(&cell->u.gauge.min))) rside_store_f64_(&cell->u.gauge.min, value);
+    if (RSIDE_UNLIKELY_(value > rside_load_f64_(&cell->u.gauge.max))) rside_store_f64_(&cell->u.gauge.max, value);
 }
 
 /* Accounts the level's value up to `now`. The new sum takes effect by the store of since_ns, which names it: a kill before
@@ -171,23 +169,21 @@ static inline void rside_level_account_(rside_cell *cell, uint64_t now) {
     rside_store_u64_(&cell->u.level.since_ns, now | (bank ^ 1));
 }
 
-static inline void rside_level_set(rside_level *level, double value) {
-    if (RSIDE_UNLIKELY_(level == NULL)) return;
+static inline void rside_level_set(rside_level level, double value) {
+    if (RSIDE_UNLIKELY_(level.series.cell == NULL)) return;
     if (RSIDE_UNLIKELY_(!rside_is_finite_(value))) {
-        rside_reject(&level->series);
+        rside_reject(level.series);
         return;
     }
-    uint64_t now = rside_enter_(&level->series);
-    rside_cell *cell = level->series.cell;
+    uint64_t now = rside_enter_(level.series);
+    rside_cell *cell = level.series.cell;
     uint64_t seq = rside_update_begin_(cell);
     rside_level_account_(cell, now);
-    double min = rside_load_f64_(&cell->u.level.min);
-    double max = rside_load_f64_(&cell->u.level.max);
     rside_before_(); /* the time of the old value is accounted before the value changes */
     rside_store_f64_(&cell->u.level.last, value);
     rside_before_(); /* no value is in min or max that was not set */
-    rside_store_f64_(&cell->u.level.min, value < min ? value : min);
-    rside_store_f64_(&cell->u.level.max, value > max ? value : max);
+    if (RSIDE_UNLIKELY_(value < rside_load_f64_(&cell->u.level.min))) rside_store_f64_(&cell->u.level.min, value);
+    if (RSIDE_UNLIKELY_(value > rside_load_f64_(&cell->u.level.max))) rside_store_f64_(&cell->u.level.max, value);
     rside_update_end_(cell, seq);
 }
 
@@ -217,15 +213,15 @@ static inline int32_t rside_histogram_index_(double value, int32_t scale) {
     return (index + ((1 << shift) - 1)) >> shift; /* upper-inclusive buckets: round up */
 }
 
-static inline void rside_histogram_record(rside_histogram *histogram, double value) {
-    if (RSIDE_UNLIKELY_(histogram == NULL)) return;
+static inline void rside_histogram_record(rside_histogram histogram, double value) {
+    if (RSIDE_UNLIKELY_(histogram.series.cell == NULL)) return;
     if (RSIDE_UNLIKELY_(!(value >= 0.0 && value <= 1.7976931348623157e308))) {
-        rside_reject(&histogram->series);
+        rside_reject(histogram.series);
         return;
     }
-    (void)rside_enter_(&histogram->series);
-    rside_cell *cell = histogram->series.cell;
-    const rside_histogram_hot *hot = histogram->series.histogram;
+    (void)rside_enter_(histogram.series);
+    rside_cell *cell = histogram.series.cell;
+    const rside_histogram_hot *hot = histogram.hot;
     uint32_t bucket = 0;
     if (value > hot->zero_bound) {
         int32_t index = rside_histogram_index_(value, hot->scale) - hot->first;

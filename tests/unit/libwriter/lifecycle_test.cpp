@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -332,6 +333,36 @@ TEST(Lifecycle, LeavesNoDescriptorAndNoMapping) {
 }
 
 // --- C++ face ---------------------------------------------------------------------------------------------------------
+
+long page_faults() {
+    rusage usage = {};
+    getrusage(RUSAGE_THREAD, &usage);
+    return usage.ru_minflt + usage.ru_majflt;
+}
+
+// A record that is the first to touch a page of its ring would wait for the kernel, about a microsecond each.
+TEST(Lifecycle, TakesNoPageFaultWhenRingsAreWrittenForTheFirstTime) {
+    RINGSIDE_SKIP_UNDER_SANITIZERS();
+    constexpr std::uint64_t kSeconds = 2000;
+    SchemaSpec spec("pages");
+    spec.tier(1, kSeconds).tier(10, kSeconds / 10);
+    spec.metric("counter", RSIDE_COUNTER).metric("gauge", RSIDE_GAUGE).metric("level", RSIDE_LEVEL);
+    Writer writer(spec.histogram("histogram", 3, 1e-6, 10));
+    rside_counter counter = rside_counter_register(writer.segment(), "counter", nullptr, 0, nullptr);
+    rside_gauge gauge = rside_gauge_register(writer.segment(), "gauge", nullptr, 0, nullptr);
+    rside_level level = rside_level_register(writer.segment(), "level", nullptr, 0, nullptr);
+    rside_histogram histogram = rside_histogram_register(writer.segment(), "histogram", nullptr, 0, nullptr);
+    ASSERT_GT(rside_segment_bytes(writer.segment()), 400u * RSIDE_PAGE_BYTES);
+    const long before = page_faults();
+    for (std::uint64_t second = 0; second < kSeconds; ++second) {
+        writer.tick((1'700'000'000 + second) * kSecond);
+        rside_counter_add(counter, 1);
+        rside_gauge_record(gauge, 0.5);
+        rside_level_set(level, 0.5);
+        rside_histogram_record(histogram, 0.5);
+    }
+    EXPECT_LT(page_faults() - before, 20) << "of its own code and stack the loop may take a few";
+}
 
 TEST(CppFace, RecordsEveryKind) {
     agent::TemporaryFolder folder("/dev/shm");

@@ -8,7 +8,8 @@ measuring thread, so that what others did with the core meanwhile is not in it; 
 counts with what it said. Conventions between a program of bench/ and this one:
   - the context `compare` lists pairs `PEER/OURS` of cases to print as ratios, peer divided by ours;
   - the contexts `cpu_model` and `core` say where it ran;
-  - a counter `case:NAME` of a case is a case of its own, in ns.
+  - a counter `case:NAME` of a case is a case of its own, in ns;
+  - a case with a counter `bytes` counts with that, in bytes, and not with its time.
 The exit code is 0 only if every result could be read and no case in it failed.
 """
 
@@ -20,6 +21,9 @@ from dataclasses import dataclass
 
 NS_PER_UNIT = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 CASE_COUNTER = "case:"
+BYTES_COUNTER = "bytes"
+HEADINGS = {"ns": "ns a call", "bytes": "bytes"}  # by unit, in the order in which they are printed
+DECIMALS = {"ns": 2, "bytes": 0}
 
 
 class BadResult(Exception):
@@ -29,6 +33,7 @@ class BadResult(Exception):
 @dataclass
 class Case:
     name: str
+    unit: str
     runs: list
 
     @property
@@ -37,7 +42,7 @@ class Case:
 
     def as_json(self) -> str:
         figures = {"median": self.median, "min": min(self.runs), "max": max(self.runs)}
-        return json.dumps({"case": self.name, "unit": "ns"} | {key: round(ns, 3) for key, ns in figures.items()})
+        return json.dumps({"case": self.name, "unit": self.unit} | {key: round(figure, 3) for key, figure in figures.items()})
 
 
 def read(path: str) -> tuple[dict, dict[str, Case]]:
@@ -61,14 +66,19 @@ def read(path: str) -> tuple[dict, dict[str, Case]]:
 
 def add(cases: dict[str, Case], entry: dict) -> None:
     name, *options = entry["name"].split("/")
+    if BYTES_COUNTER in entry:
+        cases.setdefault(name, Case(name, "bytes", [])).runs.append(entry[BYTES_COUNTER])
+        return
     time = entry["real_time" if "manual_time" in options else "cpu_time"]
     figures = {name: time * NS_PER_UNIT[entry["time_unit"]]}
     figures |= {key[len(CASE_COUNTER) :]: entry[key] for key in entry if key.startswith(CASE_COUNTER)}
     for case, nanoseconds in figures.items():
-        cases.setdefault(case, Case(case, [])).runs.append(nanoseconds)
+        cases.setdefault(case, Case(case, "ns", [])).runs.append(nanoseconds)
 
 
 def machine(context: dict, cases: dict[str, Case]) -> list[str]:
+    if all(case.unit != "ns" for case in cases.values()):
+        return []  # sizes are the same on a busy machine
     counts = sorted({len(case.runs) for case in cases.values()})
     repetitions = " or ".join(str(count) for count in counts)
     load = context.get("load_avg") or [0.0]
@@ -94,9 +104,14 @@ def ratios(context: dict, cases: dict[str, Case]) -> list[str]:
 
 
 def figures(cases: dict[str, Case]) -> list[str]:
-    lines = ["", f"{'ns a call':<26}{'median':>10}{'min':>10}{'max':>10}"]
-    for case in cases.values():
-        lines.append(f"{case.name:<26}{case.median:>10.2f}{min(case.runs):>10.2f}{max(case.runs):>10.2f}")
+    lines = []
+    for unit, heading in HEADINGS.items():
+        of_unit = [case for case in cases.values() if case.unit == unit]
+        if of_unit:
+            lines += ["", f"{heading:<26}{'median':>10}{'min':>10}{'max':>10}"]
+        for case in of_unit:
+            columns = (case.median, min(case.runs), max(case.runs))
+            lines.append(f"{case.name:<26}" + "".join(f"{figure:>10.{DECIMALS[unit]}f}" for figure in columns))
     return lines
 
 

@@ -83,6 +83,46 @@ def test_other_units_become_ns(altered):
     assert report(altered(to_microseconds)).stdout == TABLE
 
 
+def to_bytes(result):
+    """Sizes in place of times: what a case took does not matter then."""
+    for at, entry in enumerate(result["benchmarks"]):
+        for counter in [key for key in entry if key.startswith("case:")]:
+            del entry[counter]
+        entry["bytes"] = 2_572_288.0 if entry["name"].startswith("mmv_set") else 5_144_576.0 + at % 2
+    result["context"]["compare"] = "gauge_record_clock/mmv_set"
+
+
+BYTES_TABLE = """
+peer                      ours                       peer / ours
+gauge_record_clock        mmv_set                          2.00x
+
+bytes                         median       min       max
+gauge_record_clock           5144576   5144576   5144577
+mmv_set                      2572288   2572288   2572288
+"""
+
+
+def test_bytes_are_no_times(altered, tmp_path):
+    done = report("--json", tmp_path / "lines", altered(to_bytes))
+    assert done.stdout.startswith(BYTES_TABLE)
+    assert "ns a call" not in done.stdout
+    lines = [json.loads(line) for line in (tmp_path / "lines").read_text().splitlines()]
+    assert {"case": "mmv_set", "unit": "bytes", "median": 2572288.0, "min": 2572288.0, "max": 2572288.0} in lines
+    assert {line["unit"] for line in lines} == {"bytes"}
+
+
+def test_times_and_bytes_of_one_program_stand_apart(altered):
+    def one_case(result):
+        for entry in result["benchmarks"]:
+            if entry["name"].startswith("mmv_set"):
+                entry["bytes"] = 4096.0
+
+    out = report(altered(one_case)).stdout
+    times, _, sizes = out.partition("\nbytes ")
+    assert "mmv_set " not in times.partition("ns a call")[2]
+    assert sizes.splitlines()[1].split() == ["mmv_set", "4096", "4096", "4096"]
+
+
 def test_an_idle_machine_needs_no_warning(altered):
     def rest(result):
         result["context"]["load_avg"] = [0.0, 0.0, 0.0]

@@ -20,7 +20,10 @@ std::string root;
 void remove_root() {
     std::error_code error;
     std::filesystem::remove_all(root, error);
-    if (error) std::fprintf(stderr, "writer_bench: remove %s by hand: %s\n", root.c_str(), error.message().c_str());
+    if (error) {
+        std::fprintf(stderr, "%s: remove %s by hand: %s\n", program_invocation_short_name, root.c_str(),
+                     error.message().c_str());
+    }
 }
 
 void await_end(sigset_t signals) {
@@ -35,7 +38,7 @@ void await_end(sigset_t signals) {
 }  // namespace
 
 void fail(const std::string& text) {
-    std::fprintf(stderr, "writer_bench: %s\n", text.c_str());
+    std::fprintf(stderr, "%s: %s\n", program_invocation_short_name, text.c_str());
     remove_root();
     std::_Exit(1);
 }
@@ -48,7 +51,7 @@ Scratch::Scratch() {
 
     char path[] = "/dev/shm/ringside-bench.XXXXXX";
     if (mkdtemp(path) == nullptr) {
-        std::fprintf(stderr, "writer_bench: cannot make %s: %s\n", path, std::strerror(errno));
+        std::fprintf(stderr, "%s: cannot make %s: %s\n", program_invocation_short_name, path, std::strerror(errno));
         std::_Exit(1);
     }
     root = path;

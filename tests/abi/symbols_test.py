@@ -1,15 +1,11 @@
 """What the library asks for and what it offers: a static musl VMM must be able to link it, so nothing may creep in."""
 
-import os
 import re
 import subprocess
-from pathlib import Path
 
-import pytest
+from linking import ARCHIVE, INCLUDE, sanitized
 
-SOURCE = Path(os.environ["RINGSIDE_SOURCE_DIR"])
-BUILD = Path(os.environ["RINGSIDE_BUILD_DIR"]) / "libwriter"
-INCLUDE = SOURCE / "libwriter/include"
+BUILD = ARCHIVE.parent
 
 # What set-up needs of the C library. Recording needs clock_gettime alone, and that only in coarse-clock mode.
 # A new name here is a new system call or a new thing that a libc must have: think of seccomp filters and of musl.
@@ -45,10 +41,6 @@ ALLOWED = {
 # From the compiler and the linker, not from a library.
 TOOLCHAIN = {"_GLOBAL_OFFSET_TABLE_"}
 
-sanitized = pytest.mark.skipif(
-    "-fsanitize" in (BUILD.parent / "build.ninja").read_text(), reason="a sanitizer brings symbols of its own"
-)
-
 
 def nm(*arguments: str) -> list[list[str]]:
     text = subprocess.run(["nm", *arguments], check=True, capture_output=True, text=True).stdout
@@ -56,7 +48,7 @@ def nm(*arguments: str) -> list[list[str]]:
 
 
 def static_symbols(*arguments: str) -> set[str]:
-    return {fields[-1] for fields in nm(*arguments, str(BUILD / "libringside.a")) if not fields[-1].endswith(".o:")}
+    return {fields[-1] for fields in nm(*arguments, str(ARCHIVE)) if not fields[-1].endswith(".o:")}
 
 
 def public_names() -> set[str]:
@@ -103,7 +95,7 @@ def test_shared_library_needs_the_c_library_alone():
 def test_static_library_keeps_its_inner_names_to_itself():
     """Two copies in one program, or a VMM with names like ours, must not clash: all else has hidden visibility."""
     lines = subprocess.run(
-        ["readelf", "-sW", str(BUILD / "libringside.a")], check=True, capture_output=True, text=True
+        ["readelf", "-sW", str(ARCHIVE)], check=True, capture_output=True, text=True
     ).stdout.splitlines()
     open_names = set()
     for line in lines:

@@ -12,9 +12,14 @@
 #include <ringside/ringside.hpp>
 
 #include "tests/support/child.h"
+#include "tests/support/sanitizer.h"
 #include "tests/unit/libwriter/writer.h"
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they have a heap and threads of their own
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+
+TEST(Frugal, IsNotAskedOfASanitizersOwnHeap) { RINGSIDE_SKIP_UNDER_SANITIZERS(); }
+
+#else
 
 namespace {
 

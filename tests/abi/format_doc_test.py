@@ -3,31 +3,17 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from format_tables import PAGE, field_of, tables  # noqa: E402
 
 SOURCE = Path(os.environ["RINGSIDE_SOURCE_DIR"])
 INCLUDE = SOURCE / "libwriter/include"
-PAGE = (SOURCE / "docs/format.md").read_text()
 HEADER = (INCLUDE / "ringside/format.h").read_text()
 
 TYPES = {"u8": "uint8_t", "i8": "int8_t", "u32": "uint32_t", "i32": "int32_t", "u64": "uint64_t", "f64": "double", "char": "char"}
-
-
-def cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip().strip("|").split("|")]
-
-
-def tables() -> dict[str, tuple[int, list[list[str]]]]:
-    """By structure: its size, and its rows of offset, size, type, field, meaning."""
-    found = {}
-    for name, size, body in re.findall(r"^### `(rside_\w+)`, (\d+) bytes\n(.*?)(?=^#|\Z)", PAGE, re.MULTILINE | re.DOTALL):
-        rows = [cells(line) for line in body.splitlines() if re.match(r"\| *\d", line)]
-        found[name] = (int(size), [row for row in rows if len(row) == 5])
-    return found
-
-
-def field_of(row: list[str]) -> str:
-    return row[3].strip("`")
 
 
 def c_type(written: str) -> str:

@@ -1,8 +1,8 @@
 /* The hot cell of a gauge, its turn, a slot of a ring with one slot, and the two banks. Labels as in docs/ordering.md;
  * -DNO_P1 leaves out the order P1, and so on, and the model must then fail.
  *
- * Record n has the value n. The first comes before any window could be opened and is lost; the first window has three
- * records, the second one, then it is closed. `min` is like `max`.
+ * The first record comes before any window could be opened and is lost; the first window has three records, the second one,
+ * then it is closed. `min` is like `max`, and stored only by a record that is a new extreme: the third is none.
  * -DREADER adds a reader that looks once, at any time; -DREADER -DSTUCK one that reads slots while a turn may be going
  * on.
  */
@@ -23,12 +23,15 @@
 #define BANK_OF(open) (open & 1)
 
 #define BEFORE(w) (w == 1 -> 1 : (w == 2 -> 4 : 5)) /* records when window w opened */
-#define SUM_OF(n) (n * (n + 1) / 2)                 /* of the records up to n */
+#define VALUE(n) (n == 1 -> 1 : (n == 2 -> 4 : (n == 3 -> 2 : (n == 4 -> 5 : 3))))
+#define SUM_OF(n) (n == 0 -> 0 : (n == 1 -> 1 : (n == 2 -> 5 : (n == 3 -> 7 : (n == 4 -> 12 : 15))))) /* up to record n */
 #define SUM_SINCE(origin, n) (SUM_OF(n) - SUM_OF(origin))
 #define SUM_IN(w) SUM_SINCE(BEFORE(w), BEFORE(w + 1))
 
 /* Readers take the newest record into `max`, so all but that must be there, and nothing newer. */
-#define MAX_IS_RIGHT(max, origin, n) (max == n || max == (n == origin + 1 -> 0 : n - 1))
+#define LARGER(a, b) ((a) > (b) -> (a) : (b))
+#define MAX_IN(origin, n) (origin == 4 -> VALUE(n) : (n == 4 -> 5 : 4))
+#define MAX_IS_RIGHT(max, origin, n) (LARGER(max, VALUE(n)) == MAX_IN(origin, n))
 
 /* What holds whenever the writer is killed: each record that `seq` counts is there once, in its window; a slot is whole
  * or void; the closed window is there. */
@@ -41,7 +44,7 @@
         assert(origin == BEFORE(WINDOW(memory[OPEN]))); \
         assert(memory[BANK + BANK_OF(memory[OPEN])] == SUM_SINCE(BEFORE(1), origin)); \
         assert(memory[SEQ] == origin || memory[SUM + valid] == SUM_SINCE(origin, memory[SEQ])); \
-        assert(memory[SEQ] == origin || memory[LAST + valid] == memory[SEQ]); \
+        assert(memory[SEQ] == origin || memory[LAST + valid] == VALUE(memory[SEQ])); \
         assert(memory[SEQ] == origin || MAX_IS_RIGHT(memory[MAX], origin, memory[SEQ])); \
         assert(memory[STAMP] == 0 || memory[SLOT] == SUM_IN(memory[STAMP])); \
         assert((memory[OPEN] & TURNING) || memory[STAMP] == WINDOW(memory[OPEN]) - 1) \
@@ -100,16 +103,22 @@ byte origin, valid;
 /* rside_gauge_record within the open window. */
 inline record() {
     seq++;
-    sum = sum + seq;
+    sum = sum + VALUE(seq);
     store(SUM + (seq & 1), sum);
-    store(LAST + (seq & 1), seq);
+    store(LAST + (seq & 1), VALUE(seq));
     store_marked(SEQ, seq, P2_RELEASE);
     P1();
-    store(MAX, seq)
+    if
+    :: VALUE(seq) > max ->
+        max = VALUE(seq);
+        store(MAX, max)
+    :: else
+    fi
 }
 
 inline empty_hot() {
     sum = 0;
+    max = 0;
     store(ORIGIN, seq);
     store(SUM + (seq & 1), 0);
     store(MAX, 0)
@@ -149,7 +158,7 @@ init {
 }
 
 proctype Writer() {
-    byte seq = 0, sum = 0, closed = 0, window = 1, bank = 0;
+    byte seq = 0, sum = 0, max = 0, closed = 0, window = 1, bank = 0;
     record();
     open_first();
     record();
@@ -201,7 +210,7 @@ proctype Writer() {
 #define EXPECT(what, expected) (word == (what) && field != (expected))
 #define BAD_SLOT (EXPECT(STAMP, WINDOW(open1) - 1) || (WINDOW(open1) > 1 && EXPECT(SLOT, SUM_IN(WINDOW(open1) - 1))))
 #define BAD_BANK EXPECT(BANK + BANK_OF(open1), SUM_SINCE(BEFORE(1), WINDOW_BEGIN))
-#define BAD_RECORD (EXPECT(SUM + (seq1 & 1), SUM_SINCE(WINDOW_BEGIN, seq1)) || EXPECT(LAST + (seq1 & 1), seq1) || \
+#define BAD_RECORD (EXPECT(SUM + (seq1 & 1), SUM_SINCE(WINDOW_BEGIN, seq1)) || EXPECT(LAST + (seq1 & 1), VALUE(seq1)) || \
     (word == MAX && !MAX_IS_RIGHT(field, WINDOW_BEGIN, seq1)))
 #define BAD_HOT (!(open1 & STALE) && (EXPECT(ORIGIN, WINDOW_BEGIN) || (seq1 > WINDOW_BEGIN && BAD_RECORD)))
 #define BAD (hot -> BAD_HOT : BAD_SLOT || BAD_BANK)

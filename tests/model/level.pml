@@ -1,8 +1,8 @@
 /* The hot cell of a level: sets, a turn to another time (rebase_level) and a turn to the next window. Labels as in
  * docs/ordering.md; the orders of rside_before_ have names: -DNO_SUM_BEFORE_SINCE leaves out that one, and so on.
  *
- * Set n has the value n; `min` is like `max`. What must come out is told in time held, which goes on when the clock
- * steps back. -DREADER adds a reader that looks once, at any time, and leaves out the turns: to it they are updates within
+ * `min` is like `max`, and stored only by a set to a new extreme: the third and the fifth are none. What must come out is
+ * told in time held, which goes on when the clock steps back. -DREADER adds a reader that looks once, at any time, and leaves out the turns: to it they are updates within
  * an odd `seq` like any other.
  */
 #define SEQ 0
@@ -25,12 +25,20 @@
 #define BEGIN_OF(open) (open & MOVED -> BEGIN - 4 : BEGIN)
 #define HELD_AT(n) (n == 1 -> 0 : (n == 2 -> 2 : (n <= 4 -> 3 : (n == 5 -> 5 : 8))))
 #define HELD_BEFORE(w) (w == 1 -> 0 : 7)
+/* Their values, all different, and back. Before the first set the value is 0. */
+#define VALUE(n) (n == 1 -> 2 : (n == 2 -> 4 : (n == 3 -> 3 : (n == 4 -> 5 : (n == 5 -> 1 : 6)))))
+#define SET_OF(value) (value == 0 -> 0 : (value == 2 -> 1 : (value == 4 -> 2 : (value == 3 -> 3 : (value == 5 -> 4 : \
+    (value == 1 -> 5 : 6))))))
+/* The largest in the window so far, to which the value counts that it began with. */
+#define LARGER(a, b) ((a) > (b) -> (a) : (b))
+#define MAX_AT(n, w) (w == 2 -> VALUE(n) : (n == 0 -> 0 : (n == 1 -> 2 : (n <= 3 -> 4 : 5))))
 #define PART(value, from, until, h) (h <= from -> 0 : value * ((h < until -> h : until) - from))
-#define SUM_AT(h) (PART(1, 0, 2, h) + PART(2, 2, 3, h) + PART(4, 3, 5, h) + PART(5, 5, 8, h) + PART(6, 8, 99, h))
+#define SUM_AT(h) (PART(2, 0, 2, h) + PART(4, 2, 3, h) + PART(5, 3, 5, h) + PART(1, 5, 8, h) + PART(6, 8, 99, h))
 
 /* Whenever the writer is killed: the sum is that of the time held, whose end lies between the last set and the next. */
 #define CHECK_STATE() \
     valid = memory[SINCE] & 1; \
+    sets = SET_OF(memory[LAST]); \
     held = HELD_BEFORE(WINDOW(memory[OPEN])); \
     sum = memory[BANK + BANK_OF(memory[OPEN])]; \
     if \
@@ -38,14 +46,14 @@
     :: else -> \
         held = held + (memory[SINCE] >> 1) - memory[ORIGIN + valid]; \
         sum = sum + memory[SUM + valid]; \
-        assert(memory[MAX] == memory[LAST] || memory[MAX] + 1 == memory[LAST]); \
+        assert(LARGER(memory[MAX], memory[LAST]) == MAX_AT(sets, WINDOW(memory[OPEN]))); \
         assert(WINDOW(memory[OPEN]) == 2 || (memory[SINCE] >> 1) >= BEGIN_OF(memory[OPEN])) \
     fi; \
     assert(sum == SUM_AT(held)); \
-    assert(memory[LAST] == 0 || held >= HELD_AT(memory[LAST])); \
-    assert(memory[LAST] == 6 || held <= HELD_AT(memory[LAST] + 1))
+    assert(sets == 0 || held >= HELD_AT(sets)); \
+    assert(sets == 6 || held <= HELD_AT(sets + 1))
 
-byte valid, held, sum;
+byte valid, sets, held, sum;
 
 #include "weak_memory.pml"
 
@@ -129,10 +137,16 @@ inline set(now) {
     update_begin();
     account(now);
     SINCE_BEFORE_LAST();
-    last++;
+    n++;
+    last = VALUE(n);
     store(LAST, last);
     LAST_BEFORE_MAX();
-    store(MAX, last);
+    if
+    :: last > max ->
+        max = last;
+        store(MAX, max)
+    :: else
+    fi;
     update_end()
 }
 
@@ -160,9 +174,10 @@ inline turn(now) {
     store_marked(OPEN, 2 * 8 + 1 + STALE, P7_RELEASE);
     P8();
     sums = 0;
+    max = last;
     bank = 0;
     store(SUM, 0);
-    store(MAX, last);
+    store(MAX, max);
     store(ORIGIN, now);
     store(ORIGIN + 1, now);
     store(SINCE, now * 2);
@@ -184,7 +199,7 @@ init {
 }
 
 proctype Writer() {
-    byte seq = 0, since = BEGIN, origin = BEGIN, bank = 0, sums = 0, last = 0;
+    byte seq = 0, since = BEGIN, origin = BEGIN, bank = 0, sums = 0, n = 0, last = 0, max = 0;
     set(BEGIN);
     set(BEGIN + 2);
     set(BEGIN + 3);
@@ -216,7 +231,7 @@ proctype Writer() {
 #define VALID (SETS == 2) /* the first set accounts nothing, the others take turns */
 #define EXPECT(what, expected) (word == (what) && field != (expected))
 #define BAD (EXPECT(SINCE, (BEGIN + HELD_AT(SETS)) * 2 + VALID) || EXPECT(SUM + VALID, SUM_AT(HELD_AT(SETS))) || \
-    EXPECT(LAST, SETS) || EXPECT(MAX, SETS))
+    EXPECT(LAST, VALUE(SETS)) || EXPECT(MAX, MAX_AT(SETS, 1)))
 
 proctype Reader() {
     byte seq1, word, field, seq3, loaded = 0;

@@ -99,10 +99,14 @@ void segment_free(rside_segment* segment) { munmap(segment, segment->private_byt
 void segment_take(rside_segment* segment, uint32_t flags) {
     rside_header* header = segment->hot.header;
     segment->flags = flags;
-    header->attached_ns = realtime_ns();
-    header->clock_mode = segment->hot.tick_ns ? RSIDE_CLOCK_TICK : RSIDE_CLOCK_COARSE;
-    rside_store_u64_(&header->tick_ns, header->attached_ns);
-    if (flags) header->writer_pid = static_cast<uint32_t>(getpid());  // with flags 0 not even getpid is called
+    uint64_t now = realtime_ns();
+    // Relaxed: the agent may be looking at them by now, and each means something alone.
+    rside_store_u64_(&header->attached_ns, now);
+    uint32_t mode = segment->hot.tick_ns ? RSIDE_CLOCK_TICK : RSIDE_CLOCK_COARSE;
+    __atomic_store_n(&header->clock_mode, mode, __ATOMIC_RELAXED);
+    rside_store_u64_(&header->tick_ns, now);
+    if (!flags) return;  // with flags 0 not even getpid is called
+    __atomic_store_n(&header->writer_pid, static_cast<uint32_t>(getpid()), __ATOMIC_RELAXED);
 }
 
 int segment_lock(int fd, short type) {

@@ -86,6 +86,7 @@ class Mapping {
             return refuse_errno(error, errno, source, "mmap failed");
         }
         base_ = static_cast<uint8_t*>(at);
+        map_all_pages();
         return 0;
     }
     uint8_t* base() const { return base_; }
@@ -93,6 +94,13 @@ class Mapping {
     void release() { base_ = nullptr; }
 
   private:
+    // No record is to enter the kernel for the fault of a page's first use. By reading, as a filter may not allow
+    // MAP_POPULATE: tmpfs maps a page of a shared mapping for writing at once, and its neighbours with it.
+    void map_all_pages() const {
+        for (uint64_t at = 0; at < bytes_; at += RSIDE_PAGE_BYTES)
+            (void)*static_cast<const volatile uint8_t*>(base_ + at);
+    }
+
     uint8_t* base_ = nullptr;
     uint64_t bytes_ = 0;
 };

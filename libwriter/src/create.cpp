@@ -312,7 +312,9 @@ class Draft {
                                                         : "");
             return -code;
         }
-        void* at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
+        // Populated: no record is to enter the kernel for the fault of a page's first use. It also clears the pages, so that
+        // a writer that attaches later has them mapped in a fraction of the time.
+        void* at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd_, 0);
         if (at == MAP_FAILED) return fail(error, errno, "cannot map the segment in", directory);
         base_ = static_cast<uint8_t*>(at);
         bytes_ = bytes;

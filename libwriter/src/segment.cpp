@@ -16,16 +16,6 @@ uint64_t realtime_ns() {
     return static_cast<uint64_t>(now.tv_sec) * RSIDE_NS_PER_S + static_cast<uint64_t>(now.tv_nsec);
 }
 
-namespace {
-
-// Has every page in the page table before the first record, so that none of them enters the kernel for a page fault. All pages
-// are there already, so this charges nobody; a read is enough, as tmpfs maps a page of a shared mapping for writing at once.
-void map_all_pages(const uint8_t* base, uint64_t bytes) {
-    for (uint64_t at = 0; at < bytes; at += RSIDE_PAGE_BYTES) (void)*static_cast<const volatile uint8_t*>(base + at);
-}
-
-}  // namespace
-
 rside_segment* segment_open(uint8_t* base, uint64_t bytes, enum rside_clock clock, const char* path) {
     auto* header = reinterpret_cast<rside_header*>(base);
     BlockView view = block_view(base + RSIDE_HEADER_BYTES);
@@ -46,8 +36,6 @@ rside_segment* segment_open(uint8_t* base, uint64_t bytes, enum rside_clock cloc
     void* memory = mmap(nullptr, private_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) return nullptr;
 
-    map_all_pages(base, bytes);
-
     auto* at = static_cast<uint8_t*>(memory);
     auto* segment = static_cast<rside_segment*>(memory);
     segment->base = base;
@@ -60,7 +48,8 @@ rside_segment* segment_open(uint8_t* base, uint64_t bytes, enum rside_clock cloc
     segment->series_index = reinterpret_cast<uint32_t*>(at + index_at);
     segment->index_mask = places - 1;
     for (uint32_t t = 0; t < segment->tier_count; ++t) {
-        segment->tiers[t] = {view.tiers[t].resolution_s * RSIDE_NS_PER_S, view.tiers[t].slots, view.tiers[t].columns};
+        segment->tiers[t] = {view.tiers[t].resolution_s * RSIDE_NS_PER_S, view.tiers[t].resolution_s,
+                             view.tiers[t].slots, view.tiers[t].columns};
     }
     segment->hot.header = header;
     segment->hot.window_ns = segment->tiers[0].resolution_ns;

@@ -23,6 +23,7 @@ struct Metric {
 
 struct Tier {
     uint64_t resolution_ns;
+    uint32_t resolution_s;
     uint32_t slots;
     uint32_t columns;
 };

@@ -24,8 +24,8 @@ void drop_future(const Series& series, uint64_t open, uint64_t begin) {
         if (words == 0) continue;
         uint32_t* slots = series.ring(t);
         uint64_t slot_count = segment.tiers[t].slots;
-        uint64_t first = begin / segment.tiers[t].resolution_ns;
-        uint64_t end = open / segment.tiers[t].resolution_ns;
+        uint64_t first = window_of(begin, segment.tiers[t]);
+        uint64_t end = window_of(open, segment.tiers[t]);
         for (uint64_t w = end - first > slot_count ? end - slot_count : first; w < end; ++w) {
             uint32_t* stamp = slots + (w % slot_count) * words;
             uint32_t window = __atomic_load_n(stamp, __ATOMIC_RELAXED);
@@ -42,9 +42,10 @@ void drop_future(const Series& series, uint64_t open, uint64_t begin) {
 
 Step classify(const Series& series, uint64_t open, uint64_t now) {
     const rside_segment& segment = series.segment;
-    uint64_t begin = now - now % segment.tiers[0].resolution_ns;
     // No window can open at either end of time. What comes then belongs to the open window, or to none (count_lost).
-    if (is_endless(now) || begin == 0) return {false, open};
+    if (is_endless(now)) return {false, open};
+    uint64_t begin = window_of(now, segment.tiers[0]) * segment.tiers[0].resolution_ns;
+    if (begin == 0) return {false, open};
     if (begin > open) return {true, begin};
     if (begin == open) return {false, open};
     uint64_t coarsest = segment.tiers[segment.tier_count - 1].resolution_ns;
@@ -66,9 +67,9 @@ void close_cumulative(const Series& series, uint64_t open, uint64_t begin, Snaps
     const rside_segment& segment = series.segment;
     if (begin < open) drop_future(series, open, begin);
     for (uint32_t t = 0; t < segment.tier_count; ++t) {
-        uint64_t closed = open / segment.tiers[t].resolution_ns;
-        uint64_t next = begin / segment.tiers[t].resolution_ns;
-        if (closed >= next) continue;
+        uint32_t closed = window_of(open, segment.tiers[t]);
+        uint32_t next = window_of(begin, segment.tiers[t]);
+        if (closed >= next) break;  // nor does a coarser window end
         {
             Slot slot(series, t, closed);
             snapshot(slot);
@@ -132,8 +133,8 @@ void turn_histogram(const Series& series, uint64_t now) {
 
 using namespace ringside::writer;
 
-extern "C" uint64_t rside_turn(rside_series handle, uint64_t now_ns) {
-    Series series(handle);
+extern "C" uint64_t rside_turn(rside_cell* cell, rside_segment* segment, uint64_t now_ns) {
+    Series series(cell, *segment);
     switch (series.metric.kind) {
         case RSIDE_COUNTER:
         case RSIDE_COUNTER_F64: turn_counter(series, now_ns); break;
@@ -145,4 +146,4 @@ extern "C" uint64_t rside_turn(rside_series handle, uint64_t now_ns) {
     return is_endless(now_ns) ? 0 : now_ns;
 }
 
-extern "C" void rside_reject(rside_series series) { count(&series.segment->hot.header->rejected_samples, 1); }
+extern "C" void rside_reject(rside_segment* segment) { count(&segment->hot.header->rejected_samples, 1); }

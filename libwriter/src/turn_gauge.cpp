@@ -42,7 +42,7 @@ void store(rside_accumulator* to, const rside_accumulator& value) {
     rside_store_f64_(&to->last, value.last);
 }
 
-void write_slot(const Series& series, uint32_t tier, uint64_t window, const rside_accumulator& value) {
+void write_slot(const Series& series, uint32_t tier, uint32_t window, const rside_accumulator& value) {
     if (value.count == 0) return;
     Slot slot(series, tier, window);
     slot.put(RSIDE_COLUMN_COUNT, value.count);
@@ -69,12 +69,12 @@ void close_gauge(const Series& series, uint64_t raw, uint64_t begin, const Close
     double value = closed.window.last;
     for (uint32_t t = 0; t < segment.tier_count; ++t) {
         uint64_t resolution = segment.tiers[t].resolution_ns;
-        uint64_t window = open / resolution;
-        uint64_t next = begin / resolution;
+        uint32_t window = window_of(open, segment.tiers[t]);
+        uint32_t next = window_of(begin, segment.tiers[t]);
         rside_accumulator merged = t == 0 ? closed.window : merge(load(from[t - 1]), closed.window);
         bool stays = t > 0 && window == next;
         if (closed.holds) {  // F4: k idle seconds in one step
-            uint64_t until = stays ? begin : (window + 1) * resolution;
+            uint64_t until = stays ? begin : (uint64_t{window} + 1) * resolution;
             merged = merge(merged, held(value, until - end));
         }
         if (stays) {

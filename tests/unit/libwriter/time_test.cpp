@@ -280,7 +280,8 @@ TEST(Time, DoesNotRebaseASharedCounterForAThreadThatWasHeldUp) {
         rside_shared_counter_add(handles.shared, 1);
     }
     auto before = slots(writer.decoded(), "shared", 0);
-    rside_turn(handles.shared.series, kNow);  // what the late thread does with the time that it read
+    rside_turn(handles.shared.series.cell, writer.segment(),
+               kNow);  // what the late thread does with the time that it read
     plain::Segment segment = writer.decoded();
     EXPECT_EQ(segment.rebases, 0u);
     EXPECT_EQ(segment.clock_steps_back, 0u);

@@ -25,11 +25,12 @@ struct rside_histogram_hot {
 
 /* The slow path: `now_ns` lies outside the open window of the cell. Closes the windows that are over, or absorbs a
  * step back of the clock. Writes memory only. Returns the time that the record counts with: `now_ns`, or 0 where that
- * lies beyond what a window number can hold (2106), so that no time passes. */
-RSIDE_API uint64_t rside_turn(rside_series series, uint64_t now_ns);
+ * lies beyond what a window number can hold (2106), so that no time passes.
+ * Two words and no rside_series: GCC 12 would copy the handle through the stack for it, in the hot path, and wait there. */
+RSIDE_API uint64_t rside_turn(rside_cell *cell, rside_segment *segment, uint64_t now_ns);
 /* CLOCK_REALTIME_COARSE in ns since 1970. */
 RSIDE_API uint64_t rside_coarse_ns(void);
 /* Counts a sample that cannot be recorded. */
-RSIDE_API void rside_reject(rside_series series);
+RSIDE_API void rside_reject(rside_segment *segment);
 
 #endif

@@ -52,11 +52,11 @@ static inline uint64_t rside_now_(const rside_segment *segment) {
 
 /* Closes windows when the time has left the open one; returns the time of the record. One compare covers both directions:
  * a time before the window wraps to a huge difference. */
-static inline uint64_t rside_enter_(rside_series series) {
-    uint64_t now = rside_now_(series.segment);
-    uint64_t begin = rside_load_u64_(&series.cell->open) & ~RSIDE_OPEN_FLAGS;
-    const rside_hot *hot = (const rside_hot *)(const void *)series.segment;
-    if (RSIDE_UNLIKELY_(now - begin >= hot->window_ns)) return rside_turn(series, now);
+static inline uint64_t rside_enter_(rside_cell *cell, rside_segment *segment) {
+    uint64_t now = rside_now_(segment);
+    uint64_t begin = rside_load_u64_(&cell->open) & ~RSIDE_OPEN_FLAGS;
+    const rside_hot *hot = (const rside_hot *)(const void *)segment;
+    if (RSIDE_UNLIKELY_(now - begin >= hot->window_ns)) return rside_turn(cell, segment, now);
     return now;
 }
 
@@ -81,14 +81,14 @@ static inline void rside_tick(rside_segment *segment, uint64_t now_ns) {
 
 static inline void rside_counter_add(rside_counter counter, uint64_t delta) {
     if (RSIDE_UNLIKELY_(counter.series.cell == NULL)) return;
-    (void)rside_enter_(counter.series);
+    (void)rside_enter_(counter.series.cell, counter.series.segment);
     uint64_t *value = &counter.series.cell->u.counter.value;
     rside_store_u64_(value, rside_load_u64_(value) + delta);
 }
 
 static inline void rside_shared_counter_add(rside_shared_counter counter, uint64_t delta) {
     if (RSIDE_UNLIKELY_(counter.series.cell == NULL)) return;
-    (void)rside_enter_(counter.series);
+    (void)rside_enter_(counter.series.cell, counter.series.segment);
     /* Relaxed: only the sum counts; a thread that is late across a window's end counts into the next window. */
     __atomic_fetch_add(&counter.series.cell->u.counter.value, delta, __ATOMIC_RELAXED);
 }
@@ -96,10 +96,10 @@ static inline void rside_shared_counter_add(rside_shared_counter counter, uint64
 static inline void rside_counter_f64_add(rside_counter_f64 counter, double delta) {
     if (RSIDE_UNLIKELY_(counter.series.cell == NULL)) return;
     if (RSIDE_UNLIKELY_(!(delta >= 0.0 && delta <= 1.7976931348623157e308))) {
-        rside_reject(counter.series);
+        rside_reject(counter.series.segment);
         return;
     }
-    (void)rside_enter_(counter.series);
+    (void)rside_enter_(counter.series.cell, counter.series.segment);
     uint64_t *value = &counter.series.cell->u.counter.value;
     rside_store_u64_(value, rside_f64_bits_(rside_bits_f64_(rside_load_u64_(value)) + delta));
 }
@@ -123,7 +123,7 @@ static inline void rside_counter_total(rside_counter counter, uint64_t total) {
 static inline void rside_counter_f64_total(rside_counter_f64 counter, double total) {
     if (RSIDE_UNLIKELY_(counter.series.cell == NULL)) return;
     if (RSIDE_UNLIKELY_(!(total >= 0.0 && total <= 1.7976931348623157e308))) {
-        rside_reject(counter.series);
+        rside_reject(counter.series.segment);
         return;
     }
     uint64_t *raw = &counter.series.cell->u.counter.raw;
@@ -138,10 +138,10 @@ static inline int rside_is_finite_(double value) { return value - value == 0.0; 
 static inline void rside_gauge_record(rside_gauge gauge, double value) {
     if (RSIDE_UNLIKELY_(gauge.series.cell == NULL)) return;
     if (RSIDE_UNLIKELY_(!rside_is_finite_(value))) {
-        rside_reject(gauge.series);
+        rside_reject(gauge.series.segment);
         return;
     }
-    (void)rside_enter_(gauge.series);
+    (void)rside_enter_(gauge.series.cell, gauge.series.segment);
     rside_cell *cell = gauge.series.cell;
     uint64_t seq = rside_load_u64_(&cell->seq) + 1;
     double sum = rside_load_f64_(&cell->u.gauge.sum[~seq & 1]);
@@ -172,10 +172,10 @@ static inline void rside_level_account_(rside_cell *cell, uint64_t now) {
 static inline void rside_level_set(rside_level level, double value) {
     if (RSIDE_UNLIKELY_(level.series.cell == NULL)) return;
     if (RSIDE_UNLIKELY_(!rside_is_finite_(value))) {
-        rside_reject(level.series);
+        rside_reject(level.series.segment);
         return;
     }
-    uint64_t now = rside_enter_(level.series);
+    uint64_t now = rside_enter_(level.series.cell, level.series.segment);
     rside_cell *cell = level.series.cell;
     uint64_t seq = rside_update_begin_(cell);
     rside_level_account_(cell, now);
@@ -216,10 +216,10 @@ static inline int32_t rside_histogram_index_(double value, int32_t scale) {
 static inline void rside_histogram_record(rside_histogram histogram, double value) {
     if (RSIDE_UNLIKELY_(histogram.series.cell == NULL)) return;
     if (RSIDE_UNLIKELY_(!(value >= 0.0 && value <= 1.7976931348623157e308))) {
-        rside_reject(histogram.series);
+        rside_reject(histogram.series.segment);
         return;
     }
-    (void)rside_enter_(histogram.series);
+    (void)rside_enter_(histogram.series.cell, histogram.series.segment);
     rside_cell *cell = histogram.series.cell;
     const rside_histogram_hot *hot = histogram.hot;
     uint32_t bucket = 0;

@@ -6,7 +6,10 @@ namespace ringside::bench {
 
 void add_floors();
 void add_ringside();
+void add_gauges();
 void add_tail();
+void add_turns();
+void add_set_up();
 void add_mmv();
 void add_prometheus();
 void add_rrd();

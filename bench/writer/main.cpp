@@ -1,13 +1,13 @@
 // writer_bench: what one record costs, and what the same costs with the libraries that people use today. All in one run on
 // one core; ./dev bench writer prints it for people (bench/README.md).
 #include <benchmark/benchmark.h>
-#include <sched.h>
 
 #include <fstream>
 #include <string>
 #include <vector>
 
 #include "bench/writer/cases.h"
+#include "bench/writer/core.h"
 #include "bench/writer/scratch.h"
 
 namespace ringside::bench {
@@ -23,20 +23,12 @@ constexpr const char* kCompare =
     "promcpp_gauge/gauge_record_tick promcpp_gauge/gauge_record_clock "
     "promcpp_gauge/level_set_tick promcpp_gauge/level_set_clock "
     "promcpp_histogram/histogram_record_tick promcpp_histogram/histogram_record_clock "
-    "rrd_update_per_ds/gauge_record_clock rrd_update_per_ds/level_set_clock";
-
-// The last core that the caller allows: interrupts tend to go to the first. Another one: `taskset -c N`.
-int pin_to_one_core() {
-    cpu_set_t allowed;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) fail("sched_getaffinity failed");
-    int core = CPU_SETSIZE - 1;
-    while (core > 0 && !CPU_ISSET(core, &allowed)) --core;
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(core, &one);
-    if (sched_setaffinity(0, sizeof one, &one) != 0) fail("cannot stay on core " + std::to_string(core));
-    return core;
-}
+    "rrd_update_per_ds/gauge_record_clock rrd_update_per_ds/level_set_clock "
+    // Ours against ours: what many series, a call, a reader and a slow moment cost.
+    "gauge_record_tick_call/gauge_record_tick gauge_record_tick_100/gauge_record_tick "
+    "gauge_record_tick_10k/gauge_record_tick "
+    "gauge_record_tick_100_reader_1ms/gauge_record_tick_100 gauge_record_tick_100_reader_1s/gauge_record_tick_100 "
+    "gauge_record_tick_10k_reader_1ms/gauge_record_tick_10k gauge_record_tick_10k_reader_1s/gauge_record_tick_10k";
 
 std::string cpu_model() {
     std::ifstream cpus("/proc/cpuinfo");
@@ -61,13 +53,16 @@ int run(int argc, char** argv) {
 
     const Scratch scratch;
     benchmark::AddCustomContext("cpu_model", cpu_model());
-    benchmark::AddCustomContext("core", std::to_string(pin_to_one_core()));
+    benchmark::AddCustomContext("core", std::to_string(stay_on_measured_core()));
     benchmark::AddCustomContext("compare", kCompare);
     add_ringside();
+    add_gauges();
     add_mmv();
     add_prometheus();
     add_rrd();
     add_tail();
+    add_turns();
+    add_set_up();
     add_floors();
     benchmark::RunSpecifiedBenchmarks();
     benchmark::Shutdown();

@@ -67,21 +67,25 @@ Recorder make_recorder(rside_clock clock) {
     return made;
 }
 
-ManyGauges make_many_gauges(rside_clock clock) {
+Gauges make_gauges(const std::string& vm_id, std::size_t count, std::size_t rounds, rside_clock clock) {
     static const char* const labels[] = {"n"};
-    rside_metric gauges = metric("depth", RSIDE_GAUGE);
-    gauges.labels = labels;
-    gauges.label_count = 1;
-    gauges.max_series = kManyGauges;
+    rside_metric depth = metric("depth", RSIDE_GAUGE);
+    depth.labels = labels;
+    depth.label_count = 1;
+    depth.max_series = static_cast<uint32_t>(count);
 
-    ManyGauges made;
-    made.segment = create(std::string("many-") + suffix(clock), {&gauges, 1}, clock);
-    made.in_random_order.reserve(kManyGauges);
-    for (std::size_t i = 0; i < kManyGauges; ++i) {
-        made.in_random_order.push_back(made.segment.gauge("depth", {std::to_string(i).c_str()}));
-        if (!made.in_random_order.back()) fail(made.segment.error().text);
+    Gauges made;
+    made.segment = create(vm_id, {&depth, 1}, clock);
+    std::vector<Gauge> gauges;
+    for (std::size_t i = 0; i < count; ++i) {
+        gauges.push_back(made.segment.gauge("depth", {std::to_string(i).c_str()}));
+        if (!gauges.back()) fail(made.segment.error().text);
     }
-    std::shuffle(made.in_random_order.begin(), made.in_random_order.end(), std::mt19937_64(1));
+    std::mt19937_64 random(1);
+    for (std::size_t round = 0; round < rounds; ++round) {
+        std::shuffle(gauges.begin(), gauges.end(), random);
+        made.in_random_order.insert(made.in_random_order.end(), gauges.begin(), gauges.end());
+    }
     return made;
 }
 
@@ -96,13 +100,23 @@ const Recorder& recorder(rside_clock clock) {
     return coarse;
 }
 
-const ManyGauges& many_gauges(rside_clock clock) {
+const Gauges& many_gauges(rside_clock clock) {
     if (clock == RSIDE_CLOCK_TICK) {
-        static const ManyGauges tick = make_many_gauges(RSIDE_CLOCK_TICK);
+        static const Gauges tick = make_gauges("many-tick", kManyGauges, 1, RSIDE_CLOCK_TICK);
         return tick;
     }
-    static const ManyGauges coarse = make_many_gauges(RSIDE_CLOCK_COARSE);
+    static const Gauges coarse = make_gauges("many-clock", kManyGauges, 1, RSIDE_CLOCK_COARSE);
     return coarse;
+}
+
+const Gauges& some_gauges() {
+    static const Gauges some = make_gauges("some-tick", kSomeGauges, kSomeRounds, RSIDE_CLOCK_TICK);
+    return some;
+}
+
+const Gauges& turning_gauges() {
+    static const Gauges turning = make_gauges("turning-tick", kSomeGauges, kSomeRounds, RSIDE_CLOCK_TICK);
+    return turning;
 }
 
 std::uint64_t now_ns() {

@@ -18,16 +18,21 @@ struct Recorder {
     Histogram histogram;
 };
 
-// 10,000 gauges in a random order that is the same in every run: 80 KB of handles, read one after the other.
+// Gauges in a random order that is the same in every run: 16 bytes of handle each, read one after the other. Of few gauges
+// several orders, so that a round has about as many records as one of many.
 inline constexpr std::size_t kManyGauges = 10'000;
-struct ManyGauges {
+inline constexpr std::size_t kSomeGauges = 100;
+inline constexpr std::size_t kSomeRounds = 10;
+struct Gauges {
     Segment segment;
     std::vector<Gauge> in_random_order;
 };
 
 // Made at the first call for each clock and kept until the end. 421 MB of /dev/shm for each that is many.
 const Recorder& recorder(rside_clock clock);
-const ManyGauges& many_gauges(rside_clock clock);
+const Gauges& many_gauges(rside_clock clock);
+const Gauges& some_gauges();     // in tick mode, as are the next
+const Gauges& turning_gauges();  // as many, for a case that moves the time by itself
 
 // What a VMM's loop hands to rside_tick.
 std::uint64_t now_ns();

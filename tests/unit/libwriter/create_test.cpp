@@ -353,68 +353,6 @@ TEST(SegmentCreate, RefusesAFileSystemOnDisk) {
 
 // --- limits of the process and of the file system ---------------------------------------------------------------------
 
-std::string fill(const std::string& path, std::uint64_t bytes) {
-    int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0 || ftruncate(fd, 0) != 0) return "cannot make the filler";
-    int code = bytes ? posix_fallocate(fd, 0, static_cast<off_t>(bytes)) : 0;
-    close(fd);
-    return code == 0 ? "" : "cannot fill " + std::to_string(bytes) + " bytes";
-}
-
-// A million records over all kinds, in time steps that turn every ring several times.
-void record_a_million(rside_segment* segment) {
-    const char* device[] = {"vda"};
-    rside_counter counter = rside_counter_register(segment, "counter_total", device, 1, nullptr);
-    rside_shared_counter shared = rside_shared_counter_register(segment, "shared_total", nullptr, 0, nullptr);
-    rside_counter_f64 seconds = rside_counter_f64_register(segment, "seconds_total", nullptr, 0, nullptr);
-    rside_gauge gauge = rside_gauge_register(segment, "delay_seconds", nullptr, 0, nullptr);
-    rside_level level = rside_level_register(segment, "memory_bytes", nullptr, 0, nullptr);
-    rside_histogram histogram = rside_histogram_register(segment, "request_seconds", nullptr, 0, nullptr);
-    std::uint64_t now = 1'700'000'000 * kSecond;
-    for (int i = 0; i < 1'000'000 / 6; ++i) {
-        if (i % 1000 == 0) rside_tick(segment, now += kSecond);
-        rside_counter_add(counter, 1);
-        rside_shared_counter_add(shared, 1);
-        rside_counter_f64_add(seconds, 0.5);
-        rside_gauge_record(gauge, i);
-        rside_level_set(level, i);
-        rside_histogram_record(histogram, i % 100);
-    }
-}
-
-// A hole in the file would be a SIGBUS at the first store. So with any room, from none to more than enough, creation
-// either works and everything can be recorded, or it is an error and nothing stays.
-TEST(SegmentCreate, NeverLeavesAHoleWhateverRoomThereIs) {
-    agent::TemporaryFolder folder("/dev/shm");
-    SchemaSpec spec = every_kind();
-    const std::uint64_t page = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-    const std::uint64_t size = rside_schema_size(spec.get(), nullptr);
-    const std::uint64_t total = size + 2 * page;
-    std::string said = in_child([&]() -> std::string {
-        std::string trouble = mount_private_tmpfs(folder.path(), "size=" + std::to_string(total));
-        for (std::uint64_t room = 0; room <= total && trouble.empty(); room += page) {
-            std::string where = " with room for " + std::to_string(room) + " of " + std::to_string(size) + " bytes";
-            trouble = fill(folder / "filler", total - room);
-            if (!trouble.empty()) break;
-            Attempt attempt = try_create(plain_options(folder.path(), spec.get()));
-            if (room < size) {
-                trouble = refusal(attempt, -ENOSPC, std::to_string(size));
-                if (trouble.empty() && files_in(folder.path()).size() != 1) trouble = "a file was left behind";
-            } else if (attempt.code != 0) {
-                trouble = attempt.error.text;
-            } else {
-                record_a_million(attempt.segment);
-                std::string path = rside_segment_path(attempt.segment);
-                rside_segment_close(attempt.segment, 0, nullptr);
-                unlink(path.c_str());
-            }
-            if (!trouble.empty()) trouble += where;
-        }
-        return trouble;
-    });
-    EXPECT_EQ(said, "");
-}
-
 TEST(SegmentCreate, RefusesWhenTheFileSystemHasNoMoreFiles) {
     agent::TemporaryFolder folder("/dev/shm");
     SchemaSpec spec = every_kind();

@@ -5,7 +5,13 @@
 #include <gtest/gtest.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+namespace ringside {
+inline constexpr bool kSanitized = true;
+}
 #define RINGSIDE_SKIP_UNDER_SANITIZERS() GTEST_SKIP() << "the sanitizer's own system calls and mappings are in the way"
 #else
+namespace ringside {
+inline constexpr bool kSanitized = false;
+}
 #define RINGSIDE_SKIP_UNDER_SANITIZERS() static_assert(true)
 #endif

@@ -92,6 +92,7 @@ def test_shared_library_needs_the_c_library_alone():
     assert "NODELETE" in dynamic, "the fork handler stays registered when a plugin is unloaded"
 
 
+@sanitized
 def test_static_library_keeps_its_inner_names_to_itself():
     """Two copies in one program, or a VMM with names like ours, must not clash: all else has hidden visibility."""
     lines = subprocess.run(

@@ -1,0 +1,256 @@
+use std::ffi::{CStr, CString, OsStr};
+use std::os::raw::{c_char, c_int};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::io::{AsFd, AsRawFd};
+use std::path::Path;
+use std::ptr::{self, NonNull};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use ringside_sys as sys;
+
+use crate::error::{Error, RawError, EBUSY};
+use crate::handles::{Counter, CounterF64, Gauge, Handle, Histogram, Level, SharedCounter};
+use crate::hot;
+use crate::options::{c_path, Attach, Options, RawOptions};
+use crate::text::with_c_texts;
+
+/// The exit status of a Rust program whose main thread panicked.
+const PANICKED: c_int = 101;
+
+/// One mapped segment. The [`Segment`] and each of its handles own it together; the last one to go closes it.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    segment: NonNull<sys::rside_segment>,
+    closing: Mutex<Option<(c_int, CString)>>,
+}
+
+// SAFETY: the library's set-up calls lock among themselves; close runs once, in the last owner's thread.
+unsafe impl Send for Mapping {}
+// SAFETY: what is called through a shared reference may be called by any thread (register), or stores one word (tick).
+unsafe impl Sync for Mapping {}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        let closing = self.closing.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let (code, text) = match &closing {
+            Some((code, text)) => (*code, text.as_ptr()),
+            None if thread::panicking() => (PANICKED, "panicked\0".as_ptr().cast::<c_char>()),
+            None => (0, ptr::null()),
+        };
+        // SAFETY: nobody has a handle any more.
+        unsafe { sys::rside_segment_close(self.segment.as_ptr(), code, text) }
+    }
+}
+
+/// A segment that this process records into.
+///
+/// It is closed when it and all its handles are dropped: with what [`close`](Segment::close) said, else as planned (code 0),
+/// or with code 101 where the last one goes while its thread panics.
+///
+/// Any thread may register series. Metrics are a guest in the VM: when set-up fails, an [empty](Segment::empty) segment
+/// lets the VM run on, and its handles record nothing.
+///
+/// ```
+/// # use ringside::{Metric, Options, Schema, Segment};
+/// # static SCHEMA: Schema = Schema::new("example_vmm", 1, &[Metric::counter("vmm_exits_total")]);
+/// # let options = Options::new("vm-7", &SCHEMA).directory(std::path::Path::new("/dev/shm/no-such-folder"));
+/// let segment = Segment::create(&options).unwrap_or_else(|error| {
+///     eprintln!("no metrics: {error}");
+///     Segment::empty()
+/// });
+/// let exits = segment.counter("vmm_exits_total", &[])?; // of an empty segment: an empty handle
+/// exits.add(1);
+/// # assert!(exits.is_empty());
+/// # Ok::<(), ringside::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Segment {
+    mapping: Option<Arc<Mapping>>,
+}
+
+impl Segment {
+    /// A segment that is none: its handles are empty, and nothing is recorded.
+    pub const fn empty() -> Segment {
+        Segment { mapping: None }
+    }
+
+    /// Whether this is an [`empty`](Segment::empty) one.
+    pub fn is_empty(&self) -> bool {
+        self.mapping.is_none()
+    }
+
+    fn own(segment: *mut sys::rside_segment) -> Segment {
+        let segment = NonNull::new(segment).expect("the library says success and gives a segment");
+        Segment { mapping: Some(Arc::new(Mapping { segment, closing: Mutex::new(None) })) }
+    }
+
+    fn raw(&self) -> *mut sys::rside_segment {
+        self.mapping.as_ref().map_or(ptr::null_mut(), |mapping| mapping.segment.as_ptr())
+    }
+
+    /// Creates a new segment and attaches to it. Every page of it is reserved, so a full /dev/shm is an error here and never
+    /// a SIGBUS later; after an error no file is left.
+    pub fn create(options: &Options<'_>) -> Result<Segment, Error> {
+        let raw = RawOptions::new(options)?;
+        let (mut segment, mut error) = (ptr::null_mut(), RawError::new());
+        // SAFETY: all pointers are good for the call.
+        match unsafe { sys::rside_segment_create(raw.as_ptr(), &mut segment, error.as_mut_ptr()) } {
+            0 => Ok(Segment::own(segment)),
+            _ => Err(error.take()),
+        }
+    }
+
+    /// Attaches to a segment that a launcher has [provisioned](crate::provision).
+    pub fn attach(path: impl AsRef<Path>, how: &Attach<'_>) -> Result<Segment, Error> {
+        let path = c_path(path.as_ref())?;
+        // SAFETY: all pointers are good for the call.
+        how.run(|schema, clock, flags, out, error| unsafe {
+            sys::rside_segment_attach(path.as_ptr(), schema, clock, flags, out, error)
+        })
+        .map(Segment::own)
+    }
+
+    /// The same by a descriptor that is open for reading and writing. It stays the caller's and may be closed afterwards.
+    pub fn attach_fd(fd: impl AsFd, how: &Attach<'_>) -> Result<Segment, Error> {
+        let fd = fd.as_fd();
+        // SAFETY: all pointers are good for the call, and `fd` is open for as long.
+        how.run(|schema, clock, flags, out, error| unsafe {
+            sys::rside_segment_attach_fd(fd.as_raw_fd(), schema, clock, flags, out, error)
+        })
+        .map(Segment::own)
+    }
+
+    /// The file's path as created or as given to [`attach`](Segment::attach); empty when attached by descriptor.
+    pub fn path(&self) -> &Path {
+        if self.is_empty() {
+            return Path::new("");
+        }
+        // SAFETY: the text lives as long as the segment, and never changes.
+        let path = unsafe { CStr::from_ptr(sys::rside_segment_path(self.raw())) };
+        Path::new(OsStr::from_bytes(path.to_bytes()))
+    }
+
+    /// The id of the VM; empty for an empty segment.
+    pub fn vm_id(&self) -> &str {
+        if self.is_empty() {
+            return "";
+        }
+        // SAFETY: the text lives as long as the segment, and never changes.
+        let vm_id = unsafe { CStr::from_ptr(sys::rside_segment_vm_id(self.raw())) };
+        vm_id.to_str().unwrap_or_default() // The library takes ASCII only.
+    }
+
+    /// The file's size; 0 for an empty segment.
+    pub fn bytes(&self) -> u64 {
+        if self.is_empty() {
+            return 0;
+        }
+        // SAFETY: the segment is attached.
+        unsafe { sys::rside_segment_bytes(self.raw()) }
+    }
+
+    /// With [`Clock::Tick`](crate::Clock::Tick): sets the time of the records that follow, in ns since 1970. Any one thread
+    /// at a time; at least once per window of the finest tier. With the coarse clock it has no effect on records.
+    #[inline]
+    pub fn tick(&self, now_ns: u64) {
+        if let Some(mapping) = &self.mapping {
+            // SAFETY: the segment is attached.
+            unsafe { hot::tick(mapping.segment.as_ptr(), now_ns) }
+        }
+    }
+
+    /// Registers a series of a [`Metric::counter`](crate::Metric::counter), with the label values in the order of the schema.
+    ///
+    /// Like the five that follow: no system call, and no allocation unless it fails. Each series is registered once, so its
+    /// handle is the only one (`EEXIST`); dropping the handle does not give the series back.
+    pub fn counter(&self, metric: &str, values: &[&str]) -> Result<Counter, Error> {
+        self.register(sys::rside_counter_register, metric, values)
+    }
+
+    /// Registers a series of a [`Metric::shared_counter`](crate::Metric::shared_counter). The same series again gives the
+    /// same handle.
+    pub fn shared_counter(&self, metric: &str, values: &[&str]) -> Result<SharedCounter, Error> {
+        self.register(sys::rside_shared_counter_register, metric, values)
+    }
+
+    /// Registers a series of a [`Metric::counter_f64`](crate::Metric::counter_f64).
+    pub fn counter_f64(&self, metric: &str, values: &[&str]) -> Result<CounterF64, Error> {
+        self.register(sys::rside_counter_f64_register, metric, values)
+    }
+
+    /// Registers a series of a [`Metric::gauge`](crate::Metric::gauge).
+    pub fn gauge(&self, metric: &str, values: &[&str]) -> Result<Gauge, Error> {
+        self.register(sys::rside_gauge_register, metric, values)
+    }
+
+    /// Registers a series of a [`Metric::level`](crate::Metric::level).
+    pub fn level(&self, metric: &str, values: &[&str]) -> Result<Level, Error> {
+        self.register(sys::rside_level_register, metric, values)
+    }
+
+    /// Registers a series of a [`Metric::histogram`](crate::Metric::histogram).
+    pub fn histogram(&self, metric: &str, values: &[&str]) -> Result<Histogram, Error> {
+        self.register(sys::rside_histogram_register, metric, values)
+    }
+
+    /// Registers a series of a [`Metric::info`](crate::Metric::info), which is the constant 1 and needs no handle.
+    pub fn info(&self, metric: &str, values: &[&str]) -> Result<(), Error> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let mut error = RawError::new();
+        // SAFETY: all pointers are good for the call.
+        match with_c_texts(metric, values, |metric, values, count| unsafe {
+            sys::rside_info_register(self.raw(), metric, values, count, error.as_mut_ptr())
+        })? {
+            0 => Ok(()),
+            _ => Err(error.take()),
+        }
+    }
+
+    fn register<H: Handle>(
+        &self,
+        call: sys::rside_register<H::Raw>,
+        metric: &str,
+        values: &[&str],
+    ) -> Result<H, Error> {
+        let mapping = match &self.mapping {
+            Some(mapping) => mapping,
+            None => return Ok(H::default()),
+        };
+        let mut error = RawError::new();
+        // SAFETY: all pointers are good for the call.
+        let raw = with_c_texts(metric, values, |metric, values, count| unsafe {
+            call(mapping.segment.as_ptr(), metric, values, count, error.as_mut_ptr())
+        })?;
+        // SAFETY: the library has just given the handle, for this mapping.
+        unsafe { H::from_raw(raw, mapping) }.ok_or_else(|| error.take())
+    }
+
+    /// Says why the VM ends: `code` 0 is as planned, `text` is for people (cut at 127 bytes, and at a NUL). The agent then
+    /// drains the segment.
+    ///
+    /// Handles that still exist keep the segment open, and the error (`EBUSY`) tells how many; it then closes as said
+    /// here when the last of them is dropped. So drop the handles first, as the threads that record end.
+    pub fn close(self, code: i32, text: &str) -> Result<(), Error> {
+        let mapping = match self.mapping {
+            Some(mapping) => mapping,
+            None => return Ok(()),
+        };
+        let text = text.split('\0').next().unwrap_or_default();
+        let text = CString::new(text).expect("cut at the first NUL");
+        *mapping.closing.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, text));
+        Arc::try_unwrap(mapping).map(drop).map_err(|held| {
+            // SAFETY: the text lives as long as the segment.
+            let vm_id = unsafe { CStr::from_ptr(sys::rside_segment_vm_id(held.segment.as_ptr())) };
+            let handles = Arc::strong_count(&held) - 1;
+            let text = format!(
+                "the segment of {} stays open, {handles} of its handles still exist: it closes with code {code} when the \
+                 last one is dropped",
+                vm_id.to_string_lossy()
+            );
+            Error::new(EBUSY, text)
+        })
+    }
+}

@@ -1,0 +1,198 @@
+//! The adapters, behind traits of the shape that rust-vmm and Firecracker have.
+
+mod support;
+
+use std::sync::{Arc, Barrier};
+use std::thread;
+
+use ringside::adapter::{CountMetric, StoreMetric};
+use ringside::{Level, SharedCounter};
+use support::{create, Bytes, Folder, DEPTH, FAULTS};
+
+/// As a crate of a VMM has them.
+mod vmm {
+    pub trait Metric {
+        fn add(&self, value: u64);
+        fn inc(&self) {
+            self.add(1);
+        }
+        fn count(&self) -> u64;
+        fn reset(&self);
+        fn set(&self, value: u64);
+    }
+
+    pub mod logger {
+        pub trait IncMetric {
+            fn add(&self, value: u64);
+            fn inc(&self) {
+                self.add(1);
+            }
+            fn count(&self) -> u64;
+            fn fetch_diff(&self) -> u64;
+        }
+
+        pub trait StoreMetric {
+            fn fetch(&self) -> u64;
+            fn store(&self, value: u64);
+        }
+    }
+}
+
+ringside::impl_metric! {
+    /// What a device of rust-vmm counts.
+    pub struct Events: vmm::Metric;
+}
+ringside::impl_inc_metric! { struct SharedIncMetric: vmm::logger::IncMetric; }
+ringside::impl_store_metric! { struct SharedStoreMetric: vmm::logger::StoreMetric; }
+
+#[test]
+fn a_rust_vmm_device_counts_through_its_trait() {
+    use vmm::Metric;
+    struct Serial<M: Metric> {
+        missed: Arc<M>,
+    }
+    let folder = Folder::new();
+    let (segment, path) = create(&folder);
+    let missed = Arc::new(Events::new());
+    missed.bind(segment.shared_counter("faults_total", &[]).unwrap());
+    let serial = Serial { missed: Arc::clone(&missed) };
+    serial.missed.inc();
+    serial.missed.add(4);
+    assert_eq!(missed.count(), 5);
+    missed.reset();
+    assert_eq!(missed.count(), 0);
+    missed.set(10);
+    missed.set(12); // grew by two
+    assert_eq!(missed.count(), 12);
+    missed.set(3); // began again
+    assert_eq!(missed.count(), 3);
+    assert_eq!(Bytes::read(&path).cell(FAULTS, 2), 5 + 12 + 3, "the series only grows");
+}
+
+#[test]
+fn a_metric_of_firecracker_counts_through_its_traits() {
+    use vmm::logger::{IncMetric, StoreMetric};
+    struct Metrics {
+        faults: SharedIncMetric,
+        depth: SharedStoreMetric,
+    }
+    static METRICS: Metrics = Metrics { faults: SharedIncMetric::new(), depth: SharedStoreMetric::new() };
+
+    METRICS.faults.inc(); // before there is a segment
+    METRICS.depth.store(7);
+    let folder = Folder::new();
+    let (segment, path) = create(&folder);
+    assert!(METRICS.faults.bind(segment.shared_counter("faults_total", &[]).unwrap()));
+    assert!(METRICS.depth.bind(segment.level("queue_depth", &[]).unwrap()));
+    let bytes = Bytes::read(&path);
+    assert_eq!((bytes.cell(FAULTS, 2), bytes.cell_f64(DEPTH, 5)), (1, 7.0));
+
+    METRICS.faults.add(2);
+    METRICS.depth.store(9);
+    assert_eq!((METRICS.faults.count(), METRICS.faults.fetch_diff(), METRICS.depth.fetch()), (3, 3, 9));
+    assert_eq!(METRICS.faults.take(), 3); // what is written to the VMM's own log
+    METRICS.faults.inc();
+    assert_eq!((METRICS.faults.count(), METRICS.faults.fetch_diff()), (4, 1));
+    let bytes = Bytes::read(&path);
+    assert_eq!((bytes.cell(FAULTS, 2), bytes.cell_f64(DEPTH, 5)), (4, 9.0));
+}
+
+#[test]
+fn without_a_segment_the_vmm_still_counts_for_itself() {
+    let count = CountMetric::new();
+    assert!(!count.bind(SharedCounter::empty()));
+    count.add(3);
+    assert_eq!((count.total(), count.since_mark()), (3, 3));
+    count.mark();
+    count.add(1);
+    assert_eq!((count.total(), count.since_mark(), count.take(), count.since_mark()), (4, 1, 1, 0));
+
+    let store = StoreMetric::new();
+    assert!(!store.bind(Level::empty()));
+    store.store(3);
+    assert_eq!(store.value(), 3);
+}
+
+#[test]
+fn only_the_first_series_is_bound() {
+    let folder = Folder::new();
+    let (segment, path) = create(&folder);
+    let series = segment.shared_counter("faults_total", &[]).unwrap();
+    let count = CountMetric::from(series.clone());
+    assert!(!count.bind(series));
+    count.add(1);
+    assert_eq!(Bytes::read(&path).cell(FAULTS, 2), 1);
+    let store = StoreMetric::from(segment.level("queue_depth", &[]).unwrap());
+    assert!(!format!("{store:?}").contains("unbound"));
+}
+
+#[test]
+fn a_level_that_was_never_stored_stays_absent() {
+    let folder = Folder::new();
+    let (segment, path) = create(&folder);
+    let store = StoreMetric::new();
+    store.bind(segment.level("queue_depth", &[]).unwrap());
+    assert_eq!(Bytes::read(&path).cell(DEPTH, 1), 0, "no window was opened");
+}
+
+/// Runs `round` with a start for four threads; in how many rounds they met, as it says.
+fn stress(mut round: impl FnMut(&Barrier) -> bool) -> usize {
+    (0..300).filter(|_| round(&Barrier::new(4))).count()
+}
+
+#[test]
+fn nothing_is_lost_when_threads_add_while_another_binds() {
+    let met = stress(|start| {
+        let folder = Folder::new();
+        let (segment, path) = create(&folder);
+        let series = segment.shared_counter("faults_total", &[]).unwrap();
+        let count = CountMetric::new();
+        let before = thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    start.wait();
+                    (0..200).for_each(|_| count.add(1));
+                });
+            }
+            start.wait();
+            while count.total() == 0 {
+                std::hint::spin_loop();
+            }
+            count.bind(series.clone());
+            series.value()
+        });
+        assert_eq!((count.total(), Bytes::read(&path).cell(FAULTS, 2)), (600, 600));
+        0 < before && before < 600
+    });
+    assert!(met > 0, "no round bound while threads were adding");
+}
+
+#[test]
+fn the_last_value_is_recorded_when_threads_store_at_once() {
+    let met = stress(|start| {
+        let folder = Folder::new();
+        let (segment, path) = create(&folder);
+        let store = StoreMetric::new();
+        let level = segment.level("queue_depth", &[]).unwrap();
+        let before = thread::scope(|scope| {
+            for thread in 1..=3 {
+                let store = &store;
+                scope.spawn(move || {
+                    start.wait();
+                    (1..=200).for_each(|i| store.store(thread * 1000 + i));
+                });
+            }
+            start.wait();
+            while store.value() == 0 {
+                std::hint::spin_loop();
+            }
+            store.bind(level);
+            store.value()
+        });
+        let bytes = Bytes::read(&path);
+        assert_eq!(bytes.cell_f64(DEPTH, 5), store.value() as f64);
+        assert_eq!(bytes.cell(DEPTH, 0) & 1, 0, "no record is half done");
+        before % 1000 < 200
+    });
+    assert!(met > 0, "no round bound while threads were storing");
+}

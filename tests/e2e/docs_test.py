@@ -15,6 +15,13 @@ OPERATIONS = (SOURCE / "docs/operations.md").read_text()
 PROGRAMS = {"ringsidectl": CTL, "ringside-agent": AGENT, "ringside-bridge": BRIDGE}
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_to_files_lead_somewhere(document):
+    prose = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.M | re.S)
+    links = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", prose)
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
 # --- metrics ----------------------------------------------------------------------------------------------------------
 
 

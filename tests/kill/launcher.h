@@ -2,6 +2,7 @@
 // many steps() it has, at what time(i) each happens, and which value(i) it records into one series of each kind.
 #pragma once
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -32,8 +33,11 @@ inline SchemaSpec tiny_rings() {
 class Launcher {
   public:
     Launcher() : folder_("/dev/shm"), spec_(tiny_rings()) {
-        void* page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        int file = open(finished_path().c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (file < 0 || ftruncate(file, 4096) != 0) std::abort();
+        void* page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
         if (page == MAP_FAILED) std::abort();
+        close(file);
         finished_ = static_cast<volatile std::uint64_t*>(page);
     }
     ~Launcher() { munmap(const_cast<std::uint64_t*>(finished_), 4096); }
@@ -54,8 +58,10 @@ class Launcher {
         *finished_ = 0;
     }
     const std::string& path() const { return path_; }
-    // Steps that the child finished; shared with it.
+    std::string folder() const { return folder_.path(); }
+    // Steps that the child finished; shared with it, also by way of a file.
     volatile std::uint64_t* finished() const { return finished_; }
+    std::string finished_path() const { return folder() + "/finished"; }
 
   private:
     agent::TemporaryFolder folder_;
@@ -102,25 +108,13 @@ struct SingleSteps {
     std::string wrong;  // what `check` said last, of the state after the last instruction
 };
 
-// Runs the first `steps` of the sequence, and asks `check` about each state of the segment, as a kill there would leave it,
-// together with the steps that were finished, until it answers other than "".
-template <typename Sequence>
-SingleSteps step_through(const Sequence& sequence, std::uint64_t steps,
-                         const std::function<std::string(const plain::Segment&, std::uint64_t finished)>& check) {
+// Lets a traced child, which is stopped before its first record, run the first `steps` of its sequence, and asks `check` about
+// each state of the segment, as a kill there would leave it, together with the steps that were finished, until it answers
+// other than "". Then kills the child.
+inline SingleSteps step_through(const Launcher& launcher, pid_t child, std::uint64_t steps,
+                                const std::function<std::string(const plain::Segment&, std::uint64_t)>& check) {
     SingleSteps out;
-    Launcher launcher;
-    launcher.provision();
-    if (testing::Test::HasFatalFailure()) return out;
-    pid_t child = fork();
-    if (child == 0) {
-        ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-        write_until_killed(launcher, sequence, [] { raise(SIGSTOP); });
-    }
     int status = 0;
-    if (child < 0 || waitpid(child, &status, 0) != child || !WIFSTOPPED(status)) {
-        out.wrong = "this test needs ptrace";
-        return out;
-    }
     std::vector<std::uint8_t> before;
     while (*launcher.finished() < steps && out.wrong.empty()) {
         if (ptrace(PTRACE_SINGLESTEP, child, nullptr, nullptr) != 0 || waitpid(child, &status, 0) != child) break;
@@ -138,6 +132,27 @@ SingleSteps step_through(const Sequence& sequence, std::uint64_t steps,
     kill(child, SIGKILL);
     waitpid(child, nullptr, 0);
     return out;
+}
+
+// The same with a child that records `sequence`.
+template <typename Sequence>
+SingleSteps step_through(const Sequence& sequence, std::uint64_t steps,
+                         const std::function<std::string(const plain::Segment&, std::uint64_t)>& check) {
+    SingleSteps out;
+    Launcher launcher;
+    launcher.provision();
+    if (testing::Test::HasFatalFailure()) return out;
+    pid_t child = fork();
+    if (child == 0) {
+        ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+        write_until_killed(launcher, sequence, [] { raise(SIGSTOP); });
+    }
+    int status = 0;
+    if (child < 0 || waitpid(child, &status, 0) != child || !WIFSTOPPED(status)) {
+        out.wrong = "this test needs ptrace";
+        return out;
+    }
+    return step_through(launcher, child, steps, check);
 }
 
 }  // namespace ringside

@@ -1,9 +1,12 @@
-// Histograms: which bucket a value falls into, at every bound and one step around it, and what is rejected.
+// Histograms: which bucket a value falls into, at every bound and one step around it, what is rejected, and that it does not
+// matter in which order they are merged.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <map>
 #include <random>
 
 #include "writer.h"
@@ -63,6 +66,33 @@ void expect_between_bounds(double value, int scale) {
     std::int64_t index = rside_histogram_index(value, scale);
     ASSERT_LE(static_cast<long double>(value), exact_bound(index, scale)) << value << " at scale " << scale;
     ASSERT_GT(static_cast<long double>(value), exact_bound(index - 1, scale)) << value << " at scale " << scale;
+}
+
+// Below the smallest normal double bounds lie closer than doubles: the two doubles around each of them.
+TEST(HistogramIndex, IsExactOnBothSidesOfEverySubnormalBound) {
+    for (int scale = RSIDE_HISTOGRAM_SCALE_MIN; scale <= RSIDE_HISTOGRAM_SCALE_MAX; ++scale) {
+        for (std::int64_t i = lowest_index(scale); exact_bound(i, scale) < static_cast<long double>(kMinNormal); ++i) {
+            double below = static_cast<double>(exact_bound(i, scale));
+            if (static_cast<long double>(below) > exact_bound(i, scale)) below = std::nextafter(below, 0);
+            if (below > 0) expect_between_bounds(below, scale);
+            expect_between_bounds(std::nextafter(below, kInf), scale);
+            ASSERT_FALSE(testing::Test::HasFailure());
+        }
+    }
+}
+
+// What makes histograms of different scales mergeable: each bucket of one scale is two of the next.
+TEST(HistogramIndex, IsHalfOfThatOfTheNextScaleRoundedUp) {
+    for (int scale = RSIDE_HISTOGRAM_SCALE_MIN; scale < RSIDE_HISTOGRAM_SCALE_MAX; ++scale) {
+        for (std::int64_t i = lowest_index(scale + 1); i < highest_index(scale + 1); ++i) {
+            const double bound = rside_histogram_bound(static_cast<std::int32_t>(i), scale + 1);
+            for (double value : {std::nextafter(bound, 0), bound, std::nextafter(bound, kInf)}) {
+                if (!(value > 0 && value <= kMax)) continue;
+                const std::int32_t finer = rside_histogram_index(value, scale + 1);
+                ASSERT_EQ(rside_histogram_index(value, scale), (finer + 1) >> 1) << value << " at scale " << scale;
+            }
+        }
+    }
 }
 
 TEST(HistogramIndex, LiesBetweenTheExactBoundsForEverySortOfValue) {
@@ -175,6 +205,162 @@ TEST(HistogramRange, MayBeASingleBucket) {
     for (double value : {0.0, 2.0, 2.98, 2.995, 3.0, 3.1, 1e9}) rside_histogram_record(handle, value);
     EXPECT_THAT(writer.decoded().series.at(0).hot_buckets, ElementsAre(3, 2));
     EXPECT_EQ(writer.decoded().series.at(0).hot.count, 7u);
+}
+
+// --- all of the doubles, by recording ---------------------------------------------------------------------------------
+
+// A stretch of at most RSIDE_MAX_BUCKETS buckets, as long as a segment can have.
+class Stretch {
+  public:
+    Stretch(int scale, std::int64_t first, std::int64_t last) : scale_(scale), first_(first), last_(last) {}
+
+    // Records both sides of each bound and the bound; what the buckets must hold then is worked out by the exact bounds.
+    void expect_exact() const {
+        const double lowest = rside_histogram_bound(static_cast<std::int32_t>(first_), scale_);
+        const double highest = std::min(rside_histogram_bound(static_cast<std::int32_t>(last_), scale_), kMax);
+        Writer writer(SchemaSpec("stretch").tier(1, 2).histogram("h", scale_, lowest, highest));
+        rside_histogram handle = rside_histogram_register(writer.segment(), "h", nullptr, 0, nullptr);
+        std::vector<std::uint64_t> expected(static_cast<std::size_t>(last_ - first_) + 2);
+        std::uint64_t records = 0;
+        for (std::int64_t i = first_ - 1; i <= last_; ++i) {
+            const double bound = rside_histogram_bound(static_cast<std::int32_t>(i), scale_);
+            for (double value : {std::nextafter(bound, 0), bound, std::nextafter(bound, kInf)}) {
+                if (!(value >= 0 && value <= kMax)) continue;
+                rside_histogram_record(handle, value);
+                ++records;
+                const std::size_t bucket = bucket_of(value, i);
+                if (bucket < expected.size()) ++expected[bucket];
+            }
+        }
+        const plain::Segment segment = writer.decoded();
+        EXPECT_EQ(segment.series.at(0).hot.count, records);
+        EXPECT_EQ(segment.rejected_samples, 0u);
+        EXPECT_TRUE(segment.series.at(0).hot_buckets == expected)
+            << "scale " << scale_ << ", buckets " << first_ << " to " << last_;
+    }
+
+  private:
+    // The smallest bucket whose exact bound is not below `value`, which lies near that of `near`.
+    std::size_t bucket_of(double value, std::int64_t near) const {
+        std::int64_t index = near - 2;
+        while (exact_bound(index, scale_) < static_cast<long double>(value)) ++index;
+        return index < first_ ? 0 : static_cast<std::size_t>(index - first_) + 1;
+    }
+
+    int scale_;
+    std::int64_t first_, last_;
+};
+
+TEST(HistogramRange, CountsExactlyAtEveryBoundOfAllDoublesAtEveryScale) {
+    for (int scale = RSIDE_HISTOGRAM_SCALE_MIN; scale <= RSIDE_HISTOGRAM_SCALE_MAX; ++scale) {
+        // Of the buckets between subnormal bounds most hold no double at all, so that no schema can name them.
+        std::int64_t first = rside_histogram_index(kMinNormal, scale) + 1;
+        while (first <= highest_index(scale)) {
+            const std::int64_t last = std::min<std::int64_t>(first + RSIDE_MAX_BUCKETS - 1, highest_index(scale));
+            Stretch(scale, first, last).expect_exact();
+            ASSERT_FALSE(testing::Test::HasFailure());
+            first = last + 1;
+        }
+    }
+}
+
+// --- merging ----------------------------------------------------------------------------------------------------------
+
+// What a histogram grew by in one window, or several histograms in several.
+struct Piece {
+    std::uint64_t count = 0;
+    double sum = 0;
+    std::vector<std::uint32_t> buckets;
+
+    void add(const Piece& other) {
+        count += other.count;
+        sum += other.sum;
+        buckets.resize(other.buckets.size());
+        for (std::size_t i = 0; i < buckets.size(); ++i) buckets[i] += other.buckets[i];
+    }
+    bool operator==(const Piece&) const = default;
+};
+
+Piece total_of(const plain::Slot& slot) { return {slot.summary.count, slot.summary.sum, slot.buckets}; }
+
+// The closed windows of one tier, oldest first.
+std::vector<Piece> pieces(const plain::Series& series, std::size_t tier) {
+    std::map<std::uint32_t, const plain::Slot*> ring;
+    for (const plain::Slot& slot : series.rings[tier]) {
+        if (slot.window) ring[slot.window] = &slot;
+    }
+    std::vector<Piece> out;
+    Piece before;
+    for (const auto& [window, slot] : ring) {
+        Piece grown = total_of(*slot);
+        before.buckets.resize(grown.buckets.size());
+        grown.count -= before.count;
+        grown.sum -= before.sum;
+        for (std::size_t i = 0; i < grown.buckets.size(); ++i) grown.buckets[i] -= before.buckets[i];
+        out.push_back(grown);
+        before = total_of(*slot);
+    }
+    return out;
+}
+
+// Nothing is merged where windows become windows of coarser tiers, as slots are totals; whoever reads merges: windows of any
+// tier, of any series. Observations are fractions that doubles add up exactly.
+TEST(HistogramMerge, GivesTheSameBytesInAnyOrder) {
+    constexpr std::uint64_t kNow = 1'700'000'100 * kSecond;  // begins a window of 300 s
+    constexpr std::size_t kParts = 5;
+    SchemaSpec spec("merge");
+    spec.tier(1, 1000).tier(10, 100).tier(300, 4).histogram("h", 2, 1e-3, 1e3, kParts + 1, {"n"});
+    Writer writer(spec, kNow);
+    std::vector<rside_histogram> handles;
+    for (const char* n : {"0", "1", "2", "3", "4", "whole"}) {
+        handles.push_back(rside_histogram_register(writer.segment(), "h", &n, 1, nullptr));
+    }
+    std::mt19937_64 random(7);
+    for (std::uint64_t now = kNow; now < kNow + 900 * kSecond; now += random() % 64 * (kSecond / 32)) {
+        writer.tick(now);
+        const double value = static_cast<double>(random() % (1 << 21)) / 1024;  // also zero, and above the last bucket
+        rside_histogram_record(handles[random() % kParts], value);
+        rside_histogram_record(handles[kParts], value);
+    }
+    writer.tick(kNow + 900 * kSecond);
+    for (rside_histogram handle : handles) rside_histogram_record(handle, 1);  // closes all windows
+
+    const plain::Segment segment = writer.decoded();
+    for (int round = 0; round < 50; ++round) {
+        std::vector<Piece> all, whole = pieces(segment.series.at(kParts), random() % 3);
+        for (std::size_t n = 0; n < kParts; ++n) {
+            const std::vector<Piece> some = pieces(segment.series.at(n), random() % 3);
+            all.insert(all.end(), some.begin(), some.end());
+        }
+        std::shuffle(all.begin(), all.end(), random);
+        std::shuffle(whole.begin(), whole.end(), random);
+        Piece of_parts, of_whole;
+        for (const Piece& piece : all) of_parts.add(piece);
+        for (const Piece& piece : whole) of_whole.add(piece);
+        ASSERT_GT(of_whole.count, 800u);
+        ASSERT_TRUE(of_parts == of_whole);
+    }
+}
+
+// Nor does the order of the records themselves.
+TEST(HistogramMerge, GivesTheSameBytesWhateverTheOrderOfRecords) {
+    SchemaSpec spec("order");
+    spec.tier(1, 4).histogram("h", 8, 0.5, 64, 2, {"n"});
+    Writer writer(spec);
+    const char *first = "0", *second = "1";
+    rside_histogram forward = rside_histogram_register(writer.segment(), "h", &first, 1, nullptr);
+    rside_histogram shuffled = rside_histogram_register(writer.segment(), "h", &second, 1, nullptr);
+    std::vector<double> values;
+    for (int i = 0; i < 5000; ++i) values.push_back(i / 64.0);
+    for (double value : values) rside_histogram_record(forward, value);
+    std::shuffle(values.begin(), values.end(), std::mt19937_64(3));
+    for (double value : values) rside_histogram_record(shuffled, value);
+    writer.tick(1'700'000'001 * kSecond);
+    for (rside_histogram handle : {forward, shuffled}) rside_histogram_record(handle, 1);
+    const plain::Segment segment = writer.decoded();
+    EXPECT_TRUE(total_of(segment.series.at(0).rings[0][0]) == total_of(segment.series.at(1).rings[0][0]));
+    EXPECT_EQ(segment.series.at(0).rings[0][0].summary.count, values.size());
+    EXPECT_EQ(segment.series.at(0).hot_buckets, segment.series.at(1).hot_buckets);
 }
 
 }  // namespace

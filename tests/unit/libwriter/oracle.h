@@ -19,8 +19,8 @@ class Oracle {
   public:
     Oracle(const plain::Metric& metric, const std::vector<plain::Tier>& tiers, std::uint64_t now_ns)
         : metric_(metric), tiers_(tiers), open_(tiers.size()), rings_(tiers.size()) {
-        bool from_start = metric.kind != plain::kGauge && metric.kind != plain::kLevel;
-        if (from_start) open_ns_ = floor(now_ns);
+        is_open_ = metric.kind != plain::kGauge && metric.kind != plain::kLevel;
+        if (is_open_) open_ns_ = first_ns_ = floor(std::min(now_ns, kEndOfTime - 1));
         buckets_.resize(metric.kind == plain::kHistogram ? metric.bucket_count + 1 : 0);
     }
 
@@ -34,6 +34,7 @@ class Oracle {
     }
     void observe(std::uint64_t now_ns, double value) {
         advance(now_ns);
+        if (is_lost()) return;
         for (Window& window : open_) {
             window.pieces.push_back({value, 1});
             window.seen.push_back(value);
@@ -41,6 +42,7 @@ class Oracle {
     }
     void set(std::uint64_t now_ns, double value) {
         std::uint64_t at = advance(now_ns);
+        if (is_lost()) return;
         hold_until(at);
         for (Window& window : open_) window.seen.push_back(value);
         level_ = value;
@@ -53,7 +55,9 @@ class Oracle {
         if (bucket < buckets_.size()) ++buckets_[bucket];
     }
 
-    std::uint64_t open_ns() const { return open_ns_; }
+    // Begin of the first window of all; 0 as long as there is none.
+    std::uint64_t first_ns() const { return first_ns_; }
+    std::uint64_t rejected() const { return rejected_; }
     std::uint64_t steps_back() const { return steps_back_; }
     std::uint64_t rebases() const { return rebases_; }
     std::uint64_t rebased_windows() const { return rebased_windows_; }
@@ -70,6 +74,8 @@ class Oracle {
     }
 
   private:
+    static constexpr std::uint64_t kEndOfTime = 4294967295 * std::uint64_t{1000000000};
+
     struct Piece {
         double value;
         std::uint64_t count;  // 1, or nanoseconds of a level
@@ -92,14 +98,23 @@ class Oracle {
         since_ns_ = at;
     }
 
+    // A gauge or level has no window before its first record, and none can open at either end of time. What was lost so is
+    // counted when one opens.
+    bool is_lost() {
+        lost_ += !is_open_;
+        return !is_open_;
+    }
+
     // Returns the time that the record counts with.
     std::uint64_t advance(std::uint64_t now_ns) {
-        constexpr std::uint64_t end_of_time = 4294967295 * std::uint64_t{1000000000};
-        if (now_ns >= end_of_time) return since_ns_;
         std::uint64_t begin = floor(now_ns);
-        if (open_ns_ == 0) {
-            open_ns_ = begin;
+        if (is_open_ && begin == open_ns_) return now_ns;  // also past the end of time: the last window may reach beyond it
+        if (now_ns >= kEndOfTime || begin == 0) return since_ns_;
+        if (!is_open_) {
+            is_open_ = true;
+            open_ns_ = first_ns_ = begin;
             since_ns_ = now_ns - now_ns % 2;
+            rejected_ = lost_;
         } else if (begin > open_ns_) {
             close_until(begin);
         } else if (begin < open_ns_) {
@@ -265,7 +280,9 @@ class Oracle {
     std::vector<plain::Tier> tiers_;
     std::vector<Window> open_;
     std::vector<std::map<std::uint64_t, plain::Slot>> rings_;  // by place in the ring
-    std::uint64_t open_ns_ = 0, since_ns_ = 0;
+    bool is_open_ = false;
+    std::uint64_t open_ns_ = 0, since_ns_ = 0, first_ns_ = 0;
+    std::uint64_t lost_ = 0, rejected_ = 0;
     std::uint64_t value_ = 0, observations_ = 0;
     double value_f64_ = 0, sum_ = 0, level_ = 0;
     std::vector<std::uint64_t> buckets_;

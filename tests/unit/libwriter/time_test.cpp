@@ -1,8 +1,7 @@
-// Time at its edges: window ends, both ends of time, threads that were held up; and what windows add up to.
+// Time at its edges: window ends, both ends of time, threads that were held up.
 #include <gmock/gmock.h>
 
 #include <map>
-#include <random>
 #include <set>
 
 #include "writer.h"
@@ -136,60 +135,6 @@ TEST(Time, HoldsALevelExactlyInsideALongWindow) {
     writer.tick((28'333'333 * 60 + 15) * kSecond);
     rside_level_set(level, 2);
     EXPECT_EQ(writer.decoded().find("level")->hot.sum, 15);
-}
-
-// What any reader may do with the file: add up a tier and find the same as in each other one.
-TEST(Time, AddsUpToTheSameInEveryTier) {
-    SchemaSpec spec("sums");
-    spec.tier(1, 1200).tier(10, 120).tier(300, 8);
-    spec.metric("counter", RSIDE_COUNTER).metric("gauge", RSIDE_GAUGE).metric("level", RSIDE_LEVEL);
-    spec.metric("shared", RSIDE_COUNTER, 1, {}, RSIDE_METRIC_SHARED).histogram("histogram", 0, 1, 8);
-    Writer writer(spec, kNow - 200 * kSecond);  // the begin of a window of 300 s
-    Handles handles(writer.segment());
-    std::mt19937_64 random(1);
-    std::uint64_t now = kNow - 200 * kSecond;
-    const std::uint64_t end = now + 900 * kSecond;
-    while (now < end) {
-        writer.tick(now);
-        handles.record_all(static_cast<double>(random() % 16));
-        now += random() % 3 ? random() % 128 * (kSecond / 64) : random() % 20 * kSecond;
-    }
-    writer.tick(end);
-    handles.record_all(0);
-    plain::Segment segment = writer.decoded();
-    for (const char* metric : {"gauge", "level"}) {
-        plain::Summary sums[3];
-        for (std::size_t t = 0; t < 3; ++t) {
-            std::uint32_t previous = 0;
-            for (const auto& [window, slot] : slots(segment, metric, t)) {
-                // F4: windows without a slot held what the next slot held.
-                std::uint64_t windows = segment.metrics[segment.find(metric)->metric].kind == plain::kLevel && previous
-                                            ? window - previous
-                                            : 1;
-                bool run = windows > 1;
-                double each = run ? slot.summary.sum : 0;
-                sums[t].count += slot.summary.count + (run ? (windows - 1) * slot.summary.count : 0);
-                sums[t].sum += slot.summary.sum + static_cast<double>(windows - 1) * each;
-                previous = window;
-            }
-        }
-        for (std::size_t t = 1; t < 3; ++t) {
-            EXPECT_EQ(sums[t].count, sums[0].count) << metric << " tier " << t;
-            EXPECT_EQ(sums[t].sum, sums[0].sum) << metric << " tier " << t;
-        }
-        EXPECT_GT(sums[0].count, 0u);
-    }
-    for (std::size_t t = 1; t < 3; ++t) {
-        for (const char* metric : {"counter", "shared"}) {
-            EXPECT_EQ(slots(segment, metric, t).rbegin()->second.value,
-                      slots(segment, metric, 0).rbegin()->second.value);
-        }
-        plain::Slot fine = slots(segment, "histogram", 0).rbegin()->second;
-        plain::Slot coarse = slots(segment, "histogram", t).rbegin()->second;
-        EXPECT_EQ(coarse.summary.count, fine.summary.count);
-        EXPECT_EQ(coarse.summary.sum, fine.summary.sum);
-        EXPECT_EQ(coarse.buckets, fine.buckets);
-    }
 }
 
 // Beyond what 32-bit window numbers can hold, samples go to the open window, and a level does not hold for centuries.

@@ -69,15 +69,15 @@ impl StoreMetric {
         };
         // Acquire: what the thread before wrote into the cell. Release: our value, for the thread that has the level.
         if self.pending.fetch_add(1, Ordering::AcqRel) == 0 {
-            self.record_pending(level);
+            self.record_pending(|value| level.set(value));
         }
     }
 
     /// By the thread that has the level: records until nothing is pending any more.
-    fn record_pending(&self, level: &Level) {
+    fn record_pending(&self, mut set: impl FnMut(f64)) {
         let mut seen = 1;
         loop {
-            level.set(self.value.load(Ordering::Relaxed) as f64);
+            set(self.value.load(Ordering::Relaxed) as f64);
             match self.pending.compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return,
                 Err(more) => seen = more,
@@ -111,10 +111,16 @@ mod tests {
         let store = StoreMetric::from(segment.level("queue_depth", &[]).unwrap());
         store.pending.store(1, Ordering::Relaxed); // another thread is about to record
         store.store(7);
-        store.store(8);
         assert_eq!(Bytes::read(&path).cell(DEPTH, 1), 0, "nothing is recorded by two threads at once");
-        store.record_pending(store.level.get().unwrap());
-        let bytes = Bytes::read(&path);
-        assert_eq!((bytes.cell_f64(DEPTH, 5), store.pending.load(Ordering::Relaxed)), (8.0, 0));
+        let mut recorded = Vec::new();
+        store.record_pending(|value| {
+            recorded.push(value);
+            if recorded.len() < 3 {
+                store.store(7 + recorded.len() as u64); // while that thread records
+            }
+        });
+        assert_eq!(recorded, [7.0, 8.0, 9.0]);
+        store.store(10);
+        assert_eq!(Bytes::read(&path).cell_f64(DEPTH, 5), 10.0, "the level is free again");
     }
 }

@@ -62,6 +62,7 @@ def test_the_documentation_builds_without_a_warning():
     cargo("doc", "--locked", "--workspace", "--no-deps", RUSTDOCFLAGS="-D warnings")
 
 
+@pytest.mark.skipif(os.environ["RINGSIDE_SANITIZE"] != "none", reason="the library wants a sanitizer's runtime")
 def test_a_library_that_pkg_config_finds_is_linked_where_asked_for():
     # Of the bindings alone: what stands on them does not see the difference.
     output = cargo(
@@ -87,6 +88,16 @@ def test_the_sources_are_compiled_with_the_flags_of_the_library():
     rust = (RUST / "ringside-sys/build.rs").read_text()
     assert "-fno-exceptions" in flags
     assert [flag for flag in [*flags, "-std=c++20", "-fvisibility=hidden"] if f'"{flag}"' not in rust] == []
+
+
+def test_a_killed_writer_leaves_each_record_done_or_not_done():
+    cargo("build", "--locked", "--package", "ringside-programs", "--bin", "record")
+    done = subprocess.run(
+        [BUILD / "tests/bindings/recorder_kill"],
+        env={**os.environ, "RINGSIDE_RECORDER": str(BUILD / "cargo/target/debug/record"), "GTEST_OUTPUT": ""},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 # --- The example ---------------------------------------------------------------------------------------------------------

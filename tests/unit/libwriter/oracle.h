@@ -55,6 +55,8 @@ class Oracle {
         if (bucket < buckets_.size()) ++buckets_[bucket];
     }
 
+    // Begin of the window that is open; 0 as long as there was none.
+    std::uint64_t open_ns() const { return open_ns_; }
     // Begin of the first window of all; 0 as long as there is none.
     std::uint64_t first_ns() const { return first_ns_; }
     std::uint64_t rejected() const { return rejected_; }

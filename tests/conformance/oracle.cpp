@@ -19,8 +19,6 @@
 namespace ringside::conformance {
 namespace {
 
-constexpr std::uint64_t kSecond = 1'000'000'000;
-constexpr std::uint64_t kNoWindow = 4294967295 * kSecond;  // from here on, and in the first window of 1970, none opens
 constexpr double kLargest = 1.7976931348623157e308;
 
 double bound(std::int64_t index, int scale) {
@@ -77,7 +75,7 @@ class Replay {
                 out += what + " is " + std::to_string(found) + ", not " + std::to_string(wanted) + "\n";
             }
         };
-        std::uint64_t steps = 0, rebases = 0, dropped = 0;
+        std::uint64_t steps = 0, rebases = 0, dropped = 0, rejected = rejected_;
         compare("number of series", segment_.series.size(), series_.size());
         if (!out.empty()) return out;
         const std::vector<Series> ordered = in_directory_order();
@@ -90,7 +88,7 @@ class Replay {
             if (found.values != wanted.values) out += where + ": other label values\n";
             if (wanted.kind == plain::kInfo) {
                 compare(where + ": value", found.hot.last, 1.0);
-                compare(where + ": open window", found.open_ns, wanted.oracle.open_ns());
+                compare(where + ": open window", found.open_ns, wanted.oracle.first_ns());
                 continue;
             }
             if (wanted.kind == plain::kCounter) compare(where + ": raw", found.raw, wanted.raw);
@@ -101,11 +99,12 @@ class Replay {
             steps += wanted.oracle.steps_back();
             rebases += wanted.oracle.rebases();
             dropped += wanted.oracle.rebased_windows();
+            rejected += wanted.oracle.rejected();
         }
         compare("clock_steps_back", segment_.clock_steps_back, steps);
         compare("rebases", segment_.rebases, rebases);
         compare("rebased_windows", segment_.rebased_windows, dropped);
-        compare("rejected_samples", segment_.rejected_samples, rejected_);
+        compare("rejected_samples", segment_.rejected_samples, rejected);
         compare("refused_series", segment_.refused_series, refused_);
         compare("close_code", segment_.close_code, close_.code(0));
         compare("closed_ns", segment_.closed_ns, closed_ns_);
@@ -179,10 +178,10 @@ class Replay {
         } else if (op.name == "baseline_f64") {
             series.raw_f64 = op.real(1);
         } else if (op.name == "add") {
-            series.oracle.add(time(), op.whole(1));
+            series.oracle.add(now_, op.whole(1));
         } else if (op.name == "total") {
             std::uint64_t total = op.whole(1);
-            series.oracle.add(time(), total >= series.raw ? total - series.raw : total);
+            series.oracle.add(now_, total >= series.raw ? total - series.raw : total);
             series.raw = total;
         } else {
             record_real(series, *metric_of_[which], op, op.real(1));
@@ -192,26 +191,23 @@ class Replay {
     void record_real(Series& series, const plain::Metric& metric, const Operation& op, double value) {
         bool gauge = series.kind == plain::kGauge || series.kind == plain::kLevel;
         bool good = std::isfinite(value) && (gauge || value >= 0) && std::abs(value) <= kLargest;
-        bool nowhere = gauge && time() >= kNoWindow && series.oracle.open_ns() == 0;
-        if (!good || nowhere) {
+        if (!good) {
             ++rejected_;
         } else if (op.name == "add_f64") {
-            series.oracle.add_f64(time(), value);
+            series.oracle.add_f64(now_, value);
         } else if (op.name == "total_f64") {
-            series.oracle.add_f64(time(), value >= series.raw_f64 ? value - series.raw_f64 : value);
+            series.oracle.add_f64(now_, value >= series.raw_f64 ? value - series.raw_f64 : value);
             series.raw_f64 = value;
         } else if (op.name == "set") {
-            series.oracle.set(time(), value);
+            series.oracle.set(now_, value);
         } else if (op.name == "record" && gauge) {
-            series.oracle.observe(time(), value);
+            series.oracle.observe(now_, value);
         } else if (op.name == "record") {
-            series.oracle.fill(time(), value, bucket_of(metric, value));
+            series.oracle.fill(now_, value, bucket_of(metric, value));
         } else {
             refuse(op.place, "the oracle does not know '" + op.name + "'");
         }
     }
-
-    std::uint64_t time() const { return now_ < segment_.tiers[0].resolution_ns() ? kNoWindow : now_; }
 
     const plain::Segment& segment_;
     std::vector<Series> series_;

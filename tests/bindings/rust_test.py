@@ -90,6 +90,29 @@ def test_the_sources_are_compiled_with_the_flags_of_the_library():
     assert [flag for flag in [*flags, "-std=c++20", "-fvisibility=hidden"] if f'"{flag}"' not in rust] == []
 
 
+def orders(path, comment, patterns):
+    """The letters of what binds the order of stores in a hot path, in the order in which it stands there."""
+    code = re.sub(comment, "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+    found = [(match.start(), letter) for letter, pattern in patterns.items() for match in re.finditer(pattern, code)]
+    return "".join(letter for _, letter in sorted(found))
+
+
+def test_the_hot_path_has_the_orders_of_the_header():
+    # The functions stand in the same order in both: who changes one changes the other.
+    header = orders(
+        SOURCE / "libwriter/include/ringside/detail/hot_inline.h", r"/\*.*?\*/",
+        {"f": r"__atomic_thread_fence\(__ATOMIC_RELEASE\)", "b": r"rside_before_\(\);", "s": r"__atomic_store_n\([^;]*__ATOMIC_RELEASE\)",
+         "(": r"update_begin_\(cell\)", ")": r"update_end_\(cell, seq\)"},
+    )  # fmt: skip
+    rust = orders(
+        RUST / "ringside/src/hot.rs", r"//.*?$",
+        {"f": r"(?<!compiler_)fence\(Ordering::Release\)", "b": r"\bbefore\(\);", "s": r"\.store\([^;]*Ordering::Release\)",
+         "(": r"update_begin\(cell\)", ")": r"update_end\(cell, seq\)"},
+    )  # fmt: skip
+    assert rust == header
+    assert len(header) >= 10
+
+
 def test_a_killed_writer_leaves_each_record_done_or_not_done():
     cargo("build", "--locked", "--package", "ringside-programs", "--bin", "record")
     done = subprocess.run(

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,13 @@ MUTANTS = {
 def run(program: str, test: str) -> tuple[int, str]:
     """With the first race as the end."""
     command = [PROGRAMS / program, f"--gtest_filter=Race.{test}"]
-    environment = os.environ | {"TSAN_OPTIONS": "halt_on_error=1:exitcode=66"}
-    environment.pop("GTEST_OUTPUT", None)
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if "unexpected memory mapping" in done.stderr:  # this ThreadSanitizer does not know as many random bits as some kernels
-        command = ["setarch", "-R", *command]
+    with tempfile.TemporaryDirectory(prefix="ringside-test-", dir="/dev/shm") as folder:
+        environment = os.environ | {"TSAN_OPTIONS": "halt_on_error=1:exitcode=66", "RINGSIDE_RACE_FOLDER": folder}
+        environment.pop("GTEST_OUTPUT", None)
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if "unexpected memory mapping" in done.stderr:  # this ThreadSanitizer knows fewer random bits than some kernels
+            command = ["setarch", "-R", *command]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
 

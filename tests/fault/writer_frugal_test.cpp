@@ -42,11 +42,13 @@ Function* next(const char* name) {
 
 extern "C" {
 
+// NOLINTBEGIN(bugprone-reserved-identifier): what malloc and its like are called inside the C library
 void* __libc_malloc(size_t size);
 void* __libc_calloc(size_t count, size_t size);
 void* __libc_realloc(void* old, size_t size);
 void* __libc_memalign(size_t alignment, size_t size);
 void __libc_free(void* old);
+// NOLINTEND(bugprone-reserved-identifier)
 
 void* malloc(size_t size) {
     check(heap_forbidden, "malloc\n");

@@ -15,7 +15,10 @@ namespace {
 
 constexpr int kLoads = 10'000;
 
-std::string built(const std::string& file) { return std::string(std::getenv("RINGSIDE_BUILD_DIR")) + "/" + file; }
+std::string built(const std::string& file) {
+    const char* build = std::getenv("RINGSIDE_BUILD_DIR");
+    return (build ? build : ".") + ("/" + file);
+}
 std::string plugin_file() { return built("tests/support/writer_plugin.so"); }
 
 class Loaded {
@@ -83,7 +86,7 @@ void load_ten_thousand_times(const std::string& folder, Load load) {
     std::size_t descriptors = 0, mapped = 0;
     for (int i = 0; i < kLoads && !testing::Test::HasFailure(); ++i) {
         load();
-        for (const std::string& name : files_in(folder)) unlink((folder + "/" + name).c_str());
+        for (const auto& entry : std::filesystem::directory_iterator(folder)) unlink(entry.path().c_str());
         if (i % 1000 == 0) {
             EXPECT_EQ(fork_once(), "") << "after " << i;
         }

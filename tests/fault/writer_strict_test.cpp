@@ -153,7 +153,7 @@ class Strict : public testing::Test {
 
     // The status of a process in which each thread recorded, and thread `slips` made one system call more.
     int run(rside_clock clock, int slips = -1) {
-        std::fflush(nullptr);
+        (void)std::fflush(nullptr);
         pid_t child = fork();
         if (child == 0) {
             Segment segment = Segment::attach(path_.c_str(), spec_.get(), clock, 0);

@@ -5,7 +5,6 @@
  * On standard output, in this order: what the process holds before, the code and the text of the operation, what it holds
  * after it has recorded and closed. On standard error lines that stand out in a trace: BEGIN and END around the operation,
  * CLOSE and CLOSED around the close. Exit status 0 whatever the operation says: the VM runs on. */
-#define _GNU_SOURCE /* O_CLOEXEC */
 #include <fcntl.h>
 #include <ringside/ringside.h>
 #include <stdio.h>

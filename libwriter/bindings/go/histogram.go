@@ -20,6 +20,7 @@ type buckets struct {
 	zeroBound float64  // values up to here count as zero
 	first     int32    // index of counts[1]
 	shift     uint32   // from indexes of scale 8 to those of the histogram's own scale
+	roundUp   int32    // 2^shift - 1
 }
 
 // Empty reports whether recording into h does nothing because its set-up failed.
@@ -40,7 +41,15 @@ func (h Histogram) Record(value float64) {
 			return
 		}
 	}
-	bucket := h.buckets.of(value)
+	var bucket uint32 // the zero bucket
+	if value > h.buckets.zeroBound {
+		word := math.Float64bits(value)
+		exponent, mantissa := int32(word>>52)-1023, word&mantissaBits
+		if exponent == -1023 {
+			exponent, mantissa = normalized(mantissa)
+		}
+		bucket = h.buckets.place(exponent, mantissa)
+	}
 	counts := h.buckets.counts
 	// Beyond the last bucket: in the count and the sum, in no bucket.
 	counted := bucket < uint32(len(counts))
@@ -62,29 +71,27 @@ func (h Histogram) Record(value float64) {
 	store(&h.cell.seq, seq) // here the record takes effect (F7)
 }
 
-// of returns the place of a finite value of 0 or more among the counts, or one behind them all and more. It is
-// rside_histogram_index_ of hot_inline.h.
-func (b *buckets) of(value float64) uint32 {
-	if value <= b.zeroBound {
-		return 0
-	}
-	word := math.Float64bits(value)
-	exponent := int32(word>>52) - 1023
-	mantissa := word & (1<<52 - 1)
-	if exponent == -1023 { // subnormal: shift the leading one into place
-		shift := bits.LeadingZeros64(mantissa) - 11
-		mantissa = mantissa << (shift & 63) & (1<<52 - 1)
-		exponent = -1022 - int32(shift)
-	}
+const mantissaBits = 1<<52 - 1
+
+// place returns where a value above the zero bound is counted; a value beyond the last bucket has a place behind them all. It
+// is rside_histogram_index_ of hot_inline.h, and small enough to be inlined.
+func (b *buckets) place(exponent int32, mantissa uint64) uint32 {
 	// The smallest k with mantissa <= histogramBounds[k]; at most two bounds fall into a 1/256 step.
-	k := uint32(histogramStart[mantissa>>44])
+	k := int32(histogramStart[mantissa>>44])
 	if mantissa > histogramBounds[k] {
 		k++
 	}
 	if mantissa > histogramBounds[k] {
 		k++
 	}
-	index := exponent*256 + int32(k)
-	index = (index + 1<<(b.shift&31) - 1) >> (b.shift & 31) // upper-inclusive buckets: round up
-	return uint32(index-b.first) + 1                        // above the zero bound, so never below the first
+	index := (exponent*256 + k + b.roundUp) >> (b.shift & 31) // upper-inclusive buckets
+	return uint32(index-b.first) + 1
+}
+
+// normalized shifts the leading one of a subnormal value into place. Out of line, as hardly anyone needs it.
+//
+//go:noinline
+func normalized(mantissa uint64) (exponent int32, shifted uint64) {
+	shift := bits.LeadingZeros64(mantissa) - 11
+	return -1022 - int32(shift), mantissa << shift & mantissaBits
 }

@@ -73,6 +73,7 @@ func (s *Segment) Histogram(metric string, values ...string) (Histogram, error) 
 	if err != nil {
 		return Histogram{}, err
 	}
+	shift := uint32(C.RSIDE_HISTOGRAM_SCALE_MAX - out.hot.scale)
 	return Histogram{
 		cell:    (*histogramCell)(unsafe.Pointer(out.series.cell)),
 		segment: s,
@@ -80,7 +81,8 @@ func (s *Segment) Histogram(metric string, values ...string) (Histogram, error) 
 			counts:    unsafe.Slice((*uint64)(unsafe.Pointer(out.hot.buckets)), 1+int(out.hot.count)),
 			zeroBound: float64(out.hot.zero_bound),
 			first:     int32(out.hot.first),
-			shift:     uint32(C.RSIDE_HISTOGRAM_SCALE_MAX - out.hot.scale),
+			shift:     shift,
+			roundUp:   1<<shift - 1,
 		},
 	}, nil
 }

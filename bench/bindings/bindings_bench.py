@@ -19,6 +19,7 @@ HERE = Path(__file__).resolve().parent
 PROGRAMS = {
     "c": [HERE / "c_bench"],
     "rust": [HERE / "rust_bench"],
+    "go": [HERE / "go_bench"],
     "python": [HERE / "python_bench"],
 }
 CALLS = ("counter_add", "gauge_record", "level_set", "histogram_record")

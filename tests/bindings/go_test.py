@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "libwriter/bindings/go"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from go_tool import ATOMIC, BUILD_DIR, OUT, PACKAGE, SOURCE_DIR, STATIC, build, environment, go, library  # noqa: E402
 from ringsidectl import ok, ok_json  # noqa: E402

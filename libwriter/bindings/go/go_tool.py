@@ -1,21 +1,22 @@
-"""Runs the distribution's Go on the package in libwriter/bindings/go: offline, with everything that it makes inside the build
-folder, against the library and the headers of this tree.
+#!/usr/bin/python3
+"""Runs the distribution's Go on the package beside this file: offline, with everything that it makes inside the build folder,
+against the library and the headers of this tree.
 
-usage: go_tool.py PROGRAM [ARGUMENT...]
-
-As a program it builds one of the package's internal/cmd, if that is not up to date, and becomes it.
+usage: go_tool.py run PROGRAM [ARGUMENT...]    builds one of internal/cmd, if that is not up to date, and becomes it
+       go_tool.py build PROGRAM OUTPUT         builds it and copies it there
 """
 
 import fcntl
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-SOURCE_DIR = Path(os.environ.get("RINGSIDE_SOURCE_DIR", Path(__file__).resolve().parents[2]))
+SOURCE_DIR = Path(os.environ.get("RINGSIDE_SOURCE_DIR", Path(__file__).resolve().parents[3]))
 BUILD_DIR = Path(os.environ.get("RINGSIDE_BUILD_DIR", SOURCE_DIR / "build"))
-PACKAGE = SOURCE_DIR / "libwriter/bindings/go"
+PACKAGE = Path(__file__).resolve().parent
 ARCHIVE = BUILD_DIR / "libwriter/libringside.a"
 OUT = BUILD_DIR / "go"
 GO = "/usr/bin/go"  # not one earlier in PATH: packages.list says which version is tried
@@ -84,9 +85,19 @@ def build(program, tags=STATIC):
     return path
 
 
+def main(arguments):
+    match arguments:
+        case ["run", program, *rest]:
+            exe = build(program)
+            os.execv(exe, [str(exe), *rest])
+        case ["build", program, output]:
+            shutil.copy(build(program), output)
+        case _:
+            sys.exit(__doc__)
+
+
 if __name__ == "__main__":
     try:
-        exe = build(sys.argv[1])
+        main(sys.argv[1:])
     except (RuntimeError, OSError) as error:
         sys.exit(f"go_tool.py: {error}")
-    os.execv(exe, [str(exe), *sys.argv[2:]])

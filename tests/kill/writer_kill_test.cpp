@@ -48,7 +48,7 @@ void arm_the_kill() {
 TEST(WriterKill, LeavesEachRecordDoneOrNotDone) {
     // A million in soak; fewer where a fork has a sanitizer's tables to copy.
     const std::uint64_t usually = std::getenv("RINGSIDE_SOAK") ? 1'000'000 : 10'000;
-    const std::uint64_t kills = number_from("RINGSIDE_KILLS", kSanitized ? usually / 20 : usually);
+    const std::uint64_t kills = number_from("RINGSIDE_KILLS", kSanitized ? usually / 10 : usually);
     const std::uint64_t seed = chosen_seed();
     SCOPED_TRACE("RINGSIDE_SEED=" + std::to_string(seed));
     std::mt19937_64 random(seed);
@@ -87,7 +87,7 @@ TEST(WriterKill, LeavesEachRecordDoneOrNotDone) {
         tally.stale, tally.void_slots);
     // A test that never hits what it is for proves nothing.
     auto share = static_cast<int>(kills);
-    EXPECT_GT(tally.half_done, share / 30);
+    EXPECT_GT(tally.half_done, share / (kSanitized ? 100 : 30));
     EXPECT_GT(tally.turning, share / 10);
     EXPECT_GT(tally.void_slots, share / 50);
 }

@@ -123,9 +123,11 @@ extern "C" void rside_options_init(rside_options* options) {
     options->group = static_cast<gid_t>(-1);
 }
 
-extern "C" void rside_segment_close(rside_segment* segment, int code, const char* text) {
+extern "C" void rside_segment_mark_closed(rside_segment* segment, int code, const char* text) {
     if (!segment) return;
     rside_header* header = segment->hot.header;
+    // Relaxed: only this process writes it.
+    if (__atomic_load_n(&header->state, __ATOMIC_RELAXED) == RSIDE_STATE_CLOSED) return;
     header->closed_ns = segment->hot.tick_ns ? rside_load_u64_(segment->hot.tick_ns) : realtime_ns();
     header->close_code = code;
     size_t size = length(text);
@@ -134,6 +136,11 @@ extern "C" void rside_segment_close(rside_segment* segment, int code, const char
     if (size) __builtin_memcpy(header->close_text, text, size);
     // P11: code, text and time are visible before the state that declares them.
     __atomic_store_n(&header->state, static_cast<uint32_t>(RSIDE_STATE_CLOSED), __ATOMIC_RELEASE);
+}
+
+extern "C" void rside_segment_close(rside_segment* segment, int code, const char* text) {
+    if (!segment) return;
+    rside_segment_mark_closed(segment, code, text);
     if (segment->flags & RSIDE_FORK_GUARD) fork_guard_remove(segment);
     munmap(segment->base, segment->bytes);
     segment_free(segment);

@@ -135,6 +135,11 @@ RSIDE_API int rside_segment_attach_fd(int fd, const rside_schema *schema, enum r
  * and ends every handle: none may be used after this. The agent then drains it. Null does nothing. */
 RSIDE_API void rside_segment_close(rside_segment *segment, int code, const char *text);
 
+/* Only marks the segment as closed, for a process that ends while threads of it may still record: the mapping and every handle
+ * stay, and nobody need see what is recorded from then on. The agent drains the segment when the process is gone. What was
+ * said first stays: a close that follows unmaps and says nothing else. No system call in tick mode. Null does nothing. */
+RSIDE_API void rside_segment_mark_closed(rside_segment *segment, int code, const char *text);
+
 /* The file's path as created, or as given to attach; "" when attached by descriptor. Lives as long as the segment. */
 RSIDE_API const char *rside_segment_path(const rside_segment *segment);
 RSIDE_API const char *rside_segment_vm_id(const rside_segment *segment);

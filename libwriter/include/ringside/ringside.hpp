@@ -152,6 +152,10 @@ class Segment {
         return rside_info_register(segment_, metric, values.begin(), values.size(), &error_) == 0;
     }
 
+    // Says why the VM ends, and leaves the handles to threads that may still record.
+    void mark_closed(int code = 0, const char* text = nullptr) const {
+        rside_segment_mark_closed(segment_, code, text);
+    }
     // Says why the VM ends. Without it, destruction closes with code 0.
     void close(int code = 0, const char* text = nullptr) {
         rside_segment_close(std::exchange(segment_, nullptr), code, text);

@@ -67,6 +67,23 @@ TEST(Close, KeepsOnlyTheValidBeginningOfATextThatIsNotUtf8) {
     EXPECT_EQ(closed_with(0, "\xc0\xaf").close_text, "");
 }
 
+TEST(Close, MarksAndLeavesTheHandlesToThreadsThatStillRecord) {
+    Writer writer(every_kind());
+    rside_gauge gauge = rside_gauge_register(writer.segment(), "gauge", nullptr, 0, nullptr);
+    writer.tick(1'700'000'123 * kSecond);
+    rside_segment_mark_closed(writer.segment(), 3, "first");
+    writer.tick(1'700'000'500 * kSecond);
+    rside_gauge_record(gauge, 1.0);
+    rside_segment_mark_closed(writer.segment(), 4, "second");
+    writer.close(5, "third");
+    plain::Segment segment = writer.decoded();
+    EXPECT_EQ(segment.state, 2u);
+    EXPECT_EQ(segment.close_code, 3);
+    EXPECT_EQ(segment.close_text, "first");
+    EXPECT_EQ(segment.closed_ns, 1'700'000'123 * kSecond);
+    rside_segment_mark_closed(nullptr, 0, nullptr);
+}
+
 // --- several segments -------------------------------------------------------------------------------------------------
 
 TEST(Writers, StandBesideEachOtherInOneProcess) {

@@ -218,6 +218,8 @@ extern "C" {
     ) -> c_int;
     /// Marks the segment as closed, unmaps it and ends every handle. Null does nothing.
     pub fn rside_segment_close(segment: *mut rside_segment, code: c_int, text: *const c_char);
+    /// Only marks the segment as closed: mapping and handles stay. What was said first stays.
+    pub fn rside_segment_mark_closed(segment: *mut rside_segment, code: c_int, text: *const c_char);
     /// The file's path; "" when attached by descriptor.
     pub fn rside_segment_path(segment: *const rside_segment) -> *const c_char;
     /// The VM's id.

@@ -250,6 +250,7 @@ fn every_declared_name_links() {
         rside_segment_attach as *const (),
         rside_segment_attach_fd as *const (),
         rside_segment_close as *const (),
+        rside_segment_mark_closed as *const (),
         rside_segment_path as *const (),
         rside_segment_vm_id as *const (),
         rside_segment_bytes as *const (),

@@ -85,6 +85,6 @@ fn main() -> Result<(), Error> {
     })?;
 
     println!("{}", segment.path().display());
-    drop(balloon);
-    segment.close(0, "guest shut down")
+    segment.close(0, "guest shut down");
+    Ok(())
 }

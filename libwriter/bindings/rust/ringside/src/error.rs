@@ -11,9 +11,8 @@ pub struct Error {
     text: String,
 }
 
-// The two that this crate says by itself, as <errno.h> has them on every Linux.
+/// The one that this crate says by itself, as <errno.h> has it on every Linux.
 pub(crate) const EINVAL: i32 = 22;
-pub(crate) const EBUSY: i32 = 16;
 
 impl Error {
     pub(crate) fn new(errno: i32, text: String) -> Error {

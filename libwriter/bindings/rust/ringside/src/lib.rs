@@ -37,8 +37,7 @@
 //! reads.add(1);
 //! depth.set(0.0);
 //!
-//! drop((reads, read_time, depth));
-//! segment.close(0, "guest shut down")?;
+//! segment.close(0, "guest shut down");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -4,12 +4,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::io::{AsFd, AsRawFd};
 use std::path::Path;
 use std::ptr::{self, NonNull};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 
 use ringside_sys as sys;
 
-use crate::error::{Error, RawError, EBUSY};
+use crate::error::{Error, RawError};
 use crate::handles::{Counter, CounterF64, Gauge, Handle, Histogram, Level, SharedCounter};
 use crate::hot;
 use crate::options::{c_path, Attach, Options, RawOptions};
@@ -18,35 +18,32 @@ use crate::text::with_c_texts;
 /// The exit status of a Rust program whose main thread panicked.
 const PANICKED: c_int = 101;
 
-/// One mapped segment. The [`Segment`] and each of its handles own it together; the last one to go closes it.
+/// One mapped segment. The [`Segment`] and each of its handles own it together; the last one to go unmaps it.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     segment: NonNull<sys::rside_segment>,
-    closing: Mutex<Option<(c_int, CString)>>,
 }
 
-// SAFETY: the library's set-up calls lock among themselves; close runs once, in the last owner's thread.
+// SAFETY: the library's set-up calls lock among themselves; it is unmapped once, in the last owner's thread.
 unsafe impl Send for Mapping {}
-// SAFETY: what is called through a shared reference may be called by any thread (register), or stores one word (tick).
+// SAFETY: through a shared reference any thread may register; a tick stores one word; `close` takes the only Segment.
 unsafe impl Sync for Mapping {}
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        let closing = self.closing.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        let (code, text) = match &closing {
-            Some((code, text)) => (*code, text.as_ptr()),
-            None if thread::panicking() => (PANICKED, "panicked\0".as_ptr().cast::<c_char>()),
-            None => (0, ptr::null()),
+        let (code, text) = match thread::panicking() {
+            true => (PANICKED, "panicked\0".as_ptr().cast::<c_char>()),
+            false => (0, ptr::null()),
         };
-        // SAFETY: nobody has a handle any more.
+        // SAFETY: nobody has a handle any more. What `Segment::close` said stays.
         unsafe { sys::rside_segment_close(self.segment.as_ptr(), code, text) }
     }
 }
 
 /// A segment that this process records into.
 ///
-/// It is closed when it and all its handles are dropped: with what [`close`](Segment::close) said, else as planned (code 0),
-/// or with code 101 where the last one goes while its thread panics.
+/// [`close`](Segment::close) says why the VM ends. Without it the segment is closed when it and all its handles are dropped: as
+/// planned (code 0), or with code 101 where the last one goes while its thread panics.
 ///
 /// Any thread may register series. Metrics are a guest in the VM: when set-up fails, an [empty](Segment::empty) segment
 /// lets the VM run on, and its handles record nothing.
@@ -82,7 +79,7 @@ impl Segment {
 
     fn own(segment: *mut sys::rside_segment) -> Segment {
         let segment = NonNull::new(segment).expect("the library says success and gives a segment");
-        Segment { mapping: Some(Arc::new(Mapping { segment, closing: Mutex::new(None) })) }
+        Segment { mapping: Some(Arc::new(Mapping { segment })) }
     }
 
     fn raw(&self) -> *mut sys::rside_segment {
@@ -229,28 +226,15 @@ impl Segment {
     }
 
     /// Says why the VM ends: `code` 0 is as planned, `text` is for people (cut at 127 bytes, and at a NUL). The agent then
-    /// drains the segment.
+    /// drains the segment, when nothing of it is mapped any more.
     ///
-    /// Handles that still exist keep the segment open, and the error (`EBUSY`) tells how many; it then closes as said
-    /// here when the last of them is dropped. So drop the handles first, as the threads that record end.
-    pub fn close(self, code: i32, text: &str) -> Result<(), Error> {
-        let mapping = match self.mapping {
-            Some(mapping) => mapping,
-            None => return Ok(()),
-        };
-        let text = text.split('\0').next().unwrap_or_default();
-        let text = CString::new(text).expect("cut at the first NUL");
-        *mapping.closing.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, text));
-        Arc::try_unwrap(mapping).map(drop).map_err(|held| {
-            // SAFETY: the text lives as long as the segment.
-            let vm_id = unsafe { CStr::from_ptr(sys::rside_segment_vm_id(held.segment.as_ptr())) };
-            let handles = Arc::strong_count(&held) - 1;
-            let text = format!(
-                "the segment of {} stays open, {handles} of its handles still exist: it closes with code {code} when the \
-                 last one is dropped",
-                vm_id.to_string_lossy()
-            );
-            Error::new(EBUSY, text)
-        })
+    /// Handles that still exist keep their memory, so threads may still record; nobody need see what they do.
+    pub fn close(self, code: i32, text: &str) {
+        if let Some(mapping) = &self.mapping {
+            let text = text.split('\0').next().unwrap_or_default();
+            let text = CString::new(text).expect("cut at the first NUL");
+            // SAFETY: the segment is attached, and no other thread closes it: this is its only Segment.
+            unsafe { sys::rside_segment_mark_closed(mapping.segment.as_ptr(), code, text.as_ptr()) }
+        }
     }
 }

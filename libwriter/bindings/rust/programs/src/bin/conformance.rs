@@ -146,8 +146,8 @@ fn run(segment: &str, operations: &str) -> Result<(), String> {
             {
                 return Err(format!("{operations}:{}: an operation after 'close'", after + 1));
             }
-            driver.series.clear();
-            return driver.segment.close(code, &text.join(" ")).map_err(|error| error.to_string());
+            driver.segment.close(code, &text.join(" "));
+            return Ok(());
         }
         driver.perform(&words).map_err(here)?;
     }

@@ -28,8 +28,8 @@ class Segment(_native.Segment):
             requests = segment.counter("requests_total", "eth0")
             requests.add()
 
-    The end of the block closes it with code 0; an exception that leaves the block, with EXCEPTION_CODE and a text that names
-    the exception. `Segment()` is one that was closed before it began: nothing can be registered in it.
+    The end of the block closes it with code 0, and so does sys.exit(0) in it; an exception that leaves the block, with
+    EXCEPTION_CODE and a text that names the exception. `Segment()` is one that was closed before it began: nothing can be registered in it.
     """
 
     @classmethod
@@ -88,10 +88,12 @@ class Segment(_native.Segment):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None:
+        # sys.exit(), or sys.exit(0), is an end as planned too.
+        if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
             self.close()
             return
-        text = f"{kind.__name__}: {error}" if str(error) else kind.__name__
+        name = type(error).__name__
+        text = f"{name}: {error}" if str(error) else name
         # Whatever the exception says, the close must not fail on it.
         self.close(EXCEPTION_CODE, text.replace("\0", " ").encode(errors="replace").decode())
 

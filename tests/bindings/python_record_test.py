@@ -1,86 +1,22 @@
-"""The Python binding as pip installs it: what it records, as ringsidectl reads it, and what it promises."""
+"""What the Python binding records, as ringsidectl reads it; how a segment ends; what is said when something is wrong."""
 
 import contextlib
 import errno
 import gc
-import multiprocessing
 import os
-import pickle
 import re
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-import threading
 import warnings
 from pathlib import Path
 
 import pytest
 
-SOURCE_DIR = Path(os.environ.get("RINGSIDE_SOURCE_DIR", Path(__file__).resolve().parents[2]))
-PACKAGE = SOURCE_DIR / "libwriter/bindings/python"
-sys.path[:0] = [str(SOURCE_DIR / "tests/support"), str(PACKAGE)]
-import offline_venv  # noqa: E402
-from ringsidectl import BUILD_DIR, TIMEOUT_S, ok_json  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from python_binding import BEGIN, SCHEMA, S, dump, header, memory, newest, ok_json, raises, segment  # noqa: E402, F401: fixtures
 
-ENVIRONMENT = BUILD_DIR / "python"
-sys.path[:0] = [str(offline_venv.install(ENVIRONMENT))]
-import ringside  # noqa: E402
+import ringside  # noqa: E402: python_binding has installed it
 from ringside import Buckets, Column, Error, Kind, Metric, Schema, Segment, Tier  # noqa: E402
-
-S = 10**9
-BEGIN = 1_700_000_090 * S
-
-SCHEMA = Schema(
-    name="everything",
-    version=3,
-    tiers=[Tier(1, 8), Tier(10, 6), Tier(300, 4)],
-    metrics=[
-        Metric("requests_total", Kind.COUNTER, labels=["device", "op"], max_series=3, help="Requests that ended."),
-        Metric("busy_seconds_total", Kind.COUNTER_F64, unit="seconds"),
-        Metric("faults_total", Kind.COUNTER, shared=True),
-        Metric("delay_seconds", Kind.GAUGE, labels=["queue"], max_series=2, unit="seconds"),
-        Metric("memory_bytes", Kind.LEVEL, unit="bytes"),
-        Metric("size_bytes", Kind.HISTOGRAM, unit="bytes", buckets=Buckets(scale=0, lowest=2, highest=64)),
-        Metric("build_info", Kind.INFO, labels=["version"]),
-    ],
-)
-
-
-@pytest.fixture
-def memory():
-    with tempfile.TemporaryDirectory(prefix="ringside-test-", dir="/dev/shm") as directory:
-        yield Path(directory)
-
-
-@pytest.fixture
-def segment(memory):
-    with Segment.create(SCHEMA, vm_id="vm-7", directory=memory, tick=True) as made:
-        made.tick(BEGIN)
-        yield made
-
-
-def dump(path, selector="{}", tier="1s"):
-    return ok_json("segment", "dump", path, "--series", selector, "--tier", tier)
-
-
-def header(path):
-    return ok_json("segment", "dump", path)["header"]
-
-
-def newest(path, metric):
-    return dump(path, metric)["points"][-1]
-
-
-def python(*arguments, code=0):
-    """What a program printed that runs in the environment, and on stderr."""
-    done = subprocess.run(
-        [str(word) for word in (offline_venv.python_of(ENVIRONMENT), *arguments)],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
-    )  # fmt: skip
-    assert done.returncode == code, done
-    return done.stdout, done.stderr
 
 
 # --- What is recorded ----------------------------------------------------------------------------------------------------
@@ -198,6 +134,11 @@ def test_a_block_that_ends_closes_as_planned(memory):
     assert (header(segment.path)["close_code"], header(segment.path)["close_text"]) == (0, "")
 
 
+@pytest.mark.parametrize("code", [None, 0])
+def test_an_exit_as_planned_is_no_failure(memory, code):
+    assert closed_by(memory, SystemExit(code)) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("raised", "text"),
     [
@@ -275,18 +216,6 @@ def test_nothing_is_left_behind_in_the_process(memory):
 
 
 # --- Errors --------------------------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def raises(number, *texts):
-    """The block must raise Error with this errno, and with each of these in its text."""
-    with pytest.raises(Error) as caught:
-        yield
-    error = caught.value
-    assert errno.errorcode[error.errno] == errno.errorcode[number], error
-    assert str(error) == error.text
-    for text in texts:
-        assert text in error.text
 
 
 def test_what_is_wrong_with_a_schema_is_said(memory):
@@ -413,238 +342,3 @@ def test_an_empty_handle_records_nothing():
     ringside.Gauge().record(1)
     ringside.Level().set(1)
     ringside.Histogram().record(1)
-
-
-# --- Threads, signals, fork ----------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def switching_all_the_time():
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(usual)
-
-
-def run_threads(count, work):
-    threads = [threading.Thread(target=work) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
-def test_threads_may_share_any_handle(segment):
-    counter, delay = segment.counter("requests_total", "vda", "read"), segment.gauge("delay_seconds", "rx")
-    size = segment.histogram("size_bytes")
-    now = iter(range(BEGIN, BEGIN + 1000 * S, S // 100))
-
-    def work():
-        for i in range(20_000):
-            if i % 100 == 0:
-                segment.tick(next(now))  # windows turn meanwhile, and time goes back a little
-            counter.add(3)
-            delay.record(1)
-            size.record(1)
-
-    with switching_all_the_time():
-        run_threads(4, work)
-    segment.close()
-    points = {point["metric"]: point for point in dump(segment.path, tier="5m")["points"]}
-    assert points["requests_total"]["value"] == 4 * 20_000 * 3
-    assert points["delay_seconds"]["count"] == points["delay_seconds"]["sum"] == 4 * 20_000
-    assert points["size_bytes"]["count"] == points["size_bytes"]["buckets"][0] == 4 * 20_000
-
-
-def test_a_segment_may_be_closed_while_threads_record(memory):
-    segment = Segment.create(SCHEMA, vm_id="vm-7", directory=memory)
-    counter, size = segment.counter("requests_total", "vda", "read"), segment.histogram("size_bytes")
-    recorded = threading.Event()
-
-    def work():
-        while counter:
-            counter.add()
-            size.record(5)
-            recorded.set()
-        size.record(5)
-
-    with switching_all_the_time():
-        threads = [threading.Thread(target=work) for _ in range(3)]
-        for thread in threads:
-            thread.start()
-        assert recorded.wait(TIMEOUT_S)
-        segment.close(0, "in the middle")
-        for thread in threads:
-            thread.join()
-    assert newest(segment.path, "requests_total")["value"] > 0
-    assert header(segment.path)["close_text"] == "in the middle"
-
-
-def test_a_signal_handler_may_record_into_the_same_handle(segment):
-    delay, handled = segment.gauge("delay_seconds", "rx"), 0
-
-    def handler(*_):
-        nonlocal handled
-        handled += 1
-        delay.record(2)
-
-    usual = signal.signal(signal.SIGALRM, handler)
-    signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)
-    try:
-        mine = 0
-        while handled < 50:
-            delay.record(1)
-            mine += 1
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, usual)
-    segment.close()
-    point = newest(segment.path, "delay_seconds")
-    assert (point["count"], point["sum"]) == (mine + handled, mine + 2 * handled)
-
-
-def test_a_forked_child_cannot_touch_the_segment(segment):
-    counter, delay = segment.counter("requests_total", "vda", "read"), segment.gauge("delay_seconds", "rx")
-    counter.add(1)
-    before = Path(segment.path).read_bytes()
-    child = os.fork()
-    if child == 0:
-        status = 1
-        with contextlib.suppress(Exception):
-            with segment:  # closes it, for the child
-                segment.tick(BEGIN + 100 * S)
-                for _ in range(1000):
-                    counter.add(1000)
-                    delay.record(1000)
-            status = 0
-        os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert Path(segment.path).read_bytes() == before
-    assert header(segment.path)["state"] == "attached"
-    counter.add(1)
-    segment.close()
-    assert newest(segment.path, "requests_total")["value"] == 2
-
-
-def record_as_a_child(counter):
-    counter.add(1000)
-
-
-def test_a_child_of_multiprocessing_cannot_touch_the_segment(segment):
-    counter = segment.counter("requests_total", "vda", "read")
-    counter.add(1)
-    child = multiprocessing.get_context("fork").Process(target=record_as_a_child, args=(counter,))
-    child.start()
-    child.join()
-    assert child.exitcode == 0
-    assert header(segment.path)["state"] == "attached"
-    for one in (counter, segment):  # as `spawn` would have to
-        with pytest.raises(TypeError, match="pickle"):
-            pickle.dumps(one)
-    segment.close()
-    assert newest(segment.path, "requests_total")["value"] == 1
-
-
-ORPHAN = """
-import os, signal, sys, ringside
-schema = ringside.Schema("s", [ringside.Metric("a_total", ringside.Kind.COUNTER)])
-segment = ringside.Segment.create(schema, vm_id="vm-7", directory=sys.argv[1])
-counter = segment.counter("a_total")
-counter.add(3)
-child = os.fork()
-if child == 0:
-    counter.add(1000)
-    os.close(1)
-    os.close(2)
-    signal.pause()
-print(child, segment.path, flush=True)
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-def test_a_child_that_lives_on_does_not_make_a_dead_process_look_alive(memory):
-    out, _ = python("-c", ORPHAN, memory, code=-signal.SIGKILL)
-    child, path = out.split()
-    try:
-        head = header(path)
-        assert (head["state"], head["life"], head["exit_cause"]) == ("attached", "dead", "killed")
-        assert newest(path, "a_total")["value"] == 3
-    finally:
-        os.kill(int(child), signal.SIGKILL)
-
-
-# --- The package ---------------------------------------------------------------------------------------------------------
-
-
-def test_the_package_is_what_the_library_is():
-    header_text = (SOURCE_DIR / "libwriter/include/ringside/ringside.h").read_text()
-    version = ".".join(re.search(rf"RSIDE_VERSION_{part} (\d+)", header_text)[1] for part in ("MAJOR", "MINOR", "PATCH"))
-    installed = Path(ringside.__file__).parent
-    assert (installed.parent / f"ringside-{version}.dist-info").is_dir()
-    assert (installed / "py.typed").exists() and (installed / "_native.pyi").exists()
-    (native,) = installed.glob("_native*.so")
-    exported = subprocess.run(["nm", "-D", "--defined-only", native], check=True, capture_output=True, text=True).stdout
-    assert [line.split()[-1] for line in exported.splitlines()] == ["PyInit__native"]  # another copy stays another
-    needed = subprocess.run(["readelf", "-dW", native], check=True, capture_output=True, text=True).stdout
-    assert re.findall(r"\(NEEDED\).*\[(.*)\]", needed) == ["libc.so.6"]
-
-
-def test_outside_of_the_tree_the_build_says_what_to_do(tmp_path):
-    package = tmp_path / "a/b/python"
-    shutil.copytree(PACKAGE, package, ignore=offline_venv.LEFT_OUT)
-    done = offline_venv.pip_install(ENVIRONMENT, package, "--target", tmp_path / "out")
-    assert done.returncode != 0
-    assert "build the binding inside the source tree of Ringside, or install a wheel" in done.stdout
-
-
-def mypy(*arguments):
-    """What `mypy --strict` says, with the installed module before its eyes."""
-    command = ["/usr/bin/mypy", "--strict", "--cache-dir", BUILD_DIR / "mypy", "--python-executable", offline_venv.python_of(ENVIRONMENT)]
-    return offline_venv.run(*command, *arguments).stdout
-
-
-def test_the_types_hold():
-    said = mypy(PACKAGE / "ringside", PACKAGE / "examples/bridge.py", PACKAGE / "conformance/driver.py", SOURCE_DIR / "bench/bindings/python_bench.py")
-    assert "Success: no issues found" in said, said
-
-
-def test_the_stub_is_what_the_extension_module_has():
-    program = f"import sys; sys.path.insert(0, {str(offline_venv.install(ENVIRONMENT))!r}); from mypy.stubtest import main; sys.exit(main())"
-    done = offline_venv.run(offline_venv.SYSTEM_PYTHON, "-c", program, "ringside._native")
-    assert done.returncode == 0, done.stdout
-
-
-def test_a_slip_in_a_program_is_a_type_error():
-    slips = ["ringside.Gauge().add(1)", "ringside.Counter().add(1.5)", "ringside.Segment().counter(1)",
-             "ringside.Segment.create(ringside.Schema('s', []))", "ringside.Metric('a', 1)"]  # fmt: skip
-    said = mypy("-c", "\n".join(["import ringside", *slips]))
-    assert re.findall(r"^<string>:(\d+): error", said, re.MULTILINE) == ["2", "3", "4", "5", "6"], said
-
-
-def test_the_example_records_what_it_reads(memory):
-    out, err = python("-W", "error", PACKAGE / "examples/bridge.py", memory, "0.2")
-    assert err == ""
-    points = {(point["metric"], *point["labels"].values()): point for point in dump(out.strip())["points"]}
-    assert points["host_context_switches_total",]["value"] < 10**9
-    assert points["host_processes_running",]["last"] >= 1
-    assert points["bridge_read_seconds",]["count"] >= 1 and points["bridge_read_seconds",]["sum"] > 0
-    head = header(out.strip())
-    assert (head["component"], head["state"], head["close_code"]) == ("proc_stat", "closed", 0)
-
-
-def test_the_example_goes_on_without_a_segment_folder(memory):
-    out, err = python(PACKAGE / "examples/bridge.py", memory / "missing", "0.2")
-    assert out == "" and "no metrics:" in err and "does not exist" in err
-
-
-def test_the_readme_runs(memory):
-    """Its snippets one after the other, as one program; the second one inside the block of the first."""
-    first, second = re.findall(r"^```python\n(.*?)^```", (PACKAGE / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    names = {"directory": str(memory)}
-    exec(first + "".join(f"    {line}" for line in second.splitlines(keepends=True)), names)  # noqa: S102
-    assert names["segment"].closed and not names["packets"]  # registered twice: the second time is refused
-    points = {point["metric"]: point for point in dump(names["segment"].path)["points"]}
-    assert points["router_packets_total"]["value"] == 3 and points["router_queue_depth"]["last"] == 17
-    assert points["router_forward_seconds"]["sum"] == 0.000120

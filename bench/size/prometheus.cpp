@@ -155,7 +155,9 @@ class Prometheus {
 
 std::uint64_t prometheus_series_bytes(const Subject&) {
     Target target;
-    const Prometheus prometheus(scratch_folder("prometheus"), target.port());
+    // A folder for each repetition: one that finds the data of another has its series from the start.
+    const std::string folder = scratch_folder("prometheus_" + std::to_string(target.port()));
+    const Prometheus prometheus(folder, target.port());
     prometheus.await_ready();
     target.await_scrapes(kScrapesBefore);
     const std::uint64_t bytes_before = prometheus.private_bytes();

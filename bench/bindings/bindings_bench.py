@@ -23,6 +23,7 @@ PROGRAMS = {
     "python": [HERE / "python_bench"],
 }
 CALLS = ("counter_add", "gauge_record", "level_set", "histogram_record")
+CASES = {f"{language}_{call}_tick": language for call in CALLS for language in PROGRAMS}  # in the order of the output
 TIMEOUT_S = 120
 
 
@@ -44,7 +45,7 @@ def measure(language: str, folder: str) -> dict[str, float]:
         figures = {line["case"]: float(line["ns"]) for line in map(json.loads, done.stdout.splitlines())}
     except (ValueError, KeyError, TypeError) as error:
         raise BadProgram(f"{command[0]} printed something else than its cases: {error}") from error
-    expected = {f"{language}_{call}_tick" for call in CALLS}
+    expected = {case for case in CASES if CASES[case] == language}
     if figures.keys() != expected:
         raise BadProgram(f"{command[0]} has the cases {sorted(figures)}, not {sorted(expected)}")
     return figures
@@ -74,8 +75,7 @@ def context(core: int, load: tuple[float, float, float]) -> dict:
     }
 
 
-def entries(rounds: list[dict[str, float]], wanted: re.Pattern) -> list[dict]:
-    names = [name for call in CALLS for name in (f"{language}_{call}_tick" for language in PROGRAMS) if wanted.search(name)]
+def entries(rounds: list[dict[str, float]], cases: list[str]) -> list[dict]:
     return [
         {
             "name": name,
@@ -87,9 +87,16 @@ def entries(rounds: list[dict[str, float]], wanted: re.Pattern) -> list[dict]:
             "cpu_time": figures[name],
             "time_unit": "ns",
         }
-        for index, name in enumerate(names)
+        for index, name in enumerate(cases)
         for repetition, figures in enumerate(rounds)
     ]
+
+
+def pattern(text: str) -> re.Pattern:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"'{text}' is no regular expression: {error}") from error
 
 
 def options() -> argparse.Namespace:
@@ -97,7 +104,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bindings_bench", description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--benchmark_format", choices=["json"], default="json")
     parser.add_argument("--benchmark_repetitions", type=int, default=9, metavar="N", help="calls of each program (9)")
-    parser.add_argument("--benchmark_filter", type=re.compile, default=re.compile(""), metavar="REGEX", help="cases to print")
+    parser.add_argument("--benchmark_filter", type=pattern, default=re.compile(""), metavar="REGEX", help="cases to print")
     parsed = parser.parse_args()
     if parsed.benchmark_repetitions < 1:
         parser.error("--benchmark_repetitions must be 1 at least")
@@ -109,16 +116,18 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the folder goes
     load = os.getloadavg()
     core = pin_to_one_core()
+    cases = [case for case in CASES if parsed.benchmark_filter.search(case)]
+    languages = [language for language in PROGRAMS if any(CASES[case] == language for case in cases)]
     rounds = []
     try:
         with tempfile.TemporaryDirectory(prefix="ringside-bench.", dir="/dev/shm") as folder:
             for _ in range(parsed.benchmark_repetitions):
                 # In turn: what disturbs the machine for a while disturbs all languages alike.
-                rounds.append({case: ns for language in PROGRAMS for case, ns in measure(language, folder).items()})
+                rounds.append({case: ns for language in languages for case, ns in measure(language, folder).items()})
     except BadProgram as error:
         print(f"bindings_bench: {error}", file=sys.stderr)
         return 1
-    result = {"context": context(core, load), "benchmarks": entries(rounds, parsed.benchmark_filter)}
+    result = {"context": context(core, load), "benchmarks": entries(rounds, cases)}
     print(json.dumps(result, indent=1))
     return 0
 

@@ -87,6 +87,16 @@ def test_it_links_the_archive_by_tag():
     assert "NEEDED" in needed and "libringside" not in needed
 
 
+def test_it_links_into_a_static_program():
+    program = OUT / "bin/conform-all-static"
+    done = go("build", "-tags", STATIC, "-ldflags", "-linkmode external -extldflags -static", "-o", program, "./internal/cmd/conform")
+    assert (done.returncode, done.stderr) == (0, "")
+    needed = subprocess.run(["readelf", "-d", program], capture_output=True, text=True, check=True).stdout
+    assert "NEEDED" not in needed
+    done = subprocess.run([program, "none.seg", os.devnull], capture_output=True, text=True)
+    assert done.returncode == 2 and "close" in done.stderr
+
+
 @pytest.mark.parametrize("tags", [STATIC, ATOMIC])
 def test_a_killed_writer_leaves_each_record_done_or_not_done(tags):
     done = subprocess.run(

@@ -26,7 +26,7 @@
 // channel or a mutex. Which thread the goroutine runs on does not matter, nor whether it is preempted in the middle of a record:
 // the series is then half written for as long as the goroutine waits, and readers use what it held before.
 //
-// All other methods of a [Segment] may be called by any goroutine at any time.
+// All methods of a [Segment] may be called by any goroutine at any time, but for Tick: one at a time.
 //
 // # Close
 //

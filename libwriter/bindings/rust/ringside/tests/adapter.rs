@@ -2,7 +2,8 @@
 
 mod support;
 
-use std::sync::{Arc, Barrier};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
 use std::thread;
 
 use ringside::adapter::{CountMetric, StoreMetric};
@@ -135,64 +136,56 @@ fn a_level_that_was_never_stored_stays_absent() {
     assert_eq!(Bytes::read(&path).cell(DEPTH, 1), 0, "no window was opened");
 }
 
-/// Runs `round` with a start for four threads; in how many rounds they met, as it says.
-fn stress(mut round: impl FnMut(&Barrier) -> bool) -> usize {
-    (0..300).filter(|_| round(&Barrier::new(4))).count()
+/// Three threads that call `work` with a number of their own until `meanwhile` has run to its end; how often they did.
+fn beside(work: impl Fn(u64) + Sync, meanwhile: impl FnOnce()) -> u64 {
+    let done = AtomicBool::new(false);
+    let calls = AtomicU64::new(0);
+    thread::scope(|scope| {
+        for thread in 1..=3 {
+            let (work, done, calls) = (&work, &done, &calls);
+            scope.spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    work(thread);
+                    calls.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let wait_for_more = || {
+            let seen = calls.load(Ordering::Relaxed);
+            while calls.load(Ordering::Relaxed) < seen + 10 {
+                thread::yield_now();
+            }
+        };
+        wait_for_more();
+        meanwhile();
+        wait_for_more();
+        done.store(true, Ordering::Relaxed);
+    });
+    calls.into_inner()
 }
 
 #[test]
 fn nothing_is_lost_when_threads_add_while_another_binds() {
-    let met = stress(|start| {
+    for _ in 0..50 {
         let folder = Folder::new();
         let (segment, path) = create(&folder);
         let series = segment.shared_counter("faults_total", &[]).unwrap();
         let count = CountMetric::new();
-        let before = thread::scope(|scope| {
-            for _ in 0..3 {
-                scope.spawn(|| {
-                    start.wait();
-                    (0..200).for_each(|_| count.add(1));
-                });
-            }
-            start.wait();
-            while count.total() == 0 {
-                std::hint::spin_loop();
-            }
-            count.bind(series.clone());
-            series.value()
-        });
-        assert_eq!((count.total(), Bytes::read(&path).cell(FAULTS, 2)), (600, 600));
-        0 < before && before < 600
-    });
-    assert!(met > 0, "no round bound while threads were adding");
+        let added = beside(|_| count.add(1), || assert!(count.bind(series)));
+        assert_eq!((count.total(), Bytes::read(&path).cell(FAULTS, 2)), (added, added));
+    }
 }
 
 #[test]
 fn the_last_value_is_recorded_when_threads_store_at_once() {
-    let met = stress(|start| {
+    for _ in 0..50 {
         let folder = Folder::new();
         let (segment, path) = create(&folder);
         let store = StoreMetric::new();
         let level = segment.level("queue_depth", &[]).unwrap();
-        let before = thread::scope(|scope| {
-            for thread in 1..=3 {
-                let store = &store;
-                scope.spawn(move || {
-                    start.wait();
-                    (1..=200).for_each(|i| store.store(thread * 1000 + i));
-                });
-            }
-            start.wait();
-            while store.value() == 0 {
-                std::hint::spin_loop();
-            }
-            store.bind(level);
-            store.value()
-        });
+        beside(|thread| store.store(thread), || assert!(store.bind(level)));
         let bytes = Bytes::read(&path);
         assert_eq!(bytes.cell_f64(DEPTH, 5), store.value() as f64);
         assert_eq!(bytes.cell(DEPTH, 0) & 1, 0, "no record is half done");
-        before % 1000 < 200
-    });
-    assert!(met > 0, "no round bound while threads were storing");
+    }
 }

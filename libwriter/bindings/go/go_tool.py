@@ -2,8 +2,7 @@
 """Runs the distribution's Go on the package beside this file: offline, with everything that it makes inside the build folder,
 against the library and the headers of this tree.
 
-usage: go_tool.py run PROGRAM [ARGUMENT...]    builds one of internal/cmd, if that is not up to date, and becomes it
-       go_tool.py build PROGRAM OUTPUT         builds it and copies it there
+usage: go_tool.py build PROGRAM OUTPUT    builds one of internal/cmd, if that is not up to date, and copies it
 """
 
 import fcntl
@@ -85,19 +84,10 @@ def build(program, tags=STATIC):
     return path
 
 
-def main(arguments):
-    match arguments:
-        case ["run", program, *rest]:
-            exe = build(program)
-            os.execv(exe, [str(exe), *rest])
-        case ["build", program, output]:
-            shutil.copy(build(program), output)
-        case _:
-            sys.exit(__doc__)
-
-
 if __name__ == "__main__":
+    if len(sys.argv) != 4 or sys.argv[1] != "build":
+        sys.exit(__doc__)
     try:
-        main(sys.argv[1:])
+        shutil.copy(build(sys.argv[2]), sys.argv[3])
     except (RuntimeError, OSError) as error:
         sys.exit(f"go_tool.py: {error}")

@@ -1,15 +1,17 @@
-// A writer in another language, killed at any instant, leaves each record done or not done, and every window right: what
-// tests/kill/writer_kill_test.cpp asks of the writer in C, asked of a program of a binding. The tests of the binding run this.
+// A writer in another language, killed at any instant, leaves each record done or not done, and every window right:
+// what tests/kill/writer_kill_test.cpp asks of the writer in C, asked of a program of a binding. The tests of the
+// binding run this.
 //
 //     RECORDER SEGMENT_PATH SEQUENCE_FILE FINISHED_FILE [stop]
 //
-// attaches to the segment in tick mode and records a step into one series of each kind, in the order of the schema: 1 into the
-// counters, the step's value into the others. The sequence is pairs of 64-bit words, the time and the value of a step. After each
-// step it stores how many are finished in the first word of FINISHED_FILE. After the last one, it waits. With "stop" the
-// main thread, which is also the one that records, stops itself by SIGSTOP between set-up and the first step.
+// attaches to the segment in tick mode and records a step into one series of each kind, in the order of the schema: 1
+// into the counters, the step's value into the others. The sequence is pairs of 64-bit words, the time and the value of
+// a step. After each step it stores how many are finished in the first word of FINISHED_FILE. After the last one, it
+// waits. With "stop" the main thread, which is also the one that records, stops itself by SIGSTOP between set-up and
+// the first step.
 //
-// The environment names the program: RINGSIDE_RECORDER. RINGSIDE_KILLS sets how many kills there are, RINGSIDE_SEED the sequence
-// and the instants.
+// The environment names the program: RINGSIDE_RECORDER. RINGSIDE_KILLS sets how many kills there are, RINGSIDE_SEED the
+// sequence and the instants.
 
 #include <gtest/gtest.h>
 

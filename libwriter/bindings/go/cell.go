@@ -1,7 +1,7 @@
 package ringside
 
-// The hot cell of a series as the format has it (docs/format.md, "Hot cells"): one struct per kind, where format.h has a
-// union. layout.go pins each field to the offset that the C compiler gives it.
+// The hot cell of a series as the format has it (docs/format.md, "Hot cells"): one struct per kind, where format.h has
+// a union. layout.go pins each field to the offset that the C compiler gives it.
 
 // What all cells begin with.
 type cellHead struct {

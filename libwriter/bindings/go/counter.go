@@ -6,9 +6,9 @@ import (
 	"unsafe"
 )
 
-// The hot path: what <ringside/detail/hot_inline.h> does, in Go. Each record asks first whether its time has left the open
-// window, by one comparison for both directions: a time before the window wraps to a huge difference. A closed segment has
-// windows of length 0, which every time has left.
+// The hot path: what <ringside/detail/hot_inline.h> does, in Go. Each record asks first whether its time has left the
+// open window, by one comparison for both directions: a time before the window wraps to a huge difference. A closed
+// segment has windows of length 0, which every time has left.
 //
 // Loads of a cell are plain: only the owner of the handle writes it, apart from what shared counters add up.
 
@@ -35,8 +35,8 @@ func (c Counter) Add(delta uint64) {
 	store(&c.cell.value, c.cell.value+delta) // one word: here the record takes effect (F7)
 }
 
-// Total feeds a running total from a source that may restart: adds what it grew by since the call before, or all of it when it
-// went down (a restart at 0). The first call adds the whole total, unless there was a Baseline.
+// Total feeds a running total from a source that may restart: adds what it grew by since the call before, or all of it
+// when it went down (a restart at 0). The first call adds the whole total, unless there was a Baseline.
 func (c Counter) Total(total uint64) {
 	if c.cell == nil || c.segment.window == 0 {
 		return

@@ -5,7 +5,8 @@ import (
 	"unsafe"
 )
 
-// Gauge records a stream of observations: a measured delay, a sampled depth. A Gauge belongs to one goroutine at a time.
+// Gauge records a stream of observations: a measured delay, a sampled depth. A Gauge belongs to one goroutine at a
+// time.
 type Gauge struct {
 	cell    *gaugeCell
 	segment *Segment
@@ -14,8 +15,8 @@ type Gauge struct {
 // Empty reports whether recording into g does nothing because its set-up failed.
 func (g Gauge) Empty() bool { return g.cell == nil }
 
-// Record takes one observation into count, sum, min, max and last. NaN and infinities are left out and counted as rejected in
-// the segment.
+// Record takes one observation into count, sum, min, max and last. NaN and infinities are left out and counted as
+// rejected in the segment.
 func (g Gauge) Record(value float64) {
 	if g.cell == nil {
 		return
@@ -37,8 +38,8 @@ func (g Gauge) Record(value float64) {
 	g.cell.widen(value)
 }
 
-// Writes the pair of sum and last that is not valid; returns the seq that makes it valid. Small enough to be inlined, as
-// is the next.
+// Writes the pair of sum and last that is not valid; returns the seq that makes it valid. Small enough to be inlined,
+// as is the next.
 func (c *gaugeCell) fill(value float64) (seq uint64) {
 	seq = c.seq + 1
 	storeF64(&c.sum[seq&1], c.sum[^seq&1]+value)
@@ -65,7 +66,8 @@ type Level struct {
 // Empty reports whether setting l does nothing because its set-up failed.
 func (l Level) Empty() bool { return l.cell == nil }
 
-// Set makes the level hold value until the next call. NaN and infinities are left out and counted as rejected in the segment.
+// Set makes the level hold value until the next call. NaN and infinities are left out and counted as rejected in the
+// segment.
 func (l Level) Set(value float64) {
 	if l.cell == nil {
 		return

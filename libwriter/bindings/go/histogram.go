@@ -26,7 +26,8 @@ type buckets struct {
 // Empty reports whether recording into h does nothing because its set-up failed.
 func (h Histogram) Empty() bool { return h.cell == nil }
 
-// Record takes one observation. Negative values, NaN and infinities are left out and counted as rejected in the segment.
+// Record takes one observation. Negative values, NaN and infinities are left out and counted as rejected in the
+// segment.
 func (h Histogram) Record(value float64) {
 	if h.cell == nil {
 		return
@@ -73,8 +74,8 @@ func (h Histogram) Record(value float64) {
 
 const mantissaBits = 1<<52 - 1
 
-// place returns where a value above the zero bound is counted; a value beyond the last bucket has a place behind them all. It
-// is rside_histogram_index_ of hot_inline.h, and small enough to be inlined.
+// place returns where a value above the zero bound is counted; a value beyond the last bucket has a place behind them
+// all. It is rside_histogram_index_ of hot_inline.h, and small enough to be inlined.
 func (b *buckets) place(exponent int32, mantissa uint64) uint32 {
 	// The smallest k with mantissa <= histogramBounds[k]; at most two bounds fall into a 1/256 step.
 	k := int32(histogramStart[mantissa>>44])

@@ -30,8 +30,9 @@ func mapped(t *testing.T, path string) []byte {
 	return memory
 }
 
-// A copy of the 8 words of a cell, in the reader's mapping, made between two looks at seq (R1 and R2 of docs/ordering.md); false
-// when the record of the first look was no longer the last one. Loads of sync/atomic do not pass each other.
+// A copy of the 8 words of a cell, in the reader's mapping, made between two looks at seq (R1 and R2 of
+// docs/ordering.md); false when the record of the first look was no longer the last one. Loads of sync/atomic do not
+// pass each other.
 func snapshot(words *[8]uint64, copied *[8]uint64) bool {
 	seq := atomic.LoadUint64(&words[0])
 	for i := range copied {
@@ -48,8 +49,8 @@ func wordsOf(memory []byte, s *Segment, cell unsafe.Pointer) *[8]uint64 {
 
 func f64(word uint64) float64 { return math.Float64frombits(word) }
 
-// A reader that copies a cell while it is written never sees parts of two records. The value of record n is n, and in the level
-// so is its time, so that each field says which record it is of.
+// A reader that copies a cell while it is written never sees parts of two records. The value of record n is n, and in
+// the level so is its time, so that each field says which record it is of.
 func TestAReaderSeesNoTornRecord(t *testing.T) {
 	s := created(t, tinySchema())
 	s.Tick(secondsAfter2023(0))

@@ -14,8 +14,8 @@ import (
 
 var seed = flag.Int64("ringside.seed", time.Now().UnixNano(), "of the random records")
 
-// What two segments may differ in: the text for people, epoch and boot id, the times and the process of creation and attach,
-// and the checksum over them.
+// What two segments may differ in: the text for people, epoch and boot id, the times and the process of creation and
+// attach, and the checksum over them.
 func masked(t *testing.T, path string) []byte {
 	t.Helper()
 	file, err := os.ReadFile(path)
@@ -97,7 +97,8 @@ func TestRecordsLeaveTheBytesOfC(t *testing.T) {
 	h := register(t, ours)
 	counter, f64, shared := theirs.Counter("counter_total"), theirs.CounterF64("f64_total"), theirs.SharedCounter("shared_total")
 	gauge, level := theirs.Gauge("gauge"), theirs.Level("level")
-	coarse, middle, fine, tiny := theirs.Histogram("coarse"), theirs.Histogram("middle"), theirs.Histogram("fine"), theirs.Histogram("subnormal")
+	coarse, middle := theirs.Histogram("coarse"), theirs.Histogram("middle")
+	fine, tiny := theirs.Histogram("fine"), theirs.Histogram("subnormal")
 
 	for i := 0; i < 100_000; i++ {
 		if random.Intn(4) == 0 {

@@ -61,8 +61,8 @@ type Metric struct {
 	Help      string   // one line, or ""
 	Labels    []string // names
 	MaxSeries uint32   // series that may be registered; 0 means 1
-	// Histograms only: 2^Scale buckets per factor of two, Scale -4 to 8, and the bounds of what is told apart. Values up to
-	// the lower bound of Lowest's bucket count as zero, values above Highest's bucket are in the count and in no
+	// Histograms only: 2^Scale buckets per factor of two, Scale -4 to 8, and the bounds of what is told apart. Values
+	// up to the lower bound of Lowest's bucket count as zero, values above Highest's bucket are in the count and in no
 	// bucket.
 	Scale           int8
 	Lowest, Highest float64

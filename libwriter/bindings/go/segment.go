@@ -27,8 +27,8 @@ import (
 // Segment is one file of a VM's metrics, mapped for writing. A nil *Segment is one whose set-up failed: it gives empty
 // handles.
 type Segment struct {
-	// What a record reads, side by side. In Go's memory, not in the mapping, so that a handle that outlives its segment finds
-	// window 0 and stops there.
+	// What a record reads, side by side. In Go's memory, not in the mapping, so that a handle that outlives its segment
+	// finds window 0 and stops there.
 	now    uint64 // ns since 1970, stored by Tick
 	window uint64 // length of a window of the finest tier; 0 once closed
 	tick   *uint64
@@ -78,10 +78,11 @@ func (s Setup) flags() C.uint32_t {
 	return flags
 }
 
-// Create creates a new segment in options.Directory and attaches to it. The file appears under its final name only when it is
-// complete and every page is reserved: a full /dev/shm is an error here and never a fault later. On failure no file is left,
-// and the error wraps one of EINVAL (schema, VM id or component against the rules), E2BIG (schema over a limit), ENOENT,
-// ENOTDIR, EACCES, EROFS (the directory), EMEDIUMTYPE (not on a memory file system), ENOSPC, EDQUOT, ENOMEM, EFBIG.
+// Create creates a new segment in options.Directory and attaches to it. The file appears under its final name only when
+// it is complete and every page is reserved: a full /dev/shm is an error here and never a fault later. On failure no
+// file is left, and the error wraps one of EINVAL (schema, VM id or component against the rules), E2BIG (schema over a
+// limit), ENOENT, ENOTDIR, EACCES, EROFS (the directory), EMEDIUMTYPE (not on a memory file system), ENOSPC, EDQUOT,
+// ENOMEM, EFBIG.
 func Create(options Options) (*Segment, error) {
 	var memory scratch
 	defer memory.free()
@@ -97,9 +98,9 @@ func Create(options Options) (*Segment, error) {
 	return newSegment(out, options.Setup), nil
 }
 
-// Provision lays out a segment for a VMM that attaches later, and returns its path: for launchers. Call it inside the VM's own
-// cgroup, as the pages are charged for good to whoever touches them first. Errors are those of Create, and EPERM where the caller
-// may not give the file away.
+// Provision lays out a segment for a VMM that attaches later, and returns its path: for launchers. Call it inside the
+// VM's own cgroup, as the pages are charged for good to whoever touches them first. Errors are those of Create, and
+// EPERM where the caller may not give the file away.
 func Provision(options Options) (path string, err error) {
 	var memory scratch
 	defer memory.free()
@@ -141,10 +142,10 @@ func (o Options) inC(memory *scratch) (C.rside_options, error) {
 	return in, memory.err
 }
 
-// Attach takes over the provisioned segment at path. schema must be the one it was laid out with, or nil to take what is there.
-// On failure the segment is untouched, and the error wraps one of EINVAL (no segment), EPROTONOSUPPORT (another format
-// version), ESTALE (laid out with another schema), EUCLEAN (damaged), EBUSY (a writer is or was attached: provision a
-// new one), EAGAIN (the agent was looking at it at each try), or what open and mmap say.
+// Attach takes over the provisioned segment at path. schema must be the one it was laid out with, or nil to take what
+// is there. On failure the segment is untouched, and the error wraps one of EINVAL (no segment), EPROTONOSUPPORT
+// (another format version), ESTALE (laid out with another schema), EUCLEAN (damaged), EBUSY (a writer is or was
+// attached: provision a new one), EAGAIN (the agent was looking at it at each try), or what open and mmap say.
 func Attach(path string, schema *Schema, setup Setup) (*Segment, error) {
 	var memory scratch
 	defer memory.free()
@@ -154,8 +155,8 @@ func Attach(path string, schema *Schema, setup Setup) (*Segment, error) {
 	})
 }
 
-// AttachFile is Attach for a file that is open for reading and writing, such as one inherited from a launcher. The caller
-// keeps it and may close it afterwards. EBADF when it is not open for both.
+// AttachFile is Attach for a file that is open for reading and writing, such as one inherited from a launcher. The
+// caller keeps it and may close it afterwards. EBADF when it is not open for both.
 func AttachFile(file *os.File, schema *Schema, setup Setup) (*Segment, error) {
 	var memory scratch
 	defer memory.free()
@@ -202,8 +203,9 @@ func newSegment(c *C.rside_segment, setup Setup) *Segment {
 	return s
 }
 
-// Close marks the segment as closed with code (0: as planned) and text (cut at 127 bytes), and unmaps it; the agent then
-// drains it. Recording goroutines must have stopped: see the package's comment. Of a nil or closed segment it does nothing.
+// Close marks the segment as closed with code (0: as planned) and text (cut at 127 bytes), and unmaps it; the agent
+// then drains it. Recording goroutines must have stopped: see the package's comment. Of a nil or closed segment it does
+// nothing.
 func (s *Segment) Close(code int, text string) {
 	if s == nil {
 		return
@@ -251,8 +253,8 @@ func (s *Segment) Bytes() uint64 {
 	return s.bytes
 }
 
-// turn is the slow path of a record: the tick has left the open window of cell. It closes the windows that are over, and returns
-// the time that the record counts with; or false when the segment is closed and the record must not happen.
+// turn is the slow path of a record: the tick has left the open window of cell. It closes the windows that are over,
+// and returns the time that the record counts with; or false when the segment is closed and the record must not happen.
 func (s *Segment) turn(cell unsafe.Pointer) (now uint64, ok bool) {
 	if s.window == 0 {
 		return 0, false

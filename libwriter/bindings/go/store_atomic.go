@@ -8,9 +8,9 @@ import (
 	"unsafe"
 )
 
-// Stores to the mapping wherever store_amd64.go does not hold: each one is sequentially consistent, which is more than the
-// protocol asks for (P1 and P2 of docs/ordering.md) and the least that sync/atomic has. On arm64 that is an STLR, which waits for the
-// stores before it; so no barrier is needed beside it. Go has no fence alone.
+// Stores to the mapping wherever store_amd64.go does not hold: each one is sequentially consistent, which is more than
+// the protocol asks for (P1 and P2 of docs/ordering.md) and the least that sync/atomic has. On arm64 that is an STLR,
+// which waits for the stores before it; so no barrier is needed beside it. Go has no fence alone.
 
 func store(at *uint64, value uint64) { atomic.StoreUint64(at, value) }
 

@@ -12,8 +12,8 @@ const DefaultTickEvery = 10 * time.Millisecond
 const ManualTicks time.Duration = -1
 
 // Tick sets the time of the records that follow. A loop that takes the time anyway calls it once a round, at least once
-// per finest window (a second by default), in a segment with ManualTicks. One goroutine at a time, and not while Close runs;
-// after it, Tick does nothing. It costs a few nanoseconds and never fails.
+// per finest window (a second by default), in a segment with ManualTicks. One goroutine at a time, and not while Close
+// runs; after it, Tick does nothing. It costs a few nanoseconds and never fails.
 //
 // A time before 1970 or after 2106 opens no window: what is recorded then counts into the window that is open.
 func (s *Segment) Tick(now time.Time) {
@@ -27,8 +27,9 @@ func (s *Segment) Tick(now time.Time) {
 }
 
 // A goroutine that ticks. A record gets a time that is late by up to the interval and what the goroutine waits for a
-// processor. When it stands still for longer, for example because all processors are busy with C, nothing is lost: records count
-// into the window that was open, and a level's value for the whole time is accounted when the ticks go on.
+// processor. When it stands still for longer, for example because all processors are busy with C, nothing is lost:
+// records count into the window that was open, and a level's value for the whole time is accounted when the ticks go
+// on.
 type ticker struct {
 	quit, done chan struct{}
 }

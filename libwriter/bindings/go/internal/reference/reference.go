@@ -1,9 +1,10 @@
-// Package reference records through the writer library's inline functions in C, one cgo call a record: what the tests of
-// package ringside compare with, and what its benchmarks stand beside.
+// Package reference records through the writer library's inline functions in C, one cgo call a record: what the tests
+// of package ringside compare with, and what its benchmarks stand beside.
 package reference
 
 /*
-// Not gnu11, in which GCC rounds product and sum once where there is an instruction for it (arm64): C would have other last bits.
+// Not gnu11, in which GCC rounds product and sum once where there is an instruction for it (arm64): C would have other
+// last bits.
 #cgo CFLAGS: -std=c11
 #include <ringside/ringside.h>
 #include <stdlib.h>

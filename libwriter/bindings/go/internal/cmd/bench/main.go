@@ -1,5 +1,5 @@
-// Command bench times the four calls of bench/bindings in Go, as the other languages' programs do: bench FOLDER, one line
-// of JSON per case.
+// Command bench times the four calls of bench/bindings in Go, as the other languages' programs do: bench FOLDER, one
+// line of JSON per case.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Command conform performs a file of operations on a provisioned segment, through package ringside: the driver of the conformance
-// kit (tests/conformance/README.md).
+// Command conform performs a file of operations on a provisioned segment, through package ringside: the driver of the
+// conformance kit (tests/conformance/README.md).
 //
 //	conform SEGMENT_PATH OPERATIONS_FILE
 package main

@@ -1,11 +1,11 @@
-// Command record records a fixed sequence into one series of each kind until it is killed: the writer that the kill tests of
-// the bindings look at afterwards, and stop after each instruction.
+// Command record records a fixed sequence into one series of each kind until it is killed: the writer that the kill
+// tests of the bindings look at afterwards, and stop after each instruction.
 //
 //	record SEGMENT_PATH SEQUENCE_FILE FINISHED_FILE [stop]
 //
-// The sequence is pairs of 64-bit words: the time and the value of each step. The first word of FINISHED_FILE, a file in memory,
-// says how many steps are finished. With "stop" the process stops itself (SIGSTOP) between set-up and
-// the first step.
+// The sequence is pairs of 64-bit words: the time and the value of each step. The first word of FINISHED_FILE, a file
+// in memory, says how many steps are finished. With "stop" the process stops itself (SIGSTOP) between set-up and the
+// first step.
 package main
 
 import (

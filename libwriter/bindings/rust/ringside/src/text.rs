@@ -36,7 +36,8 @@ pub(crate) fn with_c_texts<R>(
     Ok(call(name.as_ptr().cast(), at, values.len()))
 }
 
-fn fill(room: &mut [u8], text: &str) {
+/// Copies what fits of `text`, and leaves a NUL after it.
+pub(crate) fn fill(room: &mut [u8], text: &str) {
     let bytes = text.len().min(room.len() - 1); // The last one stays NUL.
     room[..bytes].copy_from_slice(&text.as_bytes()[..bytes]);
 }

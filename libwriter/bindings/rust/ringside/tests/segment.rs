@@ -158,6 +158,9 @@ fn close_cuts_its_text_at_a_nul_and_at_its_room() {
     let (segment, path) = create(&folder);
     segment.close(-1, &"x".repeat(1000));
     assert_eq!(Bytes::read(&path).close_text(), "x".repeat(127));
+    let (segment, path) = create(&folder);
+    segment.close(-1, &"ü".repeat(1000));
+    assert_eq!(Bytes::read(&path).close_text(), "ü".repeat(63), "between characters");
 }
 
 #[test]

@@ -89,6 +89,13 @@ def test_the_oracle_sees_what_is_wrong(memory):
         assert run([ORACLE, path, other]).returncode == 1, line
 
 
+def test_every_language_has_a_driver():
+    bindings = {readme.parent.name for readme in (HERE.parents[1] / "libwriter/bindings").glob("*/README.md")}
+    # tests/bindings/meson.build says why.
+    left_out = {"go"} if os.environ.get("RINGSIDE_SANITIZE", "none") != "none" else set()
+    assert set(DRIVERS) == {"c", "cpp"} | bindings - left_out
+
+
 def test_every_file_has_its_expected_text():
     assert [path.name for path in OPERATIONS] == sorted(path.name for path in (HERE / "expected").iterdir())
     assert {schema_of(path) for path in OPERATIONS} == {path.stem for path in (HERE / "schemas").iterdir()}

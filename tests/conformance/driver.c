@@ -1,6 +1,5 @@
 /* The conformance driver in C: performs an operation file through <ringside/ringside.h>. README.md says what a driver
  * has to do. */
-#define _GNU_SOURCE /* CLOCK_REALTIME_COARSE in the inline calls */
 #include <errno.h>
 #include <limits.h>
 #include <ringside/ringside.h>
@@ -41,9 +40,9 @@ struct driver {
 _Noreturn static void refuse(const struct driver *driver, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    fprintf(stderr, "%s:%d: ", driver->file, driver->line);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    (void)fprintf(stderr, "%s:%d: ", driver->file, driver->line);
+    (void)vfprintf(stderr, format, arguments);
+    (void)fputc('\n', stderr);
     va_end(arguments);
     exit(2);
 }
@@ -82,8 +81,8 @@ static void register_series(struct driver *driver, enum kind kind) {
     }
     if (driver->handle_count == MAX_HANDLES) refuse(driver, "more handles than the %d that fit", MAX_HANDLES);
     struct handle *handle = &driver->handles[driver->handle_count++];
-    if (strlen(name) >= sizeof handle->name) refuse(driver, "the handle's name '%s' is too long", name);
-    strcpy(handle->name, name);
+    int size = snprintf(handle->name, sizeof handle->name, "%s", name);
+    if (size < 0 || (size_t)size >= sizeof handle->name) refuse(driver, "the handle's name '%s' is too long", name);
     handle->kind = kind;
 
     rside_segment *segment = driver->segment;
@@ -265,7 +264,7 @@ int main(int argc, char **argv) {
         split(&driver, line);
         if (driver.count) perform(&driver);
     }
-    fclose(file);
+    (void)fclose(file);
     if (!driver.closed) refuse(&driver, "the file does not end with a close");
     return 0;
 }

@@ -10,7 +10,7 @@
 namespace ringside::conformance {
 
 void refuse(const std::string& place, const std::string& why) {
-    std::fprintf(stderr, "%s: %s\n", place.c_str(), why.c_str());
+    (void)std::fprintf(stderr, "%s: %s\n", place.c_str(), why.c_str());
     std::exit(2);
 }
 

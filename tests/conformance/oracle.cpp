@@ -95,7 +95,7 @@ class Replay {
             if (wanted.kind == plain::kCounterF64)
                 compare(where + ": raw", std::bit_cast<double>(found.raw), wanted.raw_f64);
             std::string wrong = wanted.oracle.differences(found);
-            if (!wrong.empty()) out += where + ":\n" + wrong;
+            if (!wrong.empty()) out.append(where).append(":\n").append(wrong);
             steps += wanted.oracle.steps_back();
             rebases += wanted.oracle.rebases();
             dropped += wanted.oracle.rebased_windows();
@@ -229,6 +229,6 @@ int main(int argc, char** argv) {
     conformance::Replay replay(segment);
     for (const auto& operation : conformance::read_operations(argv[2])) replay.perform(operation);
     std::string differences = replay.differences();
-    std::fputs(differences.c_str(), stdout);
+    (void)std::fputs(differences.c_str(), stdout);
     return differences.empty() ? 0 : 1;
 }

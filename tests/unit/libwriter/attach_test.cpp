@@ -1,21 +1,19 @@
 // Attaching: by path and by descriptor, and what is refused with the file as it was.
 #include <fcntl.h>
 #include <gmock/gmock.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <fstream>
 
 #include "tests/support/child.h"
 #include "tests/support/sanitizer.h"
+#include "tests/support/system_call_filter.h"
 #include "writer.h"
 
 namespace ringside {
@@ -361,20 +359,12 @@ TEST_F(Attach, RefusesAFileOfAnotherUser) {
 }
 
 // In place of a jail: any system call but those that the header names ends the child.
-std::string forbid_all_but_attach() {
-    std::vector<int> allowed = {SYS_openat, SYS_fstat, SYS_newfstatat, SYS_mmap, SYS_close, SYS_write, SYS_exit_group};
+bool forbid_all_but_attach() {
+    std::vector<long> allowed = {SYS_openat, SYS_fstat, SYS_newfstatat, SYS_mmap, SYS_close, SYS_write, SYS_exit_group};
 #ifdef SYS_open
     allowed.push_back(SYS_open);
 #endif
-    std::vector<sock_filter> filter = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
-    for (int call : allowed) {
-        filter.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(call), 0, 1));
-        filter.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-    }
-    filter.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
-    sock_fprog program = {static_cast<unsigned short>(filter.size()), filter.data()};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return "no_new_privs";
-    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0 ? "" : "no seccomp";
+    return filter_system_calls(allowed, SECCOMP_RET_KILL_PROCESS);
 }
 
 // A schema to compare with was once laid out in memory of its own, and munmap is not on the list.
@@ -382,8 +372,7 @@ TEST_F(Attach, MakesOnlyThePromisedSystemCalls) {
     RINGSIDE_SKIP_UNDER_SANITIZERS();
     const rside_schema* schema = spec_.get();
     EXPECT_EQ(in_child([&]() -> std::string {
-                  std::string trouble = forbid_all_but_attach();
-                  if (!trouble.empty()) return trouble;
+                  if (!forbid_all_but_attach()) return std::string("no filter: ") + std::strerror(errno);
                   rside_segment* segment = nullptr;
                   rside_error error = {};
                   int code = rside_segment_attach(path_.c_str(), schema, RSIDE_CLOCK_COARSE, 0, &segment, &error);

@@ -350,8 +350,8 @@ TEST(HistogramMerge, GivesTheSameBytesWhateverTheOrderOfRecords) {
     const char *first = "0", *second = "1";
     rside_histogram forward = rside_histogram_register(writer.segment(), "h", &first, 1, nullptr);
     rside_histogram shuffled = rside_histogram_register(writer.segment(), "h", &second, 1, nullptr);
-    std::vector<double> values;
-    for (int i = 0; i < 5000; ++i) values.push_back(i / 64.0);
+    std::vector<double> values(5000);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<double>(i) / 64;
     for (double value : values) rside_histogram_record(forward, value);
     std::shuffle(values.begin(), values.end(), std::mt19937_64(3));
     for (double value : values) rside_histogram_record(shuffled, value);

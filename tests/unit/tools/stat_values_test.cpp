@@ -50,8 +50,8 @@ Value merged(const std::vector<SeriesOfPoints>& series, double q) {
 
 TEST(StatQuantile, IsTheSameInWhateverOrderHistogramsAreMerged) {
     std::mt19937_64 random(5);
-    std::vector<SeriesOfPoints> series;
-    for (int i = 0; i < 12; ++i) series.push_back(histogram(random));
+    std::vector<SeriesOfPoints> series(12);
+    for (SeriesOfPoints& one : series) one = histogram(random);
     for (double q : {0.0, 0.01, 0.5, 0.9, 0.99, 1.0}) {
         const Value first = merged(series, q);
         ASSERT_TRUE(std::holds_alternative<double>(first));
@@ -64,10 +64,10 @@ TEST(StatQuantile, IsTheSameInWhateverOrderHistogramsAreMerged) {
 
 TEST(StatQuantile, IsThatOfAllObservationsTogether) {
     std::mt19937_64 random(6);
-    std::vector<SeriesOfPoints> series;
-    for (int i = 0; i < 3; ++i) series.push_back(histogram(random));
+    std::vector<SeriesOfPoints> series(3);
+    for (SeriesOfPoints& one : series) one = histogram(random);
     SeriesOfPoints whole = series[0];
-    for (int i = 1; i < 3; ++i) {
+    for (std::size_t i = 1; i < series.size(); ++i) {
         for (std::size_t k = 0; k < whole.data.buckets.size(); ++k) whole.data.buckets[k] += series[i].data.buckets[k];
         for (std::size_t k = 0; k < whole.data.count.size(); ++k) whole.data.count[k] += series[i].data.count[k];
     }

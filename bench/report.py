@@ -6,7 +6,8 @@ usage: report.py [--json FILE] RESULT.json...
 A figure is the median, the minimum and the maximum over the repetitions of a case, in ns a call. It is the CPU time of the
 measuring thread, so that what others did with the core meanwhile is not in it; a case that timed itself (manual_time)
 counts with what it said. Conventions between a program of bench/ and this one:
-  - the context `compare` lists pairs `PEER/OURS` of cases to print as ratios, peer divided by ours;
+  - the context `compare` lists pairs `CASE/OTHER` of cases to print as ratios, the first divided by the second: a peer by
+    ours, or ours in a harder place by ours in an easy one;
   - the contexts `cpu_model` and `core` say where it ran;
   - a counter `case:NAME` of a case is a case of its own, in ns;
   - a case with a counter `bytes` counts with that, in bytes, and not with its time.
@@ -40,8 +41,12 @@ class Case:
     def median(self) -> float:
         return statistics.median(self.runs)
 
+    @property
+    def figures(self) -> tuple[float, float, float]:
+        return self.median, min(self.runs), max(self.runs)
+
     def as_json(self) -> str:
-        figures = {"median": self.median, "min": min(self.runs), "max": max(self.runs)}
+        figures = dict(zip(("median", "min", "max"), self.figures))
         return json.dumps({"case": self.name, "unit": self.unit} | {key: round(figure, 3) for key, figure in figures.items()})
 
 
@@ -91,27 +96,31 @@ def machine(context: dict, cases: dict[str, Case]) -> list[str]:
     return lines
 
 
+def table(rows: list[list[str]]) -> list[str]:
+    """Columns as wide as they must be: names to the left, figures to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    is_figure = [column[-1][:1].isdigit() for column in zip(*rows)]
+    return [
+        "  ".join(f"{cell:>{width}}" if right else f"{cell:<{width}}" for cell, width, right in zip(row, widths, is_figure))
+        for row in rows
+    ]
+
+
 def ratios(context: dict, cases: dict[str, Case]) -> list[str]:
     pairs = [pair.split("/") for pair in context.get("compare", "").split()]
     # A filter may have left one side out.
-    pairs = [(cases[peer], cases[ours]) for peer, ours in pairs if peer in cases and ours in cases]
-    if not pairs:
-        return []
-    lines = ["", f"{'peer':<26}{'ours':<26}{'peer / ours':>12}"]
-    for peer, ours in pairs:
-        lines.append(f"{peer.name:<26}{ours.name:<26}{peer.median / ours.median:>11.2f}x")
-    return lines
+    pairs = [(cases[this], cases[other]) for this, other in pairs if this in cases and other in cases]
+    rows = [[this.name, other.name, f"{this.median / other.median:.2f}x"] for this, other in pairs]
+    return ["", *table([["case", "divided by", "ratio"], *rows])] if rows else []
 
 
 def figures(cases: dict[str, Case]) -> list[str]:
     lines = []
     for unit, heading in HEADINGS.items():
         of_unit = [case for case in cases.values() if case.unit == unit]
-        if of_unit:
-            lines += ["", f"{heading:<26}{'median':>10}{'min':>10}{'max':>10}"]
-        for case in of_unit:
-            columns = (case.median, min(case.runs), max(case.runs))
-            lines.append(f"{case.name:<26}" + "".join(f"{figure:>10.{DECIMALS[unit]}f}" for figure in columns))
+        rows = [[case.name, *(f"{figure:.{DECIMALS[unit]}f}" for figure in case.figures)] for case in of_unit]
+        if rows:
+            lines += ["", *table([[heading, "median", "min", "max"], *rows])]
     return lines
 
 

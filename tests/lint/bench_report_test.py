@@ -16,16 +16,16 @@ TABLE = """\
 AMD EPYC, 2 cores at 2596 MHz; pinned to core 1; 3 repetitions, load average 5.9 at the start
 The machine was busy: trust the ratios of this run, and the minima, more than single medians.
 
-peer                      ours                       peer / ours
-mmv_set                   gauge_record_clock               0.55x
-promcpp_gauge             gauge_record_clock               0.38x
+case           divided by          ratio
+mmv_set        gauge_record_clock  0.55x
+promcpp_gauge  gauge_record_clock  0.38x
 
-ns a call                     median       min       max
-gauge_record_clock              6.48      6.41      6.49
-mmv_set                         3.59      3.46      4.21
-promcpp_gauge                   2.49      2.48      2.51
-record_p9999                 2223.30   1812.69   2724.05
-record_p9999_control          150.22    140.21    310.46
+ns a call              median      min      max
+gauge_record_clock       6.48     6.41     6.49
+mmv_set                  3.59     3.46     4.21
+promcpp_gauge            2.49     2.48     2.51
+record_p9999          2223.30  1812.69  2724.05
+record_p9999_control   150.22   140.21   310.46
 """
 
 LINES = [
@@ -93,12 +93,12 @@ def to_bytes(result):
 
 
 BYTES_TABLE = """
-peer                      ours                       peer / ours
-gauge_record_clock        mmv_set                          2.00x
+case                divided by  ratio
+gauge_record_clock  mmv_set     2.00x
 
-bytes                         median       min       max
-gauge_record_clock           5144576   5144576   5144577
-mmv_set                      2572288   2572288   2572288
+bytes                median      min      max
+gauge_record_clock  5144576  5144576  5144577
+mmv_set             2572288  2572288  2572288
 """
 
 

@@ -17,7 +17,7 @@ COMPILERS = {
 
 def examples():
     text = (SOURCE / "docs/writer.md").read_text()
-    return re.findall(r"^```(c|cpp) file=(\S+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return re.findall(r"^```(c|cpp) file=(example\.\S+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@
 #include <map>
 #include <ringside/ringside.hpp>
 #include <variant>
+#include <vector>
 
 #include "tests/conformance/operations.h"
 
@@ -36,26 +37,19 @@ class Driver {
         (void)((std::holds_alternative<Kinds>(at->second) && (use(std::get<Kinds>(at->second)), true)) || ...);
     }
 
-    // Segment takes the label values as a braced list, whose length the compiler has to know.
-    template <typename Register>
-    static auto with_values(const Operation& operation, std::size_t begin, Register with) {
-        auto value = [&](std::size_t i) { return operation.word(begin + i).c_str(); };
-        switch (operation.words.size() - begin) {
-            case 0: return with({});
-            case 1: return with({value(0)});
-            case 2: return with({value(0), value(1)});
-            case 3: return with({value(0), value(1), value(2)});
-            default: refuse(operation.place, operation.name + ": this driver knows up to 3 label values");
-        }
+    // The label values of a registration: the words from `begin` on.
+    static std::vector<const char*> values_of(const Operation& operation, std::size_t begin) {
+        std::vector<const char*> values;
+        for (std::size_t i = begin; i < operation.words.size(); ++i) values.push_back(operation.word(i).c_str());
+        return values;
     }
 
     template <typename Kind>
-    static Action registering(Kind (Segment::*register_series)(const char*, Segment::Values)) {
+    static Action registering(Kind (Segment::*register_series)(const char*, const char* const*, std::size_t)) {
         return [register_series](Driver& self, const Operation& operation) {
             operation.expect_words(2, 5);
-            Kind handle = with_values(operation, 2, [&](Segment::Values values) {
-                return (self.segment_.*register_series)(operation.word(1).c_str(), values);
-            });
+            const auto values = values_of(operation, 2);
+            Kind handle = (self.segment_.*register_series)(operation.word(1).c_str(), values.data(), values.size());
             if (!self.handles_.emplace(operation.word(0), handle).second) {
                 refuse(operation.place, "handle '" + operation.word(0) + "' is there already");
             }
@@ -85,8 +79,8 @@ class Driver {
             {"info",
              [](Self& self, const Op& op) {
                  op.expect_words(1, 4);
-                 with_values(op, 1,
-                             [&](Segment::Values values) { return self.segment_.info(op.word(0).c_str(), values); });
+                 const auto values = values_of(op, 1);
+                 self.segment_.info(op.word(0).c_str(), values.data(), values.size());
              }},
             {"add",
              [](Self& self, const Op& op) {

@@ -129,28 +129,42 @@ class Segment {
     const char* path() const { return rside_segment_path(segment_); }
     void tick(uint64_t now_ns) const { rside_tick(segment_, now_ns); }
 
-    // An empty handle, with error() set, when the series cannot be registered.
-    Counter counter(const char* metric, Values values = {}) {
-        return Counter(rside_counter_register(segment_, metric, values.begin(), values.size(), &error_));
+    // An empty handle, with error() set, when the series cannot be registered. Values as they stand in the call, or `count` of
+    // them where their number is known only then.
+    Counter counter(const char* metric, const char* const* values, size_t count) {
+        return Counter(rside_counter_register(segment_, metric, values, count, &error_));
+    }
+    Counter counter(const char* metric, Values values = {}) { return counter(metric, values.begin(), values.size()); }
+    SharedCounter shared_counter(const char* metric, const char* const* values, size_t count) {
+        return SharedCounter(rside_shared_counter_register(segment_, metric, values, count, &error_));
     }
     SharedCounter shared_counter(const char* metric, Values values = {}) {
-        return SharedCounter(rside_shared_counter_register(segment_, metric, values.begin(), values.size(), &error_));
+        return shared_counter(metric, values.begin(), values.size());
+    }
+    CounterF64 counter_f64(const char* metric, const char* const* values, size_t count) {
+        return CounterF64(rside_counter_f64_register(segment_, metric, values, count, &error_));
     }
     CounterF64 counter_f64(const char* metric, Values values = {}) {
-        return CounterF64(rside_counter_f64_register(segment_, metric, values.begin(), values.size(), &error_));
+        return counter_f64(metric, values.begin(), values.size());
     }
-    Gauge gauge(const char* metric, Values values = {}) {
-        return Gauge(rside_gauge_register(segment_, metric, values.begin(), values.size(), &error_));
+    Gauge gauge(const char* metric, const char* const* values, size_t count) {
+        return Gauge(rside_gauge_register(segment_, metric, values, count, &error_));
     }
-    Level level(const char* metric, Values values = {}) {
-        return Level(rside_level_register(segment_, metric, values.begin(), values.size(), &error_));
+    Gauge gauge(const char* metric, Values values = {}) { return gauge(metric, values.begin(), values.size()); }
+    Level level(const char* metric, const char* const* values, size_t count) {
+        return Level(rside_level_register(segment_, metric, values, count, &error_));
+    }
+    Level level(const char* metric, Values values = {}) { return level(metric, values.begin(), values.size()); }
+    Histogram histogram(const char* metric, const char* const* values, size_t count) {
+        return Histogram(rside_histogram_register(segment_, metric, values, count, &error_));
     }
     Histogram histogram(const char* metric, Values values = {}) {
-        return Histogram(rside_histogram_register(segment_, metric, values.begin(), values.size(), &error_));
+        return histogram(metric, values.begin(), values.size());
     }
-    bool info(const char* metric, Values values = {}) {
-        return rside_info_register(segment_, metric, values.begin(), values.size(), &error_) == 0;
+    bool info(const char* metric, const char* const* values, size_t count) {
+        return rside_info_register(segment_, metric, values, count, &error_) == 0;
     }
+    bool info(const char* metric, Values values = {}) { return info(metric, values.begin(), values.size()); }
 
     // Says why the VM ends, and leaves the handles to threads that may still record.
     void mark_closed(int code = 0, const char* text = nullptr) const {

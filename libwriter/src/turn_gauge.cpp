@@ -21,7 +21,8 @@ rside_accumulator merge(const rside_accumulator& earlier, const rside_accumulato
 // A level held for a time.
 rside_accumulator held(double value, uint64_t ns) {
     if (ns == 0) return kEmpty;
-    return {ns, value * (static_cast<double>(ns) / 1e9), value, value, value};  // exact for whole seconds
+    return {ns, rside_rounded_(value * (static_cast<double>(ns) / 1e9)), value, value,
+            value};  // exact for whole seconds
 }
 
 rside_accumulator* bank_of(const Series& series, uint64_t bank) {

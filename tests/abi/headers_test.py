@@ -80,6 +80,13 @@ def test_a_program_that_is_linked_as_cpp_needs_no_cpp_library(tmp_path):
 
 
 @sanitized
+def test_a_program_whose_compiler_knows_no_nan_rejects_it_all_the_same(tmp_path):
+    program = tmp_path / "recorder"
+    subprocess.run(["gcc", "-std=c11", "-O2", "-ffast-math", f"-I{INCLUDE}", RECORDER, ARCHIVE, "-o", program], check=True)
+    check_recorder(program)
+
+
+@sanitized
 def test_a_c_program_links_the_shared_library_and_runs(tmp_path):
     program = tmp_path / "recorder"
     folder = ARCHIVE.parent

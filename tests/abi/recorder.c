@@ -25,10 +25,22 @@ int main(int argc, char **argv) {
     if (rside_segment_create(&options, &segment, &error) < 0) return fprintf(stderr, "%s\n", error.text), 1;
     rside_counter_add(rside_counter_register(segment, "a_total", 0, 0, &error), 1);
     rside_shared_counter_add(rside_shared_counter_register(segment, "b_total", 0, 0, &error), 2);
-    rside_counter_f64_add(rside_counter_f64_register(segment, "c_total", 0, 0, &error), 3.5);
-    rside_gauge_record(rside_gauge_register(segment, "d", 0, 0, &error), 4.5);
-    rside_level_set(rside_level_register(segment, "e", 0, 0, &error), 5.5);
-    rside_histogram_record(rside_histogram_register(segment, "f", 0, 0, &error), 6.5);
+    rside_counter_f64 c = rside_counter_f64_register(segment, "c_total", 0, 0, &error);
+    rside_gauge d = rside_gauge_register(segment, "d", 0, 0, &error);
+    rside_level e = rside_level_register(segment, "e", 0, 0, &error);
+    rside_histogram f = rside_histogram_register(segment, "f", 0, 0, &error);
+    rside_counter_f64_add(c, 3.5);
+    rside_gauge_record(d, 4.5);
+    rside_level_set(e, 5.5);
+    rside_histogram_record(f, 6.5);
+    volatile double zero = 0.0; /* what cannot be recorded leaves no trace in them */
+    const double nothing[] = {zero / zero, 1.0 / zero, -1.0 / zero};
+    for (int i = 0; i < 3; ++i) {
+        rside_counter_f64_add(c, nothing[i]);
+        rside_gauge_record(d, nothing[i]);
+        rside_level_set(e, nothing[i]);
+        rside_histogram_record(f, nothing[i]);
+    }
     rside_tick(segment, 1);
     printf("%s\n", rside_segment_path(segment));
     rside_segment_close(segment, 0, "done");

@@ -33,6 +33,23 @@ static inline uint64_t rside_f64_bits_(double value) {
     return bits;
 }
 
+/* By its bits: under -ffast-math the compiler takes every comparison as one of finite numbers. */
+static inline int rside_is_finite_(double value) {
+    const uint64_t exponent = UINT64_C(0x7ff0000000000000);
+    return (rside_f64_bits_(value) & exponent) != exponent;
+}
+
+/* A product as it is rounded by itself. Fused into the addition that follows, as compilers may for some machines, it would differ
+ * in the last bit from what a writer in another language, or the library's own code, comes to. */
+static inline double rside_rounded_(double product) {
+#if defined(__x86_64__)
+    __asm__("" : "+x"(product));
+#elif defined(__aarch64__)
+    __asm__("" : "+w"(product));
+#endif
+    return product;
+}
+
 /* Keeps the stores before it before those after it for whoever looks at what a killed writer left behind (F7). Death shows
  * all that was executed, in program order, so only the compiler has to be told. */
 static inline void rside_before_(void) { __atomic_signal_fence(__ATOMIC_RELEASE); }
@@ -95,7 +112,7 @@ static inline void rside_shared_counter_add(rside_shared_counter counter, uint64
 
 static inline void rside_counter_f64_add(rside_counter_f64 counter, double delta) {
     if (RSIDE_UNLIKELY_(counter.series.cell == NULL)) return;
-    if (RSIDE_UNLIKELY_(!(delta >= 0.0 && delta <= 1.7976931348623157e308))) {
+    if (RSIDE_UNLIKELY_(!rside_is_finite_(delta) || delta < 0.0)) {
         rside_reject(counter.series.segment);
         return;
     }
@@ -122,7 +139,7 @@ static inline void rside_counter_total(rside_counter counter, uint64_t total) {
 
 static inline void rside_counter_f64_total(rside_counter_f64 counter, double total) {
     if (RSIDE_UNLIKELY_(counter.series.cell == NULL)) return;
-    if (RSIDE_UNLIKELY_(!(total >= 0.0 && total <= 1.7976931348623157e308))) {
+    if (RSIDE_UNLIKELY_(!rside_is_finite_(total) || total < 0.0)) {
         rside_reject(counter.series.segment);
         return;
     }
@@ -131,9 +148,6 @@ static inline void rside_counter_f64_total(rside_counter_f64 counter, double tot
     rside_counter_f64_add(counter, total >= before ? total - before : total);
     rside_store_u64_(raw, rside_f64_bits_(total));
 }
-
-/* NaN and infinities: x - x is 0 for every finite x and NaN for the rest. */
-static inline int rside_is_finite_(double value) { return value - value == 0.0; }
 
 static inline void rside_gauge_record(rside_gauge gauge, double value) {
     if (RSIDE_UNLIKELY_(gauge.series.cell == NULL)) return;
@@ -163,7 +177,8 @@ static inline void rside_level_account_(rside_cell *cell, uint64_t now) {
     now &= ~UINT64_C(1);
     if (now <= since) return; /* the clock stepped back, or stands: no time passes */
     double held = (double)(now - (since - bank));
-    double sum = rside_load_f64_(&cell->u.level.sum[bank]) + rside_load_f64_(&cell->u.level.last) * held;
+    double sum =
+        rside_load_f64_(&cell->u.level.sum[bank]) + rside_rounded_(rside_load_f64_(&cell->u.level.last) * held);
     rside_store_f64_(&cell->u.level.sum[bank ^ 1], sum);
     rside_before_();
     rside_store_u64_(&cell->u.level.since_ns, now | (bank ^ 1));
@@ -215,7 +230,7 @@ static inline int32_t rside_histogram_index_(double value, int32_t scale) {
 
 static inline void rside_histogram_record(rside_histogram histogram, double value) {
     if (RSIDE_UNLIKELY_(histogram.series.cell == NULL)) return;
-    if (RSIDE_UNLIKELY_(!(value >= 0.0 && value <= 1.7976931348623157e308))) {
+    if (RSIDE_UNLIKELY_(!rside_is_finite_(value) || value < 0.0)) {
         rside_reject(histogram.series.segment);
         return;
     }

@@ -86,14 +86,12 @@ class Mapping {
             return refuse_errno(error, errno, source, "mmap failed");
         }
         base_ = static_cast<uint8_t*>(at);
-        map_all_pages();
         return 0;
     }
     uint8_t* base() const { return base_; }
     uint64_t bytes() const { return bytes_; }
     void release() { base_ = nullptr; }
 
-  private:
     // No record is to enter the kernel for the fault of a page's first use. By reading, as a filter may not allow
     // MAP_POPULATE: tmpfs maps a page of a shared mapping for writing at once, and its neighbours with it.
     void map_all_pages() const {
@@ -101,6 +99,7 @@ class Mapping {
             (void)*static_cast<const volatile uint8_t*>(base_ + at);
     }
 
+  private:
     uint8_t* base_ = nullptr;
     uint64_t bytes_ = 0;
 };
@@ -178,8 +177,9 @@ int attach(const Source& source, const rside_schema* schema, enum rside_clock cl
     // Relaxed: take_state decides. But a lock that came and went on another writer's segment could pass for its end.
     if (__atomic_load_n(&header->state, __ATOMIC_RELAXED) != RSIDE_STATE_PROVISIONED)
         return refuse_taken(error, source);
+    mapping.map_all_pages();
     rside_segment* segment = segment_open(mapping.base(), mapping.bytes(), clock, source.path);
-    if (!segment) return refuse(error, ENOMEM, source, "no memory for the handles");
+    if (!segment) return refuse(error, ENOMEM, source, "no memory for its private side");
     int code = protect(*segment, source, flags, error);
     if (code == 0 && !take_state(header)) {
         if (flags & RSIDE_LOCK) segment_lock(source.fd, F_UNLCK);

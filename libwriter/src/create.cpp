@@ -392,7 +392,7 @@ extern "C" int rside_segment_create(const rside_options* options, rside_segment*
     }
     auto* header = reinterpret_cast<rside_header*>(file.base());
     rside_segment* segment = segment_open(file.base(), header->segment_bytes, options->clock, file.path());
-    if (!segment) return fail(error, ENOMEM, "no memory for the handles of", options->vm_id);
+    if (!segment) return fail(error, ENOMEM, "no memory for the private side of", options->vm_id);
     segment_take(segment, options->flags);
     header->state = RSIDE_STATE_ATTACHED;  // nobody can see it before the rename
     int code = guard_and_publish(&file, segment, error);

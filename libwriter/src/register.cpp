@@ -157,9 +157,14 @@ int64_t register_series(rside_segment* segment, const char* metric, uint8_t kind
         ErrorText(error, -EINVAL) << (segment ? "no metric name given" : "no segment: set-up failed before");
         return -EINVAL;
     }
-    spin_lock(&segment->register_lock);
-    int64_t entry = register_locked(segment, metric, kind, shared, values, count, error);
-    spin_unlock(&segment->register_lock);
+    int64_t entry = -EAGAIN;
+    if (spin_lock(&segment->register_lock)) {
+        entry = register_locked(segment, metric, kind, shared, values, count, error);
+        spin_unlock(&segment->register_lock);
+    } else {
+        ErrorText(error, -EAGAIN) << "metric " << metric
+                                  << ": another thread is registering and gets no time to finish, try again";
+    }
     // Relaxed: a figure for people.
     if (entry < 0) __atomic_fetch_add(&segment->hot.header->refused_series, UINT64_C(1), __ATOMIC_RELAXED);
     return entry;

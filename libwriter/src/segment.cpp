@@ -126,8 +126,8 @@ extern "C" void rside_options_init(rside_options* options) {
 extern "C" void rside_segment_mark_closed(rside_segment* segment, int code, const char* text) {
     if (!segment) return;
     rside_header* header = segment->hot.header;
-    // Relaxed: only this process writes it.
-    if (__atomic_load_n(&header->state, __ATOMIC_RELAXED) == RSIDE_STATE_CLOSED) return;
+    // Relaxed: it only elects one of several threads; nothing of the others' is read.
+    if (__atomic_exchange_n(&segment->closing, 1u, __ATOMIC_RELAXED)) return;
     header->closed_ns = segment->hot.tick_ns ? rside_load_u64_(segment->hot.tick_ns) : realtime_ns();
     header->close_code = code;
     size_t size = length(text);

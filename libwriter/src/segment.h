@@ -39,6 +39,7 @@ struct rside_segment {
     uint32_t metric_count;
     uint32_t flags;
     uint32_t register_lock;
+    uint32_t closing;  // set by the first one who says why the segment ends
     ringside::writer::Tier tiers[RSIDE_MAX_TIERS];
     ringside::writer::Metric* metrics;
     rside_cell* cells;    // one per directory entry
@@ -93,14 +94,18 @@ uint64_t realtime_ns();
 constexpr uint64_t kTimeEndNs = UINT64_C(4294967295) * RSIDE_NS_PER_S;
 inline bool is_endless(uint64_t now_ns) { return now_ns >= kTimeEndNs; }
 
-// A lock of a word for set-up paths: no system call, so that it works behind a seccomp filter.
-inline void spin_lock(uint32_t* word) {
-    // Acquire/release: the holder before us has finished its changes of the directory.
-    while (__atomic_exchange_n(word, 1u, __ATOMIC_ACQUIRE)) {
+// A lock of a word for set-up paths: no system call, so that it works behind a seccomp filter. False after about a second: on one
+// core a real-time thread would otherwise wait for ever for one of lower priority, which cannot go on while it waits.
+inline bool spin_lock(uint32_t* word) {
+    constexpr uint32_t kTries = 1u << 25;
+    for (uint32_t tries = 0; tries < kTries; ++tries) {
+        // Acquire/release: the holder before us has finished its changes of the directory.
+        if (!__atomic_exchange_n(word, 1u, __ATOMIC_ACQUIRE)) return true;
 #if defined(__x86_64__)
         __builtin_ia32_pause();
 #endif
     }
+    return false;
 }
 inline void spin_unlock(uint32_t* word) { __atomic_store_n(word, 0u, __ATOMIC_RELEASE); }
 

@@ -1,6 +1,9 @@
 /* Ringside writer library: record metrics of a VM into a shared-memory segment.
  *
- *     rside_options options = {.vm_id = "vm-7", .schema = &my_schema};
+ *     rside_options options;
+ *     rside_options_init(&options);
+ *     options.vm_id = "vm-7";
+ *     options.schema = &my_schema;
  *     rside_segment *segment = NULL;
  *     rside_error error;
  *     if (rside_segment_create(&options, &segment, &error) < 0) log(error.text);   // the VM runs on
@@ -9,8 +12,8 @@
  *     rside_segment_close(segment, 0, "guest shut down");
  *
  * Rules that hold for everything below:
- *  - Create, attach, register and close may call the kernel. Recording never does: no system call, no
- *    allocation, no lock, no thread, and it never fails.
+ *  - Create, provision, attach and close may call the kernel. Registering and recording never do: no system call, no
+ *    allocation, no thread; a record takes no lock and never fails.
  *  - A record takes effect at one instant: a process that is killed leaves each of its records done or not done.
  *  - Metrics are a guest in the VMM. When set-up fails the handles are empty, and recording into an empty
  *    handle does nothing.
@@ -136,8 +139,9 @@ RSIDE_API int rside_segment_attach_fd(int fd, const rside_schema *schema, enum r
 RSIDE_API void rside_segment_close(rside_segment *segment, int code, const char *text);
 
 /* Only marks the segment as closed, for a process that ends while threads of it may still record: the mapping and every handle
- * stay, and nobody need see what is recorded from then on. The agent drains the segment when the process is gone. What was
- * said first stays: a close that follows unmaps and says nothing else. No system call in tick mode. Null does nothing. */
+ * stay, and nobody need see what is recorded from then on. The agent drains the segment when the process is gone; at once where
+ * it can neither ask the kernel for that (docs/operations.md) nor see a lock (RSIDE_LOCK). Any thread: what was said first stays, and
+ * a close that follows unmaps and says nothing else. No system call in tick mode. Null does nothing. */
 RSIDE_API void rside_segment_mark_closed(rside_segment *segment, int code, const char *text);
 
 /* The file's path as created, or as given to attach; "" when attached by descriptor. Lives as long as the segment. */
@@ -149,7 +153,8 @@ RSIDE_API uint64_t rside_segment_bytes(const rside_segment *segment);
  * handle; an empty one with `error` set when the segment is null, the metric is unknown or of another kind (-ENOENT, -EINVAL), the
  * number of values is not the schema's, a value is longer than 255 bytes or not UTF-8 (-EINVAL), the series exists (-EEXIST; a shared
  * counter returns the same handle), or the metric's series or the label arena are used up (-ENOSPC). The segment
- * is then unchanged but for its count of refused series.
+ * is then unchanged but for its count of refused series. -EAGAIN: another thread has been registering for a second, which happens
+ * where it cannot run because this one does (real-time priorities on one core).
  * Any thread. No system call and no allocation, so it works behind a seccomp filter; threads that register at the same time wait
  * for each other. */
 RSIDE_API rside_counter rside_counter_register(rside_segment *segment, const char *metric, const char *const *values,

@@ -84,6 +84,24 @@ TEST(Close, MarksAndLeavesTheHandlesToThreadsThatStillRecord) {
     rside_segment_mark_closed(nullptr, 0, nullptr);
 }
 
+TEST(Close, IsToldByOneOfTheThreadsThatSayWhyAtTheSameTime) {
+    for (int round = 0; round < 300; ++round) {
+        Writer writer(every_kind());
+        std::atomic<int> ready = 0;
+        auto end = [&](int code, const char* text) {
+            ++ready;
+            while (ready < 2) std::this_thread::yield();
+            rside_segment_mark_closed(writer.segment(), code, text);
+        };
+        std::thread first(end, 1, "first"), second(end, 2, "second, with more to say than the first one has");
+        first.join();
+        second.join();
+        plain::Segment segment = writer.decoded();
+        ASSERT_EQ(segment.close_text,
+                  segment.close_code == 1 ? "first" : "second, with more to say than the first one has");
+    }
+}
+
 // --- several segments -------------------------------------------------------------------------------------------------
 
 TEST(Writers, StandBesideEachOtherInOneProcess) {

@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "libwriter/src/segment.h"
 #include "writer.h"
 
 namespace ringside {
@@ -218,6 +219,19 @@ TEST(Register, RefusesWithoutASegment) {
     EXPECT_EQ(rside_info_register(nullptr, "a", nullptr, 0, &error), -EINVAL);
     EXPECT_EQ(error.code, -EINVAL);
     EXPECT_THAT(error.text, HasSubstr("no segment"));
+}
+
+// As where a real-time thread has the core and the one that registers has to wait for it.
+TEST(Register, GivesUpWhenAnotherThreadNeverFinishes) {
+    Writer writer(some_kinds());
+    const char* values[] = {"vda", "read"};
+    ASSERT_TRUE(writer::spin_lock(&writer.segment()->register_lock));
+    rside_error error = {};
+    EXPECT_FALSE(rside_counter_register(writer.segment(), "requests_total", values, 2, &error).series.cell);
+    EXPECT_EQ(error.code, -EAGAIN);
+    EXPECT_THAT(error.text, HasSubstr("requests_total: another thread is registering"));
+    writer::spin_unlock(&writer.segment()->register_lock);
+    EXPECT_TRUE(rside_counter_register(writer.segment(), "requests_total", values, 2, &error).series.cell);
 }
 
 TEST(Record, DoesNothingWithEmptyHandles) {

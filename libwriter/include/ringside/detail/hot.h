@@ -23,6 +23,20 @@ struct rside_histogram_hot {
     uint32_t reserved;
 };
 
+/* Both are compiled into a VMM that links the shared library: they are part of its ABI. */
+#if UINTPTR_MAX == UINT64_MAX
+#define RSIDE_PIN(type, field, at) RSIDE_STATIC_ASSERT(offsetof(type, field) == (at), #type "." #field " moved")
+RSIDE_PIN(rside_hot, tick_ns, 0);
+RSIDE_PIN(rside_hot, window_ns, 8);
+RSIDE_PIN(rside_hot, header, 16);
+RSIDE_PIN(rside_histogram_hot, buckets, 0);
+RSIDE_PIN(rside_histogram_hot, zero_bound, 8);
+RSIDE_PIN(rside_histogram_hot, first, 16);
+RSIDE_PIN(rside_histogram_hot, count, 20);
+RSIDE_PIN(rside_histogram_hot, scale, 24);
+#undef RSIDE_PIN
+#endif
+
 /* The slow path: `now_ns` lies outside the open window of the cell. Closes the windows that are over, or absorbs a
  * step back of the clock. Writes memory only. Returns the time that the record counts with: `now_ns`, or 0 where that
  * lies beyond what a window number can hold (2106), so that no time passes.

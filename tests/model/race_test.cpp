@@ -194,6 +194,8 @@ class Race : public testing::Test {
         const std::uint64_t oldest = std::max(first, open - std::min<std::uint64_t>(open, ring.size()));
         for (std::uint64_t window = oldest; window < open; ++window) {
             const std::vector<std::uint32_t>& slot = ring[window % ring.size()];
+            // A thread that was elected for a turn may stand still in it while time goes on: the others add, and windows are left out.
+            if (shared_ && slot[0] < window) continue;
             ASSERT_EQ(slot[0], window) << "tier " << tier;
             check_slot(mapping.kind(), slot, resolution, window - first + 1);
         }

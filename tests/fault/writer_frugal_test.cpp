@@ -112,10 +112,12 @@ SchemaSpec every_kind() {
     return spec.histogram("histogram", 3, 0.5, 100).metric("info", RSIDE_INFO, 1, {"image"});
 }
 
-// All that a VMM does between set-up and close, over the ends of windows of each tier, with mistakes among it. The handle
-// of a counter, which must be there.
-Counter use_everything(Segment& segment) {
+// All that a VMM does between set-up and close, over the ends of windows of each tier, with mistakes among it. What
+// was wrong before the first of these: nothing, or why there is no segment or no counter.
+rside_error use_everything(Segment& segment) {
+    rside_error trouble = segment.error();
     Counter counter = segment.counter("counter", {"0"});
+    if (segment && !counter) trouble = segment.error();
     SharedCounter shared = segment.shared_counter("shared");
     CounterF64 f64 = segment.counter_f64("f64");
     Gauge gauge = segment.gauge("gauge");
@@ -139,7 +141,7 @@ Counter use_everything(Segment& segment) {
     }
     segment.tick(1'700'000'000 * kSecond);  // a step back that drops windows
     gauge.record(1);
-    return counter;
+    return trouble;
 }
 
 class Frugal : public testing::Test {
@@ -148,10 +150,10 @@ class Frugal : public testing::Test {
         options_.flags = flags;
         forbid(false);
         Segment segment = Segment::create(options_);
-        Counter counter = use_everything(segment);
+        const rside_error trouble = use_everything(segment);
         segment.close(0, "over");
         allow();
-        return counter ? "" : segment.error().text;
+        return trouble.text;
     }
     std::string provision() {
         char path[300];
@@ -164,14 +166,14 @@ class Frugal : public testing::Test {
         return error.text;
     }
     std::string attach(std::uint32_t flags) {
-        std::string trouble = provision();
-        if (!trouble.empty()) return trouble;
+        std::string refused = provision();
+        if (!refused.empty()) return refused;
         forbid(flags == 0);
         Segment segment = Segment::attach(path_.c_str(), options_.schema, RSIDE_CLOCK_TICK, flags);
-        Counter counter = use_everything(segment);
+        const rside_error trouble = use_everything(segment);
         segment.close(0, "over");
         allow();
-        return counter ? "" : segment.error().text;
+        return trouble.text;
     }
 
     agent::TemporaryFolder folder_{"/dev/shm"};
@@ -202,11 +204,11 @@ TEST_F(Frugal, SaysWhatIsWrongWithoutHeapThreadOrLock) {
     EXPECT_EQ(in_child([&]() -> std::string {
                   forbid(true);
                   Segment segment = Segment::attach("/nowhere", options_.schema, RSIDE_CLOCK_TICK, 0);
-                  Counter counter = use_everything(segment);
+                  const rside_error trouble = use_everything(segment);
                   allow();
-                  return segment || counter ? "a segment out of nowhere" : "";
+                  return segment ? "a segment out of nowhere" : trouble.text;
               }),
-              "");
+              "cannot attach: open failed, errno 2: /nowhere");
 }
 
 // That what is forbidden is noticed, in the C library too, and as what it is.

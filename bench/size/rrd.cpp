@@ -60,12 +60,6 @@ std::uint64_t file_bytes(const std::string& path, const rside_schema& schema, st
     return static_cast<std::uint64_t>(file.st_size);
 }
 
-std::uint64_t buckets_of(const rside_metric& metric) {
-    const int scale = metric.histogram_scale;
-    return static_cast<std::uint64_t>(rside_histogram_index(metric.histogram_highest, scale) -
-                                      rside_histogram_index(metric.histogram_lowest, scale) + 1);
-}
-
 }  // namespace
 
 std::uint64_t rrd_bytes(const Subject& subject) {
@@ -77,7 +71,7 @@ std::uint64_t rrd_bytes(const Subject& subject) {
         if (rside_is_gauge(metric.kind)) gauges += metric.max_series;
         if (metric.kind != RSIDE_HISTOGRAM) continue;
         totals += 2ul * metric.max_series;  // count and sum
-        buckets += (buckets_of(metric) + 1) * metric.max_series;
+        buckets += (rside_histogram_buckets(&metric) + 1ul) * metric.max_series;
     }
     const std::string folder = scratch_folder("rrd_" + subject.name);
     return file_bytes(folder + "/totals.rrd", schema, totals, kTotals) +

@@ -214,8 +214,7 @@ rside_metric_record record_of(const rside_metric& metric, uint32_t strings_at) {
     if (metric.kind != RSIDE_HISTOGRAM) return record;
     record.histogram_scale = metric.histogram_scale;
     record.bucket_first = rside_histogram_index(metric.histogram_lowest, metric.histogram_scale);
-    int32_t last = rside_histogram_index(metric.histogram_highest, metric.histogram_scale);
-    record.bucket_count = static_cast<uint32_t>(last - record.bucket_first + 1);
+    record.bucket_count = rside_histogram_buckets(&metric);
     return record;
 }
 

@@ -45,11 +45,7 @@ std::vector<rside_metric_geometry> geometry_of(const rside_schema& schema) {
         const rside_metric& metric = schema.metrics[m];
         metrics[m].kind = metric.kind;
         metrics[m].max_series = metric.max_series;
-        if (metric.kind != RSIDE_HISTOGRAM) continue;
-        const int scale = metric.histogram_scale;
-        metrics[m].bucket_first = rside_histogram_index(metric.histogram_lowest, scale);
-        metrics[m].bucket_count = static_cast<std::uint32_t>(rside_histogram_index(metric.histogram_highest, scale) -
-                                                             metrics[m].bucket_first + 1);
+        if (metric.kind == RSIDE_HISTOGRAM) metrics[m].bucket_count = rside_histogram_buckets(&metric);
     }
     std::vector<rside_metric_geometry> places(schema.metric_count);
     rside_geometry whole;

@@ -78,6 +78,12 @@ RSIDE_API uint64_t rside_schema_hash(const rside_schema *schema);
  * rounded to the nearest double). Any thread, no system call. */
 RSIDE_API int32_t rside_histogram_index(double value, int scale);
 
+/* Buckets of the histogram `metric`, which must obey the rules, without the zero bucket. Any thread, no system call. */
+static inline uint32_t rside_histogram_buckets(const rside_metric *metric) {
+    int32_t first = rside_histogram_index(metric->histogram_lowest, metric->histogram_scale);
+    return (uint32_t)(rside_histogram_index(metric->histogram_highest, metric->histogram_scale) - first + 1);
+}
+
 /* Upper bound of bucket `index` at `scale`; +inf past the largest double. */
 RSIDE_API double rside_histogram_bound(int32_t index, int scale);
 

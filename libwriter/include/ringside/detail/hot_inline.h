@@ -57,7 +57,7 @@ static inline void rside_before_(void) { __atomic_signal_fence(__ATOMIC_RELEASE)
 static inline uint64_t rside_now_(const rside_segment *segment) {
     const rside_hot *hot = (const rside_hot *)(const void *)segment;
     /* Relaxed: the tick is a number, nothing is published with it. */
-    if (RSIDE_LIKELY_(hot->tick_ns != NULL)) return rside_load_u64_(hot->tick_ns);
+    if (RSIDE_LIKELY_(hot->tick_ns)) return rside_load_u64_(hot->tick_ns);
 #ifdef CLOCK_REALTIME_COARSE
     struct timespec now;
     clock_gettime(CLOCK_REALTIME_COARSE, &now); /* vDSO: reads a page, never enters the kernel */
@@ -92,26 +92,26 @@ static inline void rside_update_end_(rside_cell *cell, uint64_t seq) {
 }
 
 static inline void rside_tick(rside_segment *segment, uint64_t now_ns) {
-    if (RSIDE_UNLIKELY_(segment == NULL)) return;
+    if (RSIDE_UNLIKELY_(!segment)) return;
     rside_store_u64_(&((rside_hot *)(void *)segment)->header->tick_ns, now_ns);
 }
 
 static inline void rside_counter_add(rside_counter counter, uint64_t delta) {
-    if (RSIDE_UNLIKELY_(counter.series.cell == NULL)) return;
+    if (RSIDE_UNLIKELY_(!counter.series.cell)) return;
     (void)rside_enter_(counter.series.cell, counter.series.segment);
     uint64_t *value = &counter.series.cell->u.counter.value;
     rside_store_u64_(value, rside_load_u64_(value) + delta);
 }
 
 static inline void rside_shared_counter_add(rside_shared_counter counter, uint64_t delta) {
-    if (RSIDE_UNLIKELY_(counter.series.cell == NULL)) return;
+    if (RSIDE_UNLIKELY_(!counter.series.cell)) return;
     (void)rside_enter_(counter.series.cell, counter.series.segment);
     /* Relaxed: only the sum counts; a thread that is late across a window's end counts into the next window. */
     __atomic_fetch_add(&counter.series.cell->u.counter.value, delta, __ATOMIC_RELAXED);
 }
 
 static inline void rside_counter_f64_add(rside_counter_f64 counter, double delta) {
-    if (RSIDE_UNLIKELY_(counter.series.cell == NULL)) return;
+    if (RSIDE_UNLIKELY_(!counter.series.cell)) return;
     if (RSIDE_UNLIKELY_(!rside_is_finite_(delta) || delta < 0.0)) {
         rside_reject(counter.series.segment);
         return;
@@ -122,15 +122,15 @@ static inline void rside_counter_f64_add(rside_counter_f64 counter, double delta
 }
 
 static inline void rside_counter_baseline(rside_counter counter, uint64_t total) {
-    if (counter.series.cell != NULL) rside_store_u64_(&counter.series.cell->u.counter.raw, total);
+    if (counter.series.cell) rside_store_u64_(&counter.series.cell->u.counter.raw, total);
 }
 
 static inline void rside_counter_f64_baseline(rside_counter_f64 counter, double total) {
-    if (counter.series.cell != NULL) rside_store_u64_(&counter.series.cell->u.counter.raw, rside_f64_bits_(total));
+    if (counter.series.cell) rside_store_u64_(&counter.series.cell->u.counter.raw, rside_f64_bits_(total));
 }
 
 static inline void rside_counter_total(rside_counter counter, uint64_t total) {
-    if (RSIDE_UNLIKELY_(counter.series.cell == NULL)) return;
+    if (RSIDE_UNLIKELY_(!counter.series.cell)) return;
     uint64_t *raw = &counter.series.cell->u.counter.raw;
     uint64_t before = rside_load_u64_(raw);
     rside_counter_add(counter, total >= before ? total - before : total);
@@ -138,7 +138,7 @@ static inline void rside_counter_total(rside_counter counter, uint64_t total) {
 }
 
 static inline void rside_counter_f64_total(rside_counter_f64 counter, double total) {
-    if (RSIDE_UNLIKELY_(counter.series.cell == NULL)) return;
+    if (RSIDE_UNLIKELY_(!counter.series.cell)) return;
     if (RSIDE_UNLIKELY_(!rside_is_finite_(total) || total < 0.0)) {
         rside_reject(counter.series.segment);
         return;
@@ -150,7 +150,7 @@ static inline void rside_counter_f64_total(rside_counter_f64 counter, double tot
 }
 
 static inline void rside_gauge_record(rside_gauge gauge, double value) {
-    if (RSIDE_UNLIKELY_(gauge.series.cell == NULL)) return;
+    if (RSIDE_UNLIKELY_(!gauge.series.cell)) return;
     if (RSIDE_UNLIKELY_(!rside_is_finite_(value))) {
         rside_reject(gauge.series.segment);
         return;
@@ -185,7 +185,7 @@ static inline void rside_level_account_(rside_cell *cell, uint64_t now) {
 }
 
 static inline void rside_level_set(rside_level level, double value) {
-    if (RSIDE_UNLIKELY_(level.series.cell == NULL)) return;
+    if (RSIDE_UNLIKELY_(!level.series.cell)) return;
     if (RSIDE_UNLIKELY_(!rside_is_finite_(value))) {
         rside_reject(level.series.segment);
         return;
@@ -229,7 +229,7 @@ static inline int32_t rside_histogram_index_(double value, int32_t scale) {
 }
 
 static inline void rside_histogram_record(rside_histogram histogram, double value) {
-    if (RSIDE_UNLIKELY_(histogram.series.cell == NULL)) return;
+    if (RSIDE_UNLIKELY_(!histogram.series.cell)) return;
     if (RSIDE_UNLIKELY_(!rside_is_finite_(value) || value < 0.0)) {
         rside_reject(histogram.series.segment);
         return;

@@ -75,7 +75,7 @@ static void record_all(const char *counter, const char *shared_counter, const ch
 static void register_all(rside_segment *segment) {
     for (int i = 0; i < SERIES; ++i) {
         char number[16];
-        snprintf(number, sizeof number, "%d", i);
+        (void)snprintf(number, sizeof number, "%d", i);
         const char *value = number;
         counters[i] = rside_counter_register(segment, "counter", &value, 1, NULL);
         shared[i] = rside_shared_counter_register(segment, "shared", &value, 1, NULL);
@@ -105,7 +105,7 @@ int main(int argc, char **argv) {
     rside_error error;
     rside_segment *segment = NULL;
     if (rside_segment_create(&options, &segment, &error) < 0) {
-        fprintf(stderr, "record_costs: %s\n", error.text);
+        (void)fprintf(stderr, "record_costs: %s\n", error.text);
         return 1;
     }
     const uint64_t begin = UINT64_C(1700000100) * RSIDE_NS_PER_S; /* a multiple of 300 s */

@@ -64,7 +64,7 @@ class Sequence {
         return static_cast<std::size_t>(std::lower_bound(times_.begin(), times_.end(), ns) - times_.begin());
     }
     plain::Summary observed(std::size_t first, std::size_t last) const {
-        plain::Summary out = {0, 0, INFINITY, -INFINITY, 0};
+        plain::Summary out = {0, 0, HUGE_VAL, -HUGE_VAL, 0};
         for (std::size_t i = first; i < last; ++i) add(&out, value(i));
         out.count = last - first;
         return out;
@@ -159,8 +159,8 @@ class Autopsy {
     }
     static std::string text(const plain::Summary& summary) {
         char out[160];
-        std::snprintf(out, sizeof out, "{%llu %.17g %g %g %g}", static_cast<unsigned long long>(summary.count),
-                      summary.sum, summary.min, summary.max, summary.last);
+        (void)std::snprintf(out, sizeof out, "{%llu %.17g %g %g %g}", static_cast<unsigned long long>(summary.count),
+                            summary.sum, summary.min, summary.max, summary.last);
         return out;
     }
 
@@ -183,7 +183,7 @@ class Autopsy {
         if (series_.stale) return;  // F6
         if (turned) {
             if (kind_ == plain::kLevel) return;
-            return expect("empty open window", series_.hot, {0, 0, INFINITY, -INFINITY, series_.hot.last});
+            return expect("empty open window", series_.hot, {0, 0, HUGE_VAL, -HUGE_VAL, series_.hot.last});
         }
         std::uint64_t since = std::max(sequence_.time(steps - 1), open);
         if (kind_ == plain::kLevel && series_.since_ns != since) {
@@ -285,6 +285,11 @@ class Autopsy {
     std::string wrong_;
 };
 
+inline std::string disagreement(const std::string& series, std::size_t finished, const std::string& wrong,
+                                const std::string& ahead) {
+    return series + ", " + std::to_string(finished) + " steps finished:\n" + wrong + "or, one step ahead:\n" + ahead;
+}
+
 // Each series has recorded `finished` steps or one more, and none more than the one recorded before it.
 inline std::string autopsy(const Sequence& sequence, const plain::Segment& segment, std::size_t finished,
                            Tally* tally) {
@@ -298,8 +303,7 @@ inline std::string autopsy(const Sequence& sequence, const plain::Segment& segme
         most = finished;
         std::string wrong = one.after(finished);
         if (wrong.empty()) continue;
-        return segment.metrics[series.metric].name + ", " + std::to_string(finished) + " steps finished:\n" + wrong +
-               "or, one step ahead:\n" + ahead;
+        return disagreement(segment.metrics[series.metric].name, finished, wrong, ahead);
     }
     if (segment.state != 1) return "the state is " + std::to_string(segment.state) + "\n";
     return "";

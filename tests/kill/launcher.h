@@ -145,7 +145,7 @@ SingleSteps step_through(const Sequence& sequence, std::uint64_t steps,
     pid_t child = fork();
     if (child == 0) {
         ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-        write_until_killed(launcher, sequence, [] { raise(SIGSTOP); });
+        write_until_killed(launcher, sequence, [] { (void)raise(SIGSTOP); });
     }
     int status = 0;
     if (child < 0 || waitpid(child, &status, 0) != child || !WIFSTOPPED(status)) {

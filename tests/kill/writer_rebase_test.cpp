@@ -39,7 +39,7 @@ class SteppingBack {
 
 std::uint64_t window_ns(std::uint64_t ns) { return ns - ns % kSecond; }
 
-plain::Summary empty() { return {0, 0, INFINITY, -INFINITY, 0}; }
+plain::Summary empty() { return {0, 0, HUGE_VAL, -HUGE_VAL, 0}; }
 
 plain::Summary merge(const plain::Summary& earlier, const plain::Summary& later) {
     if (earlier.count == 0) return later;
@@ -159,7 +159,7 @@ class SeriesStep {
             point.turned = true;
             point.since_ns = next_ns_;
             double last = before_.hot.last;
-            if (kind_ == plain::kGauge) point.hot = {0, 0, INFINITY, -INFINITY, last};
+            if (kind_ == plain::kGauge) point.hot = {0, 0, HUGE_VAL, -HUGE_VAL, last};
             if (kind_ == plain::kLevel) point.hot = {0, 0, last, last, last};
             points_.push_back(point);
         }

@@ -124,7 +124,7 @@ Result<OwnedSchema> load_schema(const std::string& name_or_path) {
 Result<SchemaCost> schema_cost(const std::string& name_or_path) {
     const auto schema = load_schema(name_or_path);
     if (!schema) return schema.error();
-    return cost_of(*schema->get());
+    return cost_of(**schema);
 }
 
 }  // namespace ringside::ctl

@@ -65,7 +65,7 @@ TEST(SchemaCost, IsThatOfTheSegmentForEachStandardSchema) {
     for (const schemas::Standard& standard : schemas::all()) {
         const SchemaResult schema = schema_by_name_or_path(std::string(standard.name));
         ASSERT_TRUE(schema.ok()) << schema.error();
-        expect_cost_as_laid_out(*schema.value().get());
+        expect_cost_as_laid_out(*schema.value());
     }
 }
 

@@ -175,7 +175,7 @@ class Strict : public testing::Test {
         if (child == 0) {
             Segment segment = Segment::attach(path_.c_str(), spec_.get(), clock, 0);
             if (!segment) {
-                std::fprintf(stderr, "%s\n", segment.error().text);
+                (void)std::fprintf(stderr, "%s\n", segment.error().text);
                 _exit(1);
             }
             if (contained_ && !filter_system_calls({}, SECCOMP_RET_ALLOW)) {

@@ -404,7 +404,7 @@ TEST_F(Attach, SaysTryAgainWhileALeaseIsHeldAndNeverWaits) {
     rside_error error = {};
     EXPECT_EQ(rside_segment_attach(path_.c_str(), nullptr, RSIDE_CLOCK_TICK, 0, &segment, &error), 0) << error.text;
     rside_segment_close(segment, 0, nullptr);
-    signal(SIGIO, SIG_DFL);
+    (void)signal(SIGIO, SIG_DFL);
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
 """The Python binding as a package: its build, its types, its example and its README."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -31,6 +33,31 @@ def test_outside_of_the_tree_the_build_says_what_to_do(tmp_path):
     done = offline_venv.pip_install(ENVIRONMENT, package, "--target", tmp_path / "out")
     assert done.returncode != 0
     assert "build the binding inside the source tree of Ringside, or install a wheel" in done.stdout
+
+
+def test_an_update_of_the_tree_is_what_is_installed(tmp_path):
+    """pip leaves build/ behind in the tree, and the next install starts from there."""
+    package = offline_venv.copy_library(tmp_path / "libwriter")
+    changes = [("src/create.cpp", "leave it null for", "Leave it null for"), ("include/ringside/ringside.h", '"/dev/shm/ringside"', '"/dev/shm/Ringside"')]
+    for name, (path, old, new) in enumerate([(None, "", ""), *changes]):
+        if path:
+            source = tmp_path / "libwriter" / path
+            assert old in source.read_text()
+            source.write_text(source.read_text().replace(old, new))
+            os.utime(source, (time.time() + 1,) * 2)  # setuptools compares whole seconds
+        done = offline_venv.pip_install(ENVIRONMENT, package, "--target", tmp_path / str(name))
+        assert done.returncode == 0, done.stdout
+        (native,) = (tmp_path / str(name) / "ringside").glob("_native*.so")
+        assert new.strip('"').encode() in native.read_bytes(), path
+
+
+def test_a_configuration_of_the_caller_changes_no_install(tmp_path, monkeypatch):
+    (tmp_path / "pip").mkdir()
+    (tmp_path / "pip/pip.conf").write_text("[install]\nuser = true\n")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    python = offline_venv.python_of(ENVIRONMENT)
+    assert "user" not in offline_venv.run(python, "-m", "pip", "config", "list").stdout
+    assert offline_venv.run(python, "-c", "import site; print(site.ENABLE_USER_SITE)").stdout == "False\n"
 
 
 def mypy(*arguments):

@@ -27,11 +27,12 @@ def python_of(folder):
 
 
 def run(*command):
-    """CompletedProcess, with both outputs as one text. No variable of the caller's changes what pip does."""
+    """CompletedProcess, with both outputs as one text. No variable or file of the caller's changes what pip does."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON"))}
     return subprocess.run(
         [str(word) for word in command],
-        env={**kept, "CFLAGS": WARNINGS, "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        env={**kept, "CFLAGS": WARNINGS, "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+             "PIP_CONFIG_FILE": os.devnull, "PYTHONNOUSERSITE": "1"},
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
 
@@ -41,16 +42,21 @@ def pip_install(folder, package, *arguments):
     return run(python, "-m", "pip", "install", "--no-index", "--no-build-isolation", "--no-deps", *arguments, package)
 
 
-def make(folder):
-    """A new environment with the binding in it. Built from a copy, as pip builds inside of what it installs."""
-    copy = folder / "libwriter"
+def copy_library(copy):
+    """The path of the package in a copy of all that it is built from: pip builds inside of what it installs."""
     shutil.rmtree(copy, ignore_errors=True)
     for part in PARTS:
         shutil.copytree(LIBRARY / part, copy / part, ignore=LEFT_OUT)
+    return copy / PARTS[-1]
+
+
+def make(folder):
+    """A new environment with the binding in it."""
+    package = copy_library(folder / "libwriter")
     # The distribution's pip serves the environment, so nothing has to be put into it first.
     made = run(SYSTEM_PYTHON, "-m", "venv", "--clear", "--without-pip", "--system-site-packages", folder / "venv")
     if made.returncode == 0:
-        made = pip_install(folder, copy / PARTS[-1])
+        made = pip_install(folder, package)
     if made.returncode != 0:
         raise RuntimeError(f"cannot install the binding; has ./dev setup test been run?\n{made.stdout}")
 

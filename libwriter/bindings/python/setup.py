@@ -39,7 +39,8 @@ setup(
         Extension(
             "ringside._native",
             sources=[f"native/{name}.c" for name in ("handles", "module", "schema", "segment")],
-            depends=["native/native.h", "native/module.map"],
+            # With the library: pip leaves build/ behind, and what is there is linked anew only when one of these is newer.
+            depends=["native/native.h", "native/module.map", *map(str, (LIBRARY / "src").glob("*")), *map(str, INCLUDE.rglob("*.h"))],
             include_dirs=[str(INCLUDE)],
             extra_compile_args=NATIVE_FLAGS,
             # nodelete, as the library itself: its fork handlers stay registered. The map keeps this copy of the library apart from

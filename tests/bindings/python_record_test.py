@@ -110,6 +110,25 @@ def test_provisioned_segments_are_attached_to(memory):
         segment.counter("requests_total", "vda", "read").add(5)
     assert (newest(path, "requests_total")["value"], header(path)["writer_pid"]) == (5, 0)
 
+    path = Segment.provision(SCHEMA, vm_id="vm-8", directory=memory)
+    with open(path, "r+b") as file, Segment.attach(file) as segment:
+        segment.counter("requests_total", "vda", "read").add(5)
+    assert newest(path, "requests_total")["value"] == 5
+
+
+def test_a_number_is_taken_whole_or_not_at_all(memory):
+    path = Segment.provision(SCHEMA, vm_id="vm-8", directory=memory)
+    with open(path, "r+b") as file:
+        for wrong, error in ((file.fileno() + 2**32, OverflowError), (-1, ValueError), (1.5, TypeError)):
+            with pytest.raises(error):
+                Segment.attach(wrong)
+    assert header(path)["state"] == "provisioned"
+    for wrong in (dict(owner=12345 + 2**32), dict(owner=2**32 - 1), dict(owner=-2), dict(group=12345 + 2**32), dict(group=-(2**32)),
+                  dict(mode=0o640 + 2**32), dict(mode=-1)):  # fmt: skip
+        with pytest.raises(OverflowError):
+            Segment.provision(SCHEMA, vm_id="vm-8", directory=memory, **wrong)
+    assert [entry.name for entry in memory.iterdir()] == [Path(path).name]
+
 
 # --- How a segment ends --------------------------------------------------------------------------------------------------
 
@@ -152,6 +171,15 @@ def test_an_exit_as_planned_is_no_failure(memory, code):
 )
 def test_an_exception_that_leaves_the_block_is_the_reason(memory, raised, text):
     assert closed_by(memory, raised) == (ringside.EXCEPTION_CODE, text)
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError("it has no words")
+
+
+def test_an_exception_without_words_is_named(memory):
+    assert closed_by(memory, Mute()) == (ringside.EXCEPTION_CODE, "Mute")
 
 
 def test_a_close_in_the_block_has_the_last_word(memory):

@@ -27,15 +27,28 @@ static PyObject *opened(segment_object *self, int code, rside_segment *segment, 
     Py_RETURN_NONE;
 }
 
+/* 1 for the number of a user or group, or -1; else 0 and an exception: cut to 32 bits it would be that of another one. */
+static int check_id(const char *what, long long id) {
+    if (id >= -1 && id < UINT32_MAX) return 1;
+    PyErr_Format(PyExc_OverflowError,
+                 "%s %lld is none: give 0 to 4294967294, or -1 for the one that the file gets by itself", what, id);
+    return 0;
+}
+
 /* What create and provision are told: a schema, vm_id, component, directory, tick, flags, owner, group, mode. */
 static int read_options(PyObject *args, rside_options *options, native_schema *schema, PyObject **directory) {
     PyObject *schema_tuple;
     int tick;
-    unsigned int flags, mode;
-    long long owner, group;
+    unsigned int flags;
+    long long owner, group, mode;
     rside_options_init(options);
-    if (!PyArg_ParseTuple(args, "O!ssO&pILLI", &PyTuple_Type, &schema_tuple, &options->vm_id, &options->component,
+    if (!PyArg_ParseTuple(args, "O!ssO&pILLL", &PyTuple_Type, &schema_tuple, &options->vm_id, &options->component,
                           PyUnicode_FSConverter, directory, &tick, &flags, &owner, &group, &mode)) {
+        return -1;
+    }
+    if (!check_id("owner", owner) || !check_id("group", group)) return -1;
+    if (mode < 0 || mode > 07777) {
+        PyErr_Format(PyExc_OverflowError, "mode %lld is none: give permissions, such as 0o640", mode);
         return -1;
     }
     options->schema = &schema->schema;
@@ -84,7 +97,7 @@ static PyObject *segment_provision(PyObject *unused, PyObject *args) {
     return result;
 }
 
-/* A path or a descriptor, a schema or None, tick, flags. */
+/* A path, or a descriptor or what has one, a schema or None, tick, flags. */
 static PyObject *segment_attach(PyObject *object, PyObject *args) {
     segment_object *self = (segment_object *)object;
     PyObject *source, *schema_tuple, *path = NULL, *result = NULL;
@@ -92,9 +105,12 @@ static PyObject *segment_attach(PyObject *object, PyObject *args) {
     unsigned int flags;
     if (expect_unopened(self) < 0) return NULL;
     if (!PyArg_ParseTuple(args, "OOpI", &source, &schema_tuple, &tick, &flags)) return NULL;
-    long fd = PyLong_Check(source) ? PyLong_AsLong(source) : 0;
-    if (fd == -1 && PyErr_Occurred()) return NULL;
-    if (!PyLong_Check(source) && !PyUnicode_FSConverter(source, &path)) return NULL;
+    int fd = -1;
+    if (PyLong_Check(source) || PyObject_HasAttrString(source, "fileno")) {
+        if ((fd = PyObject_AsFileDescriptor(source)) < 0) return NULL;
+    } else if (!PyUnicode_FSConverter(source, &path)) {
+        return NULL;
+    }
     native_schema schema = {0};
     if (schema_tuple == Py_None || native_schema_read(schema_tuple, &schema) == 0) {
         const rside_schema *expected = schema_tuple == Py_None ? NULL : &schema.schema;
@@ -104,7 +120,7 @@ static PyObject *segment_attach(PyObject *object, PyObject *args) {
         int code;
         Py_BEGIN_ALLOW_THREADS code =
             path ? rside_segment_attach(PyBytes_AS_STRING(path), expected, clock, flags, &segment, &error)
-                 : rside_segment_attach_fd((int)fd, expected, clock, flags, &segment, &error);
+                 : rside_segment_attach_fd(fd, expected, clock, flags, &segment, &error);
         Py_END_ALLOW_THREADS result = opened(self, code, segment, &error);
     }
     native_schema_free(&schema);

@@ -1,6 +1,8 @@
 import os
 from typing import final
 
+from _typeshed import FileDescriptorLike
+
 MetricTuple = tuple[str, int, int, str, str, tuple[str, ...], int, int, float, float]
 SchemaTuple = tuple[str, int, tuple[tuple[int, int, int], ...], tuple[MetricTuple, ...], int]
 
@@ -49,7 +51,7 @@ class Segment:
         /,
     ) -> None: ...
     def _attach(
-        self, source: str | os.PathLike[str] | int, schema: SchemaTuple | None, tick: bool, flags: int, /
+        self, source: str | os.PathLike[str] | FileDescriptorLike, schema: SchemaTuple | None, tick: bool, flags: int, /
     ) -> None: ...
     @staticmethod
     def _provision(

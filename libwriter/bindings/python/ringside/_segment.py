@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import warnings
 from types import TracebackType
-from typing import TypeVar, Union
+from typing import TYPE_CHECKING, TypeVar, Union
 
 from . import _native
 from ._schema import Schema
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
 
 _Self = TypeVar("_Self", bound="Segment")
 _Path = Union[str, "os.PathLike[str]"]
@@ -57,15 +60,15 @@ class Segment(_native.Segment):
     @classmethod
     def attach(
         cls: type[_Self],
-        source: _Path | int,
+        source: _Path | FileDescriptorLike,
         schema: Schema | None = None,
         *,
         tick: bool = False,
         fork_guard: bool = True,
         lock: bool = True,
     ) -> _Self:
-        """Attaches to a segment that was provisioned, by path or by a descriptor open for reading and writing. Raises Error; the
-        segment is untouched then. With a schema it must be the one that the segment was laid out with."""
+        """Attaches to a segment that was provisioned, by path or by a descriptor (or a file object) open for reading and
+        writing. Raises Error; the segment is untouched then. With a schema it must be the one that the segment was laid out with."""
         self = cls()
         self._attach(source, None if schema is None else schema._native(), tick, _flags(fork_guard, lock))
         return self
@@ -92,9 +95,13 @@ class Segment(_native.Segment):
         if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
             self.close()
             return
+        # Whatever the exception says, and if it fails to say it, the close must not fail.
+        try:
+            said = str(error)
+        except Exception:
+            said = ""
         name = type(error).__name__
-        text = f"{name}: {error}" if str(error) else name
-        # Whatever the exception says, the close must not fail on it.
+        text = f"{name}: {said}" if said else name
         self.close(EXCEPTION_CODE, text.replace("\0", " ").encode(errors="replace").decode())
 
     def __del__(self) -> None:

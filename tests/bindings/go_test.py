@@ -12,6 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "libwriter/bindings/go"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+import go_tool  # noqa: E402
 from go_tool import ATOMIC, BUILD_DIR, OUT, PACKAGE, SOURCE_DIR, STATIC, build, environment, go, library  # noqa: E402
 from ringsidectl import ok, ok_json  # noqa: E402
 
@@ -64,6 +65,26 @@ def test_the_sources_are_formatted_and_vetted():
     for tags in (STATIC, ATOMIC):
         done = go("vet", "-tags", tags, "./...")
         assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_program_is_built_anew_for_each_change_of_the_sources(tmp_path, monkeypatch):
+    built = []
+
+    def fake_go(*arguments):
+        built.append(arguments[-1])
+        Path(arguments[arguments.index("-o") + 1]).touch()
+        return subprocess.CompletedProcess(arguments, 0)
+
+    monkeypatch.setattr(go_tool, "go", fake_go)
+    monkeypatch.setattr(go_tool, "OUT", tmp_path / "out")
+    monkeypatch.setattr(go_tool, "PACKAGE", tmp_path)
+    source = tmp_path / "source.go"
+    for change in (source.touch, source.unlink, source.touch, lambda: os.utime(source, (1, 1))):
+        change()
+        built.clear()
+        for _ in range(2):
+            build("record")
+        assert built == ["./internal/cmd/record"]
 
 
 # As README.md says: without tags the package asks pkg-config, and the program wants the shared library.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from python_binding import BUILD_DIR, ENVIRONMENT, PACKAGE, SITE_PACKAGES, SOURCE_DIR, dump, header, memory, offline_venv, python  # noqa: E402, F401
+from library_flags import missing_flags  # noqa: E402
 
 import ringside  # noqa: E402: python_binding has installed it
 
@@ -25,6 +26,10 @@ def test_the_package_is_what_the_library_is():
     assert [line.split()[-1] for line in exported.splitlines()] == ["PyInit__native"]  # another copy stays another
     needed = subprocess.run(["readelf", "-dW", native], check=True, capture_output=True, text=True).stdout
     assert re.findall(r"\(NEEDED\).*\[(.*)\]", needed) == ["libc.so.6"]
+
+
+def test_the_sources_are_compiled_with_the_flags_of_the_library():
+    assert missing_flags(PACKAGE / "setup.py") == []
 
 
 def test_outside_of_the_tree_the_build_says_what_to_do(tmp_path):
@@ -49,6 +54,25 @@ def test_an_update_of_the_tree_is_what_is_installed(tmp_path):
         assert done.returncode == 0, done.stdout
         (native,) = (tmp_path / str(name) / "ringside").glob("_native*.so")
         assert new.strip('"').encode() in native.read_bytes(), path
+
+
+def test_the_environment_is_made_anew_for_each_change_of_the_sources(tmp_path, monkeypatch):
+    made = []
+
+    def make(folder):
+        made.append(folder)
+        (folder / "venv/lib/python3.0/site-packages").mkdir(parents=True, exist_ok=True)
+
+    offline_venv.copy_library(tmp_path / "libwriter")
+    monkeypatch.setattr(offline_venv, "LIBRARY", tmp_path / "libwriter")
+    monkeypatch.setattr(offline_venv, "make", make)
+    source = tmp_path / "libwriter/src/create.cpp"
+    for change in (lambda: None, source.unlink, source.touch, lambda: os.utime(source, (1, 1))):
+        change()
+        made.clear()
+        for _ in range(2):
+            offline_venv.install(tmp_path / "environment")
+        assert made == [tmp_path / "environment"]
 
 
 def test_a_configuration_of_the_caller_changes_no_install(tmp_path, monkeypatch):

@@ -69,18 +69,22 @@ def go(*arguments, folder=PACKAGE, **more):
 
 
 def build(program, tags=STATIC):
-    """The path of internal/cmd/PROGRAM, built again only when something that it is made from is newer."""
+    """The path of internal/cmd/PROGRAM, built again only when something that it is made from has changed, has come or has gone."""
     path = OUT / "bin" / (program + "".join(f"-{tag}" for tag in tags.split(",") if tag != STATIC))
     environment()  # for the folder
     with open(path.with_suffix(".lock"), "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several tests may want it at once
-        sources = [ARCHIVE, Path(__file__), *HEADERS, *PACKAGE.rglob("*.go")]
-        if not path.exists() or path.stat().st_mtime < max(source.stat().st_mtime for source in sources):
+        sources = [ARCHIVE, Path(__file__), *HEADERS, *sorted(PACKAGE.rglob("*.go"))]
+        made_from = "".join(f"{source} {source.stat().st_mtime_ns}\n" for source in sources)
+        stamp = path.with_suffix(".sources")
+        if not path.exists() or not stamp.exists() or stamp.read_text(encoding="utf-8") != made_from:
+            stamp.unlink(missing_ok=True)
             # The new file appears whole: another test may be about to run the old one.
             done = go("build", "-tags", tags, "-o", f"{path}.new", f"./internal/cmd/{program}")
             if done.returncode != 0:
                 raise RuntimeError(f"cannot build {program}; is golang-go installed (./dev setup test)?\n{done.stderr}")
             os.rename(f"{path}.new", path)
+            stamp.write_text(made_from, encoding="utf-8")
     return path
 
 

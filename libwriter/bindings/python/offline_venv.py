@@ -62,17 +62,18 @@ def make(folder):
 
 
 def install(folder):
-    """The folder with the installed module; made anew when one of its sources is newer."""
+    """The folder with the installed module; made anew when one of its sources has changed, has come or has gone."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several may want it at once
         installed = folder / "installed"
-        sources = (path for part in PARTS for path in (LIBRARY / part).rglob("*") if path.is_file())
-        if not installed.exists() or installed.stat().st_mtime < max(source.stat().st_mtime for source in sources):
+        sources = sorted(path for part in PARTS for path in (LIBRARY / part).rglob("*") if path.is_file() and path.suffix != ".pyc")
+        made_from = "".join(f"{path} {path.stat().st_mtime_ns}\n" for path in sources)
+        if not installed.exists() or installed.read_text(encoding="utf-8") != made_from:
             installed.unlink(missing_ok=True)
             make(folder)
-            installed.touch()
+            installed.write_text(made_from, encoding="utf-8")
     (site_packages,) = folder.glob("venv/lib/python3*/site-packages")
     return site_packages
 

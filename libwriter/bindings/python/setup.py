@@ -11,8 +11,11 @@ HERE = Path(__file__).resolve().parent
 LIBRARY = HERE.parents[1]
 INCLUDE = LIBRARY / "include"
 
-# As libwriter/meson.build has them: no C++ library may be asked for.
-LIBRARY_FLAGS = ["-std=c++20", "-O2", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics", "-fvisibility=hidden"]
+# As libwriter/meson.build has them, where the reasons are.
+LIBRARY_FLAGS = [
+    "-std=c++20", "-O2", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics",
+    "-fno-asynchronous-unwind-tables", "-U_FILE_OFFSET_BITS", "-U_FORTIFY_SOURCE",
+]  # fmt: skip
 NATIVE_FLAGS = ["-std=c11", "-O2", "-fvisibility=hidden"]
 
 

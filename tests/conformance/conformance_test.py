@@ -65,7 +65,8 @@ def test_a_driver_leaves_the_expected_bytes(driver, operations, memory):
     found = render(masked(path.read_bytes()))
     expected = HERE / "expected" / operations.name
     if RENEW and driver == next(iter(DRIVERS)):
-        assert run([ORACLE, path, operations]).stdout == ""
+        agreed = run([ORACLE, path, operations])
+        assert (agreed.returncode, agreed.stdout, agreed.stderr) == (0, "", "")
         expected.write_text(found)
     difference = difflib.unified_diff(expected.read_text().splitlines(), found.splitlines(), "expected", driver, n=0, lineterm="")
     assert "\n".join(difference) == ""

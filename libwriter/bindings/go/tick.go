@@ -1,6 +1,8 @@
 package ringside
 
 import (
+	"math"
+	"math/bits"
 	"sync/atomic"
 	"time"
 )
@@ -20,7 +22,11 @@ func (s *Segment) Tick(now time.Time) {
 	if s == nil || s.window == 0 {
 		return
 	}
-	ns := uint64(now.Unix())*uint64(time.Second) + uint64(now.Nanosecond())
+	high, low := bits.Mul64(uint64(now.Unix()), uint64(time.Second))
+	ns, carry := bits.Add64(low, uint64(now.Nanosecond()), 0)
+	if high|carry != 0 { // after 2554, or before 1970, whose seconds are huge without their sign
+		ns = math.MaxUint64
+	}
 	// The mapping first: the slow path of a shared counter looks there for a time that is at least as new.
 	atomic.StoreUint64(s.tick, ns)
 	atomic.StoreUint64(&s.now, ns)

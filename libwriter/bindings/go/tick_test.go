@@ -54,4 +54,10 @@ func TestTickTakesAnyTime(t *testing.T) {
 			t.Errorf("%d became %d", ns, s.now)
 		}
 	}
+	for _, year := range []int{1, 1653, 1969, 2555, 2600, 9999} {
+		s.Tick(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC))
+		if s.now != 1<<64-1 {
+			t.Errorf("the year %d became %d", year, s.now)
+		}
+	}
 }

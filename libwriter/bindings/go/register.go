@@ -17,8 +17,9 @@ var (
 // Counter registers one series of metric, with label values in the order of the schema's label names. Any goroutine may
 // register, without a system call. On failure the handle is empty, the segment is unchanged but for its count of
 // refused series, and the error wraps one of EINVAL (a nil or closed segment, a metric of another kind, another number
-// of labels, or a value that is too long or not UTF-8), ENOENT (no such metric), EEXIST (the series exists) and ENOSPC
-// (the metric's series or the room for labels are used up).
+// of labels, or a value that is too long or not UTF-8), ENOENT (no such metric), EEXIST (the series exists), ENOSPC (the
+// metric's series or the room for labels are used up) and EAGAIN (another thread has been registering for a second:
+// this one keeps it from running, by a real-time priority on one core).
 func (s *Segment) Counter(metric string, values ...string) (Counter, error) {
 	var out C.rside_counter
 	err := s.register(metric, values, func(in registration) {

@@ -3,9 +3,6 @@
 package reference
 
 /*
-// Not gnu11, in which GCC rounds product and sum once where there is an instruction for it (arm64): C would have other
-// last bits.
-#cgo CFLAGS: -std=c11
 #include <ringside/ringside.h>
 #include <stdlib.h>
 

@@ -177,6 +177,26 @@ fn nothing_is_lost_when_threads_add_while_another_binds() {
 }
 
 #[test]
+fn nothing_is_read_that_was_not_counted_while_another_thread_binds() {
+    for _ in 0..100 {
+        let folder = Folder::new();
+        let (segment, _path) = create(&folder);
+        let series = segment.shared_counter("faults_total", &[]).unwrap();
+        let count = CountMetric::new();
+        count.add(5);
+        count.mark();
+        let (most_since, most) = (AtomicU64::new(0), AtomicU64::new(0));
+        let read = |_| {
+            most_since.fetch_max(count.since_mark(), Ordering::Relaxed);
+            most.fetch_max(count.total(), Ordering::Relaxed);
+        };
+        beside(read, || assert!(count.bind(series)));
+        assert_eq!((most_since.into_inner(), most.into_inner()), (0, 5));
+        assert_eq!((count.total(), count.since_mark()), (5, 0));
+    }
+}
+
+#[test]
 fn the_last_value_is_recorded_when_threads_store_at_once() {
     for _ in 0..50 {
         let folder = Folder::new();

@@ -11,7 +11,7 @@ pub struct CountMetric {
     series: Slot<SharedCounter>,
     /// Added while there was no series.
     early: AtomicU64,
-    /// The total from which [`since_mark`](CountMetric::since_mark) counts. It wraps, so that `set` can be told in it.
+    /// The total from which [`since_mark`](CountMetric::since_mark) counts.
     mark: AtomicU64,
 }
 
@@ -60,20 +60,27 @@ impl CountMetric {
         if let Some(series) = self.series.get() {
             match self.early.swap(0, Ordering::Relaxed) {
                 0 => {}
-                early => series.add(early),
+                early => {
+                    // Release: who sees the addition to the series finds nothing left here, and counts nothing twice.
+                    fence(Ordering::Release);
+                    series.add(early);
+                }
             }
         }
     }
 
-    /// All that was added: the total of the series, or of this object while it is bound to none.
+    /// All that was added: the total of the series, or of this object while it is bound to none. What another thread's
+    /// [`bind`](CountMetric::bind) is just moving to the series is missing for that moment, and nothing is ever counted twice.
     pub fn total(&self) -> u64 {
         let counted = self.series.get().map_or(0, SharedCounter::value);
+        fence(Ordering::Acquire); // pairs with the one in `move_early`
         counted.wrapping_add(self.early.load(Ordering::Relaxed))
     }
 
     /// What was added since the [`mark`](CountMetric::mark), or in all.
     pub fn since_mark(&self) -> u64 {
-        self.total().wrapping_sub(self.mark.load(Ordering::Relaxed))
+        // Beside `bind` the total may lie below the mark for a moment.
+        self.total().saturating_sub(self.mark.load(Ordering::Relaxed))
     }
 
     /// Counts from here: [`since_mark`](CountMetric::since_mark) begins at 0 again. The series keeps its total.
@@ -90,7 +97,8 @@ impl CountMetric {
     }
 
     /// Makes [`since_mark`](CountMetric::since_mark) say `value`, as a running total that is fed from outside: what it grew by
-    /// is added to the series, and all of it when it went down (a restart). One thread at a time.
+    /// is added to the series, and all of it when it went down (a restart). One thread at a time, and not beside
+    /// [`bind`](CountMetric::bind), which would look like a restart.
     pub fn set(&self, value: u64) {
         let before = self.since_mark();
         if value < before {
@@ -122,5 +130,17 @@ mod tests {
         let count = CountMetric::from(segment.shared_counter("faults_total", &[]).unwrap());
         count.add_early(5); // had looked for a series before it was bound
         assert_eq!((count.total(), Bytes::read(&path).cell(FAULTS, 2)), (5, 5));
+    }
+
+    #[test]
+    fn what_is_on_its_way_to_the_series_is_missing_and_no_more() {
+        let count = CountMetric::new();
+        count.add(5);
+        count.mark();
+        count.early.swap(0, Ordering::Relaxed); // as in `bind`, before it adds to the series
+        assert_eq!((count.total(), count.since_mark(), count.take()), (0, 0, 0));
+        count.add(5);
+        count.add(2);
+        assert_eq!((count.take(), count.take()), (2, 0));
     }
 }

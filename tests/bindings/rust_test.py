@@ -6,6 +6,7 @@ before; none writes into the source tree, as the lock file is there to be kept (
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -72,15 +73,48 @@ def test_a_library_that_pkg_config_finds_is_linked_where_asked_for():
         LD_LIBRARY_PATH=str(BUILD / "libwriter"),
     )  # fmt: skip
     assert passed(output) >= 3
-    program = re.search(r"Running tests/headers.rs \((.+)\)", output)[1]
+    program = BUILD / "cargo" / re.search(r"Running tests/headers.rs \((.+)\)", output)[1]
     needed = subprocess.run(["readelf", "-d", program], capture_output=True, text=True, check=True).stdout
     assert "[libringside.so.0]" in needed
 
 
 def test_a_missing_library_is_told_with_the_next_step(tmp_path):
-    with pytest.raises(AssertionError, match="install libringside 0.1.0 or newer, or build from a checkout"):
+    with pytest.raises(AssertionError, match="install libringside 0.1.0 or newer, before 0.2.0, or build from a checkout"):
         cargo("build", "--locked", "--package", "ringside-sys", "--features", "system",
               PKG_CONFIG_PATH="", PKG_CONFIG_LIBDIR=str(tmp_path))  # fmt: skip
+
+
+def test_a_library_of_another_layout_is_refused(tmp_path):
+    # A record writes by the layout of 0.1 whatever library is linked.
+    (tmp_path / "ringside.pc").write_text("Name: ringside\nDescription: as if\nVersion: 9.9.9\nLibs: -lringside\n")
+    with pytest.raises(AssertionError, match=r"(?s)9\.9\.9.*install libringside 0\.1\.0 or newer"):
+        cargo("build", "--locked", "--package", "ringside-sys", "--features", "system",
+              PKG_CONFIG_PATH="", PKG_CONFIG_LIBDIR=str(tmp_path))  # fmt: skip
+
+
+def test_what_the_caller_has_set_up_for_cargo_plays_no_part(tmp_path):
+    # A crate in a folder whose configuration asks for what does not exist, as do the environment and PATH.
+    crate, fake = tmp_path / "checkout/crate", tmp_path / "bin/cargo"
+    for file, text in {
+        crate / "src/lib.rs": "",
+        crate / "Cargo.toml": '[package]\nname = "nothing"\nversion = "0.1.0"\nedition = "2021"\n',
+        crate.parent / ".cargo/config.toml": '[build]\ntarget = "no-such-target"\n',
+        fake: "#!/bin/sh\nexit 1\n",
+    }.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    fake.chmod(0o755)
+    shutil.copy(RUST / "cargo-offline", crate)
+    asked = {name: "no-such-thing" for name in (
+        "CARGO_BUILD_TARGET", "CARGO_ENCODED_RUSTFLAGS", "RUSTC", "RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "RUSTFLAGS",
+    )}  # fmt: skip
+    done = subprocess.run(
+        [crate / "cargo-offline", tmp_path / "build", "build"],
+        env={**os.environ, **asked, "PATH": f"{fake.parent}:{os.environ['PATH']}"},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "build/target/debug").glob("libnothing*"))
 
 
 def test_the_sources_are_compiled_with_the_flags_of_the_library():

@@ -62,15 +62,16 @@ fn link_installed() {
     for name in ["PKG_CONFIG", "PKG_CONFIG_PATH", "PKG_CONFIG_LIBDIR", "PKG_CONFIG_SYSROOT_DIR"] {
         println!("cargo:rerun-if-env-changed={name}");
     }
-    pkg_config("--atleast-version=0.1.0");
-    for flag in pkg_config("--libs").split_whitespace() {
+    // As pkg-config writes it: both must hold. The layout that a record writes by is compiled in, and is that of 0.1.
+    pkg_config(&["--exists", "--print-errors", "ringside >= 0.1.0 ringside < 0.2.0"]);
+    for flag in pkg_config(&["--libs", "ringside"]).split_whitespace() {
         if let Some(folder) = flag.strip_prefix("-L") {
             println!("cargo:rustc-link-search=native={folder}");
         } else if let Some(library) = flag.strip_prefix("-l") {
             println!("cargo:rustc-link-lib={library}");
         }
     }
-    let flags = pkg_config("--cflags-only-I");
+    let flags = pkg_config(&["--cflags-only-I", "ringside"]);
     let include = flags.split_whitespace().map(|flag| Path::new(flag.trim_start_matches("-I")));
     match include.clone().find(|folder| folder.join("ringside/ringside.h").is_file()) {
         Some(folder) => tell_include(folder),
@@ -78,16 +79,17 @@ fn link_installed() {
     }
 }
 
-fn pkg_config(argument: &str) -> String {
+fn pkg_config(arguments: &[&str]) -> String {
     let program = env::var_os("PKG_CONFIG").unwrap_or_else(|| "pkg-config".into());
-    let help = "install libringside 0.1.0 or newer, or build from a checkout of the project, \
+    let help = "install libringside 0.1.0 or newer, before 0.2.0, or build from a checkout of the project, \
                 where the sources of the library lie beside this crate";
     // It leaves out /usr/include when it is not told otherwise.
-    let output =
-        Command::new(&program).args([argument, "ringside"]).env("PKG_CONFIG_ALLOW_SYSTEM_CFLAGS", "1").output();
+    let output = Command::new(&program).args(arguments).env("PKG_CONFIG_ALLOW_SYSTEM_CFLAGS", "1").output();
     match output {
         Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).into_owned(),
-        Ok(output) => panic!("pkg-config does not find ringside: {}{help}", String::from_utf8_lossy(&output.stderr)),
+        Ok(output) => {
+            panic!("pkg-config has no ringside for this crate: {}{help}", String::from_utf8_lossy(&output.stderr))
+        }
         Err(error) => panic!("cannot run {}: {error}; {help}", Path::new(&program).display()),
     }
 }

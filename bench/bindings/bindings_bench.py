@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Calls the programs of bench/bindings in turn, one of each language, and prints what they measured as Google Benchmark would.
 
-Each program is called with a folder for its segment, times its four cases once and prints a line of JSON for each:
+Each program is called with a folder for its segments, times its cases once and prints a line of JSON for each:
 {"case": "rust_gauge_record_tick", "ns": 3.1}. This script lies beside them in the build folder.
 """
 
@@ -23,7 +23,11 @@ PROGRAMS = {
     "python": [HERE / "python_bench"],
 }
 CALLS = ("counter_add", "gauge_record", "level_set", "histogram_record")
-CASES = {f"{language}_{call}_tick": language for call in CALLS for language in PROGRAMS}  # in the order of the output
+# By the clock that a record counts with: who has cases of it.
+CLOCKS = {"tick": ["c", "rust", "go", "python"], "clock": ["c", "rust"]}
+CASES = {  # in the order of the output
+    f"{language}_{call}_{clock}": language for clock, languages in CLOCKS.items() for call in CALLS for language in languages
+}
 TIMEOUT_S = 120
 
 
@@ -64,14 +68,14 @@ def cpu_field(name: str, default: str) -> str:
 
 
 def context(core: int, load: tuple[float, float, float]) -> dict:
-    others = [language for language in PROGRAMS if language != "c"]
+    pairs = [(case, case.replace(f"{language}_", "c_", 1)) for case, language in CASES.items() if language != "c"]
     return {
         "num_cpus": os.cpu_count(),
         "mhz_per_cpu": round(float(cpu_field("cpu MHz", "0"))),
         "load_avg": list(load),
         "cpu_model": cpu_field("model name", "unknown CPU"),
         "core": str(core),
-        "compare": " ".join(f"c_{call}_tick/{language}_{call}_tick" for language in others for call in CALLS),
+        "compare": " ".join(f"{in_c}/{case}" for case, in_c in pairs),
     }
 
 

@@ -14,7 +14,8 @@ RUNNER = Path(os.environ["RINGSIDE_SOURCE_DIR"]) / "bench/bindings/bindings_benc
 spec = importlib.util.spec_from_file_location("bindings_bench", RUNNER)
 bindings_bench = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(bindings_bench)
-LANGUAGES = list(bindings_bench.PROGRAMS)
+CLOCKS = {"c": "tick clock", "rust": "tick clock", "go": "tick", "python": "tick"}
+LANGUAGES = list(CLOCKS)
 
 # Leaves a line for each call, needs a folder to be in, and prints its cases with the number of the call as ns.
 PROGRAM = """#!/bin/sh
@@ -22,7 +23,9 @@ PROGRAM = """#!/bin/sh
 echo {language} >>{calls}
 ns=$(grep -c {language} {calls})
 for call in counter_add gauge_record level_set histogram_record; do
-  echo "{{\\"case\\": \\"{language}_${{call}}_tick\\", \\"ns\\": $ns}}"
+  for clock in {clocks}; do
+    echo "{{\\"case\\": \\"{language}_${{call}}_$clock\\", \\"ns\\": $ns}}"
+  done
 done
 """
 
@@ -32,7 +35,7 @@ def place(tmp_path):
     """The runner beside a program for each language, as in the build folder."""
     shutil.copy(RUNNER, tmp_path / "bindings_bench")
     for language in LANGUAGES:
-        replace(tmp_path, language, PROGRAM.format(language=language, calls=tmp_path / "calls"))
+        replace(tmp_path, language, PROGRAM.format(language=language, clocks=CLOCKS[language], calls=tmp_path / "calls"))
     return tmp_path
 
 
@@ -55,7 +58,10 @@ def test_programs_are_called_in_turn_and_each_call_is_a_repetition(place):
     entries = [entry for entry in result["benchmarks"] if entry["name"] == "rust_gauge_record_tick"]
     assert [entry["cpu_time"] for entry in entries] == [1, 2, 3]
     assert {entry["name"] for entry in result["benchmarks"]} == set(bindings_bench.CASES)
-    assert "c_gauge_record_tick/rust_gauge_record_tick" in result["context"]["compare"].split()
+    assert len(result["benchmarks"]) == 3 * 4 * 6  # repetitions, calls, clocks of all languages
+    compare = result["context"]["compare"].split()
+    assert len(compare) == 4 * 4 and "c_gauge_record_tick/go_gauge_record_tick" in compare
+    assert "c_gauge_record_clock/rust_gauge_record_clock" in compare
 
 
 def test_what_the_runner_prints_is_what_the_report_reads(place):
@@ -67,7 +73,7 @@ def test_what_the_runner_prints_is_what_the_report_reads(place):
 
 
 def test_a_filter_calls_only_the_languages_that_it_leaves(place):
-    done = run(place, "--benchmark_repetitions=1", "--benchmark_filter=^(c|rust)_level")
+    done = run(place, "--benchmark_repetitions=1", "--benchmark_filter=^(c|rust)_level.*_tick")
     assert (place / "calls").read_text().split() == ["c", "rust"]
     assert [entry["name"] for entry in json.loads(done.stdout)["benchmarks"]] == ["c_level_set_tick", "rust_level_set_tick"]
 

@@ -14,6 +14,8 @@ pub const RSIDE_MAX_LABELS: u32 = 16;
 pub const RSIDE_MAX_NAME_BYTES: u32 = 128;
 /// Bytes of a label value, at most.
 pub const RSIDE_MAX_LABEL_VALUE_BYTES: u32 = 255;
+/// Nanoseconds of a second.
+pub const RSIDE_NS_PER_S: u64 = 1_000_000_000;
 /// Room for a VM's id, with the final NUL.
 pub const RSIDE_VM_ID_BYTES: usize = 64;
 /// Room for the name of a component, with the final NUL.

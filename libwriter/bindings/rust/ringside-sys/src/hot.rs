@@ -1,5 +1,7 @@
 //! Of detail/hot.h: the private words that an inline record reads. Written in set-up, only read afterwards.
 
+use std::os::raw::{c_int, c_long};
+
 use crate::{rside_cell, rside_header, rside_segment};
 
 /// The first bytes of an `rside_segment`.
@@ -28,6 +30,25 @@ pub struct rside_histogram_hot {
     pub scale: i32,
     /// Zero.
     pub reserved: u32,
+}
+
+/// `struct timespec` of the C library on 64-bit Linux.
+#[cfg(target_pointer_width = "64")]
+#[repr(C)]
+pub struct timespec {
+    /// Seconds.
+    pub tv_sec: c_long,
+    /// And nanoseconds, below a second.
+    pub tv_nsec: c_long,
+}
+
+/// Of `<time.h>`: the clock of a record in coarse-clock mode.
+pub const CLOCK_REALTIME_COARSE: c_int = 5;
+
+#[cfg(target_pointer_width = "64")]
+extern "C" {
+    /// Of `<time.h>`. Through the vDSO for the clock of a record: it reads a page and does not enter the kernel.
+    pub fn clock_gettime(clock: c_int, now: *mut timespec) -> c_int;
 }
 
 extern "C" {

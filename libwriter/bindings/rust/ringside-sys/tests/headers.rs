@@ -118,6 +118,8 @@ fn structures(facts: &mut Facts) {
     structure!(facts, rside_level: series);
     structure!(facts, rside_histogram: series, hot);
     structure!(facts, rside_hot: tick_ns, window_ns, header);
+    #[cfg(target_pointer_width = "64")]
+    structure!(facts, timespec: tv_sec, tv_nsec);
     structure!(facts, rside_histogram_hot: buckets, zero_bound, first, count, scale, reserved);
 }
 
@@ -130,6 +132,8 @@ fn all_constants(facts: &mut Facts) {
         RSIDE_MAX_LABELS,
         RSIDE_MAX_NAME_BYTES,
         RSIDE_MAX_LABEL_VALUE_BYTES,
+        RSIDE_NS_PER_S,
+        CLOCK_REALTIME_COARSE,
         RSIDE_VM_ID_BYTES,
         RSIDE_COMPONENT_BYTES,
         RSIDE_CLOSE_TEXT_BYTES,
@@ -171,7 +175,10 @@ fn all_constants(facts: &mut Facts) {
 
 /// What a C compiler says to each of the expressions, in their order.
 fn ask_c(facts: &Facts) -> Vec<i128> {
-    let mut source = String::from("#include <ringside/ringside.h>\n#include <stdio.h>\nint main(void) {\n");
+    let mut source = String::from(
+        "#define _GNU_SOURCE\n#include <ringside/ringside.h>\n#include <stdio.h>\n\
+         typedef struct timespec timespec;\nint main(void) {\n",
+    );
     for (expression, _) in &facts.0 {
         writeln!(source, "    printf(\"%lld\\n\", (long long)({expression}));").expect("a String takes all");
     }

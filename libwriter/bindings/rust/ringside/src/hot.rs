@@ -57,13 +57,28 @@ pub(crate) unsafe fn tick(segment: *mut rside_segment, now_ns: u64) {
     store(addr_of_mut!((*(*hot_of(segment)).header).tick_ns), now_ns);
 }
 
+/// A call into the C library and not one more into ours, as in C: that would be 1 ns of a record.
+#[cfg(target_pointer_width = "64")]
+#[inline(always)]
+unsafe fn coarse_ns() -> u64 {
+    let mut now = sys::timespec { tv_sec: 0, tv_nsec: 0 };
+    sys::clock_gettime(sys::CLOCK_REALTIME_COARSE, &mut now); // Linux always has this clock
+    now.tv_sec as u64 * sys::RSIDE_NS_PER_S + now.tv_nsec as u64
+}
+/// How wide a `timespec` is on these depends on the C library.
+#[cfg(not(target_pointer_width = "64"))]
+#[inline(always)]
+unsafe fn coarse_ns() -> u64 {
+    sys::rside_coarse_ns()
+}
+
 /// Closes windows when the time has left the open one; returns the time of the record. One compare covers both directions:
 /// a time before the window wraps to a huge difference.
 #[inline(always)]
 unsafe fn enter(series: rside_series) -> u64 {
     let hot = hot_of(series.segment);
     let tick = (*hot).tick_ns;
-    let now = if tick.is_null() { sys::rside_coarse_ns() } else { load(tick) };
+    let now = if tick.is_null() { coarse_ns() } else { load(tick) };
     let begin = load(addr_of!((*series.cell).open)) & !sys::RSIDE_OPEN_FLAGS;
     if now.wrapping_sub(begin) >= (*hot).window_ns {
         unlikely();

@@ -1,4 +1,4 @@
-//! Times the four calls of `bench/bindings` (bench/README.md): `bench FOLDER`, one line of JSON per case.
+//! Times the four calls of `bench/bindings` (bench/README.md), by the tick and by the coarse clock: `bench FOLDER`, one line of JSON per case.
 
 use std::arch::asm;
 use std::env;
@@ -75,19 +75,21 @@ macro_rules! time {
             took = thread_time() - begin;
         }
         let ns = took.as_nanos() as f64 / calls as f64;
-        println!("{{\"case\": \"rust_{}_tick\", \"ns\": {ns}}}", $case);
+        println!("{{\"case\": \"rust_{}_{}\", \"ns\": {ns}}}", $case, $run.clock);
     }};
 }
 
 struct Run<'a> {
     segment: &'a Segment,
+    /// The last part of the names of its cases.
+    clock: &'a str,
     now_ns: u64,
     samples: [f64; SAMPLES],
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let folder = env::args_os().nth(1).ok_or("usage: bench FOLDER, on a memory file system")?;
-    let options = Options::new("bench-rust", &SCHEMA).directory(Path::new(&folder)).clock(Clock::Tick);
+/// With a segment of its own.
+fn run(folder: &Path, clock: &str, clock_mode: Clock) -> Result<(), Box<dyn Error>> {
+    let options = Options::new("bench-rust", &SCHEMA).directory(folder).clock(clock_mode);
     let segment = Segment::create(&options)?;
     let counter = segment.counter("bench_counter_total", &[])?;
     let gauge = segment.gauge("bench_gauge", &[])?;
@@ -99,10 +101,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         *sample = 30e-6 + (i * 709 % SAMPLES) as f64 * 1.5e-6;
     }
     let now_ns = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() as u64;
-    let mut run = Run { segment: &segment, now_ns, samples };
+    let mut run = Run { segment: &segment, clock, now_ns, samples };
     time!(run, "counter_add", |_sample| counter.add(1));
     time!(run, "gauge_record", |sample| gauge.record(*sample));
     time!(run, "level_set", |sample| level.set(*sample));
     time!(run, "histogram_record", |sample| histogram.record(*sample));
     Ok(())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = env::args_os().nth(1).ok_or("usage: bench FOLDER, on a memory file system")?;
+    run(Path::new(&folder), "tick", Clock::Tick)?;
+    run(Path::new(&folder), "clock", Clock::Coarse)
 }

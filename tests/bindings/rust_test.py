@@ -117,6 +117,20 @@ def test_what_the_caller_has_set_up_for_cargo_plays_no_part(tmp_path):
     assert list((tmp_path / "build/target/debug").glob("libnothing*"))
 
 
+def test_the_sources_compile_for_musl_with_what_debian_packages(tmp_path):
+    # Rust's own library for musl is not packaged, so cargo ends once the build script is through. A folder of its own, as
+    # what an earlier build left must not pass for the outcome of this one.
+    subprocess.run(
+        [RUST / "cargo-offline", tmp_path, "build", "--locked", "--package", "ringside-sys", "--target", "x86_64-unknown-linux-musl"],
+        env={name: value for name, value in os.environ.items() if "CXX" not in name},
+        stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S, check=False,
+    )  # fmt: skip
+    (library,) = (tmp_path / "target/x86_64-unknown-linux-musl/debug/build").glob("ringside-sys-*/out/libringside.a")
+    symbols = subprocess.run(["nm", "--undefined-only", library], capture_output=True, text=True, check=True).stdout
+    assert "clock_gettime" in symbols
+    assert re.findall(r" U (_Z(?!NK?8ringside)\w+|__cxa\w+|\w+_chk)$", symbols, re.MULTILINE) == []
+
+
 def test_the_sources_are_compiled_with_the_flags_of_the_library():
     assert missing_flags(RUST / "ringside-sys/build.rs") == []
 

@@ -43,8 +43,20 @@ fn compile(writer: &Path) {
     for flag in FLAGS {
         build.flag(flag);
     }
+    if env::var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("musl") && !chooses_compiler() {
+        // Distributions package it without a musl-g++. It compiles C++ as well, and nothing of a C++ library is used.
+        build.compiler("musl-gcc");
+    }
     build.files(sources(&writer.join("src"))).compile("ringside");
     tell_include(&include);
+}
+
+/// Whether one of the variables names a C++ compiler that the crate `cc` looks at.
+fn chooses_compiler() -> bool {
+    let target = env::var("TARGET").expect("cargo tells the target");
+    let names =
+        ["CXX".into(), format!("CXX_{target}"), format!("CXX_{}", target.replace('-', "_")), "TARGET_CXX".into()];
+    names.iter().any(|name: &String| env::var_os(name).is_some())
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

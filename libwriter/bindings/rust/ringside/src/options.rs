@@ -185,31 +185,40 @@ fn with_flag(flags: u32, flag: u32, on: bool) -> u32 {
 /// Options in the form of the C ABI, with all that they point to.
 pub(crate) struct RawOptions {
     options: sys::rside_options,
-    _schema: Box<RawSchema>,
-    _texts: [Option<CString>; 3],
+    schema: RawSchema,
+    vm_id: CString,
+    component: CString,
+    directory: Option<CString>,
 }
 
 impl RawOptions {
     pub(crate) fn new(from: &Options<'_>) -> Result<RawOptions, Error> {
-        let schema = Box::new(RawSchema::new(from.schema)?);
-        let vm_id = c_string(from.vm_id, "vm_id")?;
-        let component = c_string(from.component, "component")?;
-        let directory = from.directory.map(c_path).transpose()?;
         let options = sys::rside_options {
-            vm_id: vm_id.as_ptr(),
-            component: component.as_ptr(),
-            directory: directory.as_ref().map_or(ptr::null(), |path| path.as_ptr()),
-            schema: schema.as_ptr(),
+            vm_id: ptr::null(),
+            component: ptr::null(),
+            directory: ptr::null(),
+            schema: ptr::null(),
             clock: from.clock.raw(),
             flags: from.flags,
             owner: from.owner.unwrap_or(u32::MAX),
             group: from.group.unwrap_or(u32::MAX),
             mode: from.mode,
         };
-        Ok(RawOptions { options, _schema: schema, _texts: [Some(vm_id), Some(component), directory] })
+        Ok(RawOptions {
+            options,
+            schema: RawSchema::new(from.schema)?,
+            vm_id: c_string(from.vm_id, "vm_id")?,
+            component: c_string(from.component, "component")?,
+            directory: from.directory.map(c_path).transpose()?,
+        })
     }
 
-    pub(crate) fn as_ptr(&self) -> *const sys::rside_options {
+    /// Good until this is moved: the pointers within are taken here, where nothing moves any more.
+    pub(crate) fn as_ptr(&mut self) -> *const sys::rside_options {
+        self.options.vm_id = self.vm_id.as_ptr();
+        self.options.component = self.component.as_ptr();
+        self.options.directory = self.directory.as_ref().map_or(ptr::null(), |path| path.as_ptr());
+        self.options.schema = self.schema.as_ptr();
         &self.options
     }
 }
@@ -223,7 +232,7 @@ pub(crate) fn c_path(path: &Path) -> Result<CString, Error> {
 pub fn provision(options: &Options<'_>) -> Result<PathBuf, Error> {
     // The default directory is shorter than this.
     let directory_bytes = options.directory.map_or(64, |path| path.as_os_str().len());
-    let raw = RawOptions::new(options)?;
+    let mut raw = RawOptions::new(options)?;
     let mut path: Vec<u8> = vec![0; directory_bytes + 140];
     let mut error = RawError::new();
     // SAFETY: all pointers are good for the call, and `path` has the room that the contract asks for.

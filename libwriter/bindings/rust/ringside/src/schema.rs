@@ -222,8 +222,9 @@ impl<'a> Schema<'a> {
 /// A schema in the form of the C ABI, with all that it points to.
 pub(crate) struct RawSchema {
     schema: sys::rside_schema,
-    // What `schema` points into. The contents of a Vec and of a CString stay where they are when these are moved.
-    _texts: Vec<CString>,
+    // What `schema` points into. The contents of a Vec stay where they are when it is moved, and pointers to them good; not
+    // so those of a Box, or of a CString, which is one.
+    _texts: Vec<Vec<u8>>,
     _labels: Vec<Vec<*const c_char>>,
     _tiers: Vec<sys::rside_tier>,
     _metrics: Vec<sys::rside_metric>,
@@ -233,8 +234,8 @@ impl RawSchema {
     pub(crate) fn new(schema: &Schema<'_>) -> Result<RawSchema, Error> {
         let mut texts = Vec::new();
         let mut keep = |text: &str| -> Result<*const c_char, Error> {
-            let owned = c_string(text, "schema")?;
-            let at = owned.as_ptr();
+            let owned = c_string(text, "schema")?.into_bytes_with_nul();
+            let at = owned.as_ptr().cast();
             texts.push(owned);
             Ok(at)
         };

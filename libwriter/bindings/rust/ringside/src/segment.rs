@@ -4,6 +4,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::io::{AsFd, AsRawFd};
 use std::path::Path;
 use std::ptr::{self, NonNull};
+use std::str;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::Arc;
 use std::thread;
 
@@ -22,6 +24,8 @@ const PANICKED: c_int = 101;
 #[derive(Debug)]
 pub(crate) struct Mapping {
     segment: NonNull<sys::rside_segment>,
+    /// As it was at first, up to its NUL: the segment's own lies in memory that other processes may write to.
+    vm_id: [u8; sys::RSIDE_VM_ID_BYTES],
 }
 
 // SAFETY: the library's set-up calls lock among themselves; it is unmapped once, in the last owner's thread.
@@ -38,6 +42,16 @@ impl Drop for Mapping {
         // SAFETY: nobody has a handle any more. What `Segment::close` said stays.
         unsafe { sys::rside_segment_close(self.segment.as_ptr(), code, text) }
     }
+}
+
+/// # Safety
+/// `at` has the room of a VM's id in a mapped segment.
+unsafe fn copy_vm_id(at: *const c_char) -> [u8; sys::RSIDE_VM_ID_BYTES] {
+    let mut copy = [0; sys::RSIDE_VM_ID_BYTES];
+    for (i, byte) in copy.iter_mut().enumerate() {
+        *byte = (*at.cast::<AtomicU8>().add(i)).load(Ordering::Relaxed);
+    }
+    copy
 }
 
 /// A segment that this process records into.
@@ -79,7 +93,9 @@ impl Segment {
 
     fn own(segment: *mut sys::rside_segment) -> Segment {
         let segment = NonNull::new(segment).expect("the library says success and gives a segment");
-        Segment { mapping: Some(Arc::new(Mapping { segment })) }
+        // SAFETY: the segment is attached.
+        let vm_id = unsafe { copy_vm_id(sys::rside_segment_vm_id(segment.as_ptr())) };
+        Segment { mapping: Some(Arc::new(Mapping { segment, vm_id })) }
     }
 
     fn raw(&self) -> *mut sys::rside_segment {
@@ -89,7 +105,7 @@ impl Segment {
     /// Creates a new segment and attaches to it. Every page of it is reserved, so a full /dev/shm is an error here and never
     /// a SIGBUS later; after an error no file is left.
     pub fn create(options: &Options<'_>) -> Result<Segment, Error> {
-        let raw = RawOptions::new(options)?;
+        let mut raw = RawOptions::new(options)?;
         let (mut segment, mut error) = (ptr::null_mut(), RawError::new());
         // SAFETY: all pointers are good for the call.
         match unsafe { sys::rside_segment_create(raw.as_ptr(), &mut segment, error.as_mut_ptr()) } {
@@ -130,12 +146,9 @@ impl Segment {
 
     /// The id of the VM; empty for an empty segment.
     pub fn vm_id(&self) -> &str {
-        if self.is_empty() {
-            return "";
-        }
-        // SAFETY: the text lives as long as the segment, and never changes.
-        let vm_id = unsafe { CStr::from_ptr(sys::rside_segment_vm_id(self.raw())) };
-        vm_id.to_str().unwrap_or_default() // The library takes ASCII only.
+        let vm_id: &[u8] = self.mapping.as_ref().map_or(&[], |mapping| &mapping.vm_id);
+        let end = vm_id.iter().position(|byte| *byte == 0).unwrap_or(vm_id.len());
+        str::from_utf8(&vm_id[..end]).unwrap_or_default() // The library takes ASCII only.
     }
 
     /// The file's size; 0 for an empty segment.

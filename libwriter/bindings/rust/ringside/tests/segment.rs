@@ -36,6 +36,16 @@ fn create_makes_the_file_that_the_schema_foretells() {
 }
 
 #[test]
+fn the_id_of_the_vm_stays_what_it_was_whoever_writes_to_the_file() {
+    use std::os::unix::fs::FileExt;
+    let folder = Folder::new();
+    let (segment, path) = create(&folder);
+    let vm_id = segment.vm_id();
+    OpenOptions::new().write(true).open(path).unwrap().write_all_at(b"\xffm-2", 592).unwrap();
+    assert_eq!((vm_id, segment.vm_id()), ("vm-1", "vm-1"));
+}
+
+#[test]
 fn create_without_its_folder_says_which_and_leaves_nothing() {
     let folder = Folder::new();
     let missing = folder.path().join("missing");

@@ -8,9 +8,8 @@ pub(super) struct Slot<T> {
     handle: UnsafeCell<Option<T>>,
 }
 
-// SAFETY: the handle is written under `filled` and only read once that is complete. Who reads it sees to it that handles
-// which are not Sync are used by one thread at a time.
-unsafe impl<T: Send> Sync for Slot<T> {}
+// SAFETY: the handle is written under `filled`, by any thread (Send), and only read once that is complete, by all (Sync).
+unsafe impl<T: Send + Sync> Sync for Slot<T> {}
 
 impl<T> Slot<T> {
     pub(super) const fn new() -> Slot<T> {

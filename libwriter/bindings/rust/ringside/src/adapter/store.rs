@@ -17,7 +17,8 @@ pub struct StoreMetric {
     stored_early: AtomicBool,
 }
 
-// SAFETY: `level` is used by the thread alone that made `pending` 1, and handed on by its orders.
+// SAFETY: a level is Send and not Sync. What any thread does with it here is to fill its slot, which synchronizes, and to look
+// whether there is one; to set it is left to the thread that made `pending` 1, and handed on by the orders of `pending`.
 unsafe impl Sync for StoreMetric {}
 
 impl Default for StoreMetric {

@@ -28,8 +28,8 @@ impl Columns {
     /// All of them.
     pub const ALL: Columns = Columns(sys::RSIDE_COLUMNS_ALL);
 
-    /// These and those.
-    pub const fn and(self, more: Columns) -> Columns {
+    /// These and those as well.
+    pub const fn union(self, more: Columns) -> Columns {
         Columns(self.0 | more.0)
     }
 }

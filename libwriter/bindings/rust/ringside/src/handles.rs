@@ -35,7 +35,7 @@ macro_rules! handle {
         unsafe impl Send for $name {}
 
         impl $name {
-            /// A handle that records nothing, for a `static` or for when set-up failed.
+            /// A handle that records nothing: for when set-up failed, or to begin with.
             pub const fn empty() -> $name {
                 $name { raw: sys::$raw { series: EMPTY $(, $field: ptr::null())? }, _mapping: None }
             }

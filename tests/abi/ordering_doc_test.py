@@ -4,18 +4,20 @@ import os
 import re
 from pathlib import Path
 
+import pytest
+
 SOURCE = Path(os.environ["RINGSIDE_SOURCE_DIR"])
 PAGE = (SOURCE / "docs/ordering.md").read_text()
 
 
+def labels_of(file: Path, letter: str) -> set[str]:
+    comments = re.findall(r"//[^\n]*|/\*.*?\*/", file.read_text(), flags=re.DOTALL)
+    return {label for comment in comments for label in re.findall(rf"\b{letter}\d+\b", comment)}
+
+
 def labels_in(folder: str, letter: str) -> set[str]:
-    found = set()
-    for file in (SOURCE / folder).rglob("*"):
-        if file.suffix in (".h", ".hpp", ".cpp"):
-            comments = re.findall(r"//.*|/\*.*?\*/", file.read_text(), flags=re.DOTALL | re.MULTILINE)
-            for comment in comments:
-                found |= set(re.findall(rf"\b{letter}\d+\b", comment))
-    return found
+    files = [file for file in (SOURCE / folder).rglob("*") if file.suffix in (".h", ".hpp", ".cpp")]
+    return {label for file in files for label in labels_of(file, letter)}
 
 
 def rows() -> list[list[str]]:
@@ -31,6 +33,14 @@ def test_writer_labels_are_those_of_the_page():
     told = {re.match(r"P\d+", row[0]).group() for row in rows()}
     assert len(told) == len(rows())
     assert labels_in("libwriter/include", "P") | labels_in("libwriter/src", "P") == told
+
+
+@pytest.mark.parametrize("files", [["rust/ringside/src/hot.rs"], ["go/gauge.go", "go/histogram.go"]], ids=["rust", "go"])
+def test_other_languages_label_the_orders_of_the_hot_path_as_the_header_does(files):
+    header = labels_of(SOURCE / "libwriter/include/ringside/detail/hot_inline.h", "P")
+    assert header >= {"P1", "P2"}
+    for file in files:
+        assert labels_of(SOURCE / "libwriter/bindings" / file, "P") == header, file
 
 
 def test_reader_labels_are_those_of_the_page():

@@ -38,7 +38,7 @@
 // # Time
 //
 // A record has the time of the last tick before it. Unless told otherwise a segment has a goroutine that ticks every
-// [DefaultTickEvery]; see [Setup]'s TickEvery for what that means and for loops that would rather tick themselves.
+// [DefaultTickEvery]; see [Options]' TickEvery for what that means and for loops that would rather tick themselves.
 //
 // # Processes
 //

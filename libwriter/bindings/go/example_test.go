@@ -64,11 +64,11 @@ func ExampleAttach() {
 		log.Fatal(err)
 	}
 
-	segment, err := ringside.Attach(path, &schema, ringside.Setup{})
+	segment, err := ringside.Attach(path, &schema, ringside.Attachment{})
 	fmt.Println(segment.VMID(), err)
 	segment.Close(0, "guest shut down")
 
-	_, err = ringside.Attach(path, &schema, ringside.Setup{})
+	_, err = ringside.Attach(path, &schema, ringside.Attachment{})
 	fmt.Println(errors.Is(err, syscall.EBUSY))
 	// Output:
 	// vm-7 <nil>
@@ -83,7 +83,7 @@ func ExampleSegment_Tick() {
 	schema := ringside.Schema{Name: "example", Metrics: []ringside.Metric{{Name: "polls_total", Kind: ringside.KindCounter}}}
 	segment, err := ringside.Create(ringside.Options{
 		VMID: "vm-7", Directory: folder, Schema: &schema,
-		Setup: ringside.Setup{TickEvery: ringside.ManualTicks},
+		TickEvery: ringside.ManualTicks,
 	})
 	if err != nil {
 		fmt.Println(err)

@@ -12,7 +12,7 @@ import (
 // Children get neither the mapping nor a descriptor of the file, and what is recorded while they start is all there.
 func TestChildrenHaveNoPartInTheSegment(t *testing.T) {
 	folder := memoryFolder(t)
-	s, err := Create(Options{VMID: "vm-1", Directory: folder, Schema: tinySchema(), Setup: Setup{TickEvery: time.Millisecond}})
+	s, err := Create(Options{VMID: "vm-1", Directory: folder, Schema: tinySchema(), TickEvery: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,7 +53,7 @@ func provisioned(t testing.TB, schema *Schema) string {
 // A segment whose time the test sets.
 func created(t testing.TB, schema *Schema) *Segment {
 	t.Helper()
-	s, err := Create(Options{VMID: "vm-1", Directory: memoryFolder(t), Schema: schema, Setup: Setup{TickEvery: ManualTicks}})
+	s, err := Create(Options{VMID: "vm-1", Directory: memoryFolder(t), Schema: schema, TickEvery: ManualTicks})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,7 +77,7 @@ func TestRecordsLeaveTheBytesOfC(t *testing.T) {
 	random := rand.New(rand.NewSource(*seed))
 	t.Logf("-ringside.seed=%d", *seed)
 	ourPath, theirPath := provisioned(t, tinySchema()), provisioned(t, tinySchema())
-	ours, err := Attach(ourPath, tinySchema(), Setup{TickEvery: ManualTicks})
+	ours, err := Attach(ourPath, tinySchema(), Attachment{TickEvery: ManualTicks})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,14 +50,7 @@ type Options struct {
 
 	// Owner gives a provisioned segment away; nil keeps what the caller and the directory give.
 	Owner *Owner
-	Setup
-}
 
-// Owner is the user and group of a file; -1 keeps what it has.
-type Owner struct{ UID, GID int }
-
-// Setup is what create and attach have in common. Its zero value is the default.
-type Setup struct {
 	// TickEvery is how often the segment takes the time by itself: 0 means DefaultTickEvery, less than 0 (ManualTicks)
 	// never, so that the program calls Tick.
 	TickEvery time.Duration
@@ -67,13 +60,24 @@ type Setup struct {
 	NoLock bool
 }
 
-func (s Setup) flags() C.uint32_t {
-	flags := C.uint32_t(C.RSIDE_DEFAULT_FLAGS)
-	if s.NoForkGuard {
-		flags &^= C.RSIDE_FORK_GUARD
+// Owner is the user and group of a file; -1 keeps what it has.
+type Owner struct{ UID, GID int }
+
+// Attachment is how to attach. Its zero value is for VMMs behind a seccomp filter: the library's only system calls are
+// open, fstat, mmap and close.
+type Attachment struct {
+	TickEvery time.Duration // as in Options
+	ForkGuard bool          // keeps the mapping from children of C code that forks without exec
+	Lock      bool          // holds an OFD lock, a second proof of life beside the kernel's count of writers
+}
+
+func flagsOf(forkGuard, lock bool) C.uint32_t {
+	var flags C.uint32_t
+	if forkGuard {
+		flags |= C.RSIDE_FORK_GUARD
 	}
-	if s.NoLock {
-		flags &^= C.RSIDE_LOCK
+	if lock {
+		flags |= C.RSIDE_LOCK
 	}
 	return flags
 }
@@ -95,7 +99,7 @@ func Create(options Options) (*Segment, error) {
 	if code := C.rside_segment_create(&in, &out, &why); code < 0 {
 		return nil, errorOf(code, &why)
 	}
-	return newSegment(out, options.Setup), nil
+	return newSegment(out, options.TickEvery), nil
 }
 
 // Provision lays out a segment for a VMM that attaches later, and returns its path: for launchers. Call it inside the
@@ -134,7 +138,7 @@ func (o Options) inC(memory *scratch) (C.rside_options, error) {
 		in.directory = memory.text("directory", o.Directory)
 	}
 	in.clock = C.RSIDE_CLOCK_TICK
-	in.flags = o.flags()
+	in.flags = flagsOf(!o.NoForkGuard, !o.NoLock)
 	in.mode = C.mode_t(o.Mode.Perm())
 	if o.Owner != nil {
 		in.owner, in.group = C.uid_t(o.Owner.UID), C.gid_t(o.Owner.GID)
@@ -146,27 +150,27 @@ func (o Options) inC(memory *scratch) (C.rside_options, error) {
 // is there. On failure the segment is untouched, and the error wraps one of EINVAL (no segment), EPROTONOSUPPORT
 // (another format version), ESTALE (laid out with another schema), EUCLEAN (damaged), EBUSY (a writer is or was
 // attached: provision a new one), EAGAIN (the agent was looking at it at each try), or what open and mmap say.
-func Attach(path string, schema *Schema, setup Setup) (*Segment, error) {
+func Attach(path string, schema *Schema, how Attachment) (*Segment, error) {
 	var memory scratch
 	defer memory.free()
 	name := memory.text("path", path)
-	return attach(&memory, schema, setup, func(in *C.rside_schema, out **C.rside_segment, why *C.rside_error) C.int {
-		return C.rside_segment_attach(name, in, C.RSIDE_CLOCK_TICK, setup.flags(), out, why)
+	return attach(&memory, schema, how.TickEvery, func(in *C.rside_schema, out **C.rside_segment, why *C.rside_error) C.int {
+		return C.rside_segment_attach(name, in, C.RSIDE_CLOCK_TICK, flagsOf(how.ForkGuard, how.Lock), out, why)
 	})
 }
 
 // AttachFile is Attach for a file that is open for reading and writing, such as one inherited from a launcher. The
 // caller keeps it and may close it afterwards. EBADF when it is not open for both.
-func AttachFile(file *os.File, schema *Schema, setup Setup) (*Segment, error) {
+func AttachFile(file *os.File, schema *Schema, how Attachment) (*Segment, error) {
 	var memory scratch
 	defer memory.free()
 	defer runtime.KeepAlive(file) // its finalizer closes the descriptor
-	return attach(&memory, schema, setup, func(in *C.rside_schema, out **C.rside_segment, why *C.rside_error) C.int {
-		return C.rside_segment_attach_fd(C.int(file.Fd()), in, C.RSIDE_CLOCK_TICK, setup.flags(), out, why)
+	return attach(&memory, schema, how.TickEvery, func(in *C.rside_schema, out **C.rside_segment, why *C.rside_error) C.int {
+		return C.rside_segment_attach_fd(C.int(file.Fd()), in, C.RSIDE_CLOCK_TICK, flagsOf(how.ForkGuard, how.Lock), out, why)
 	})
 }
 
-func attach(memory *scratch, schema *Schema, setup Setup,
+func attach(memory *scratch, schema *Schema, tickEvery time.Duration,
 	call func(*C.rside_schema, **C.rside_segment, *C.rside_error) C.int) (*Segment, error) {
 	var in *C.rside_schema
 	if schema != nil {
@@ -183,10 +187,10 @@ func attach(memory *scratch, schema *Schema, setup Setup,
 	if code := call(in, &out, &why); code < 0 {
 		return nil, errorOf(code, &why)
 	}
-	return newSegment(out, setup), nil
+	return newSegment(out, tickEvery), nil
 }
 
-func newSegment(c *C.rside_segment, setup Setup) *Segment {
+func newSegment(c *C.rside_segment, tickEvery time.Duration) *Segment {
 	hot := (*C.rside_hot)(unsafe.Pointer(c)) // its first bytes
 	s := &Segment{
 		window: uint64(hot.window_ns),
@@ -197,8 +201,8 @@ func newSegment(c *C.rside_segment, setup Setup) *Segment {
 		bytes:  uint64(C.rside_segment_bytes(c)),
 	}
 	s.now = atomic.LoadUint64(s.tick) // the time of the attach
-	if setup.TickEvery >= 0 {
-		s.ticker = startTicker(s, setup.TickEvery)
+	if tickEvery >= 0 {
+		s.ticker = startTicker(s, tickEvery)
 	}
 	return s
 }

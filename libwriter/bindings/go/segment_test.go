@@ -71,31 +71,85 @@ func TestErrorIsAlsoOneOfTheStandardLibrary(t *testing.T) {
 
 func TestAttachReportsWhatIsWrong(t *testing.T) {
 	folder := memoryFolder(t)
-	_, err := Attach(folder+"/none.seg", nil, Setup{})
+	_, err := Attach(folder+"/none.seg", nil, Attachment{})
 	wantErrno(t, err, syscall.ENOENT)
-	_, err = Attach(folder+"\x00", nil, Setup{})
+	_, err = Attach(folder+"\x00", nil, Attachment{})
 	wantErrno(t, err, syscall.EINVAL)
 	text := filepath.Join(folder, "text.seg")
 	if err := os.WriteFile(text, []byte("no segment"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Attach(text, nil, Setup{})
+	_, err = Attach(text, nil, Attachment{})
 	wantErrno(t, err, syscall.EINVAL)
 
 	path := provisioned(t, tinySchema())
 	other := tinySchema()
 	other.Version++
-	_, err = Attach(path, other, Setup{})
+	_, err = Attach(path, other, Attachment{})
 	wantErrno(t, err, syscall.ESTALE)
-	s, err := Attach(path, tinySchema(), Setup{})
+	s, err := Attach(path, tinySchema(), Attachment{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Attach(path, nil, Setup{})
+	_, err = Attach(path, nil, Attachment{})
 	wantErrno(t, err, syscall.EBUSY)
 	s.Close(0, "")
-	_, err = Attach(path, nil, Setup{})
+	_, err = Attach(path, nil, Attachment{})
 	wantErrno(t, err, syscall.EBUSY)
+}
+
+// Whether the mapping of path is kept from children, and whether somebody holds a lock on the file.
+func guards(t *testing.T, path string) (forkGuard, lock bool) {
+	t.Helper()
+	maps, err := os.ReadFile("/proc/self/smaps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, mapping, found := strings.Cut(string(maps), path)
+	_, flags, _ := strings.Cut(mapping, "VmFlags:")
+	flags, _, _ = strings.Cut(flags, "\n")
+	if !found {
+		t.Fatalf("%s is not mapped", path)
+	}
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	const getOFDLock = 36 // F_OFD_GETLK
+	question := syscall.Flock_t{Type: syscall.F_WRLCK}
+	if err := syscall.FcntlFlock(file.Fd(), getOFDLock, &question); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Contains(flags, " dc"), question.Type != syscall.F_UNLCK
+}
+
+func TestForkGuardAndLockAreThereWhereAskedFor(t *testing.T) {
+	for how, want := range map[Attachment][2]bool{
+		{}:                            {false, false},
+		{ForkGuard: true}:             {true, false},
+		{Lock: true}:                  {false, true},
+		{ForkGuard: true, Lock: true}: {true, true},
+	} {
+		path := provisioned(t, tinySchema())
+		s, err := Attach(path, nil, how)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if forkGuard, lock := guards(t, path); forkGuard != want[0] || lock != want[1] {
+			t.Errorf("attached with %+v: fork guard %v, lock %v", how, forkGuard, lock)
+		}
+		s.Close(0, "")
+
+		s, err = Create(Options{VMID: "vm-1", Directory: memoryFolder(t), Schema: tinySchema(), NoForkGuard: !how.ForkGuard, NoLock: !how.Lock})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if forkGuard, lock := guards(t, s.Path()); forkGuard != want[0] || lock != want[1] {
+			t.Errorf("created with what makes %+v: fork guard %v, lock %v", how, forkGuard, lock)
+		}
+		s.Close(0, "")
+	}
 }
 
 func TestAttachFileLeavesTheFileToTheCaller(t *testing.T) {
@@ -105,14 +159,14 @@ func TestAttachFileLeavesTheFileToTheCaller(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer read.Close()
-	_, err = AttachFile(read, nil, Setup{})
+	_, err = AttachFile(read, nil, Attachment{})
 	wantErrno(t, err, syscall.EBADF)
 
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := AttachFile(file, nil, Setup{TickEvery: ManualTicks})
+	s, err := AttachFile(file, nil, Attachment{TickEvery: ManualTicks})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// DefaultTickEvery is how often a segment takes the time when [Setup].TickEvery is 0.
+// DefaultTickEvery is how often a segment takes the time when [Options].TickEvery is 0.
 const DefaultTickEvery = 10 * time.Millisecond
 
-// ManualTicks as [Setup].TickEvery leaves ticking to the program.
+// ManualTicks as [Options].TickEvery leaves ticking to the program.
 const ManualTicks time.Duration = -1
 
 // Tick sets the time of the records that follow. A loop that takes the time anyway calls it once a round, at least once

@@ -198,8 +198,7 @@ func main() {
 		refuse(os.Args[0], "usage: SEGMENT_PATH OPERATIONS_FILE")
 	}
 	operations := readOperations(os.Args[2])
-	flagsZero := ringside.Setup{TickEvery: ringside.ManualTicks, NoForkGuard: true, NoLock: true}
-	segment, err := ringside.Attach(os.Args[1], nil, flagsZero)
+	segment, err := ringside.Attach(os.Args[1], nil, ringside.Attachment{TickEvery: ringside.ManualTicks})
 	if err != nil {
 		refuse(os.Args[1], "%v", err)
 	}

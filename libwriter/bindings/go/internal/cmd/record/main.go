@@ -47,7 +47,7 @@ func main() {
 	sequence := mapped(os.Args[2])
 	finished := (*uint64)(unsafe.Pointer(&mapped(os.Args[3])[0]))
 
-	segment := must(ringside.Attach(os.Args[1], nil, ringside.Setup{TickEvery: ringside.ManualTicks}))
+	segment := must(ringside.Attach(os.Args[1], nil, ringside.Attachment{TickEvery: ringside.ManualTicks}))
 	step := func(i int) (at time.Time, value float64) {
 		ns := binary.LittleEndian.Uint64(sequence[16*i:])
 		return time.Unix(int64(ns/1e9), int64(ns%1e9)), float64(binary.LittleEndian.Uint64(sequence[16*i+8:]))

@@ -110,7 +110,8 @@ class Oracle {
     // Returns the time that the record counts with.
     std::uint64_t advance(std::uint64_t now_ns) {
         std::uint64_t begin = floor(now_ns);
-        if (is_open_ && begin == open_ns_) return now_ns;  // also past the end of time: the last window may reach beyond it
+        if (is_open_ && begin == open_ns_)
+            return now_ns;  // also past the end of time: the last window may reach beyond it
         if (now_ns >= kEndOfTime || begin == 0) return since_ns_;
         if (!is_open_) {
             is_open_ = true;

@@ -19,16 +19,10 @@
 
 #include "tests/kill/autopsy.h"
 #include "tests/kill/launcher.h"
+#include "tests/support/run_length.h"
 
 namespace ringside {
 namespace {
-
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-    const char* given = std::getenv(variable);
-    return given ? std::strtoull(given, nullptr, 0) : otherwise;
-}
-
-std::uint64_t longer_in_soak(std::uint64_t usually) { return std::getenv("RINGSIDE_SOAK") ? usually * 20 : usually; }
 
 class RecorderKill : public testing::Test {
   protected:
@@ -65,7 +59,7 @@ class RecorderKill : public testing::Test {
 
     std::string recorder_, sequence_path_;
     Launcher launcher_;
-    const std::uint64_t seed_ = number_from("RINGSIDE_SEED", std::random_device{}());
+    const std::uint64_t seed_ = chosen_seed();
     testing::ScopedTrace trace_{__FILE__, __LINE__, "RINGSIDE_SEED=" + std::to_string(seed_)};
 };
 

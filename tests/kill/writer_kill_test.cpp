@@ -17,19 +17,11 @@
 
 #include "autopsy.h"
 #include "launcher.h"
+#include "tests/support/run_length.h"
 #include "tests/support/sanitizer.h"
 
 namespace ringside {
 namespace {
-
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-    const char* given = std::getenv(variable);
-    return given ? std::strtoull(given, nullptr, 0) : otherwise;
-}
-
-std::uint64_t longer_in_soak(std::uint64_t usually) { return std::getenv("RINGSIDE_SOAK") ? usually * 20 : usually; }
-
-std::uint64_t chosen_seed() { return number_from("RINGSIDE_SEED", std::random_device{}()); }
 
 // Of the child that is made next. A timer of its own kills it, in the midst of whatever instruction it has come to; a parent
 // that had to wake up first would be late by the time of many records.

@@ -1,10 +1,7 @@
 #include "agent/upstream/delivery.h"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
-
-#include "agent/upstream/remote_write_encoder.h"
 
 namespace ringside::agent {
 namespace {
@@ -13,20 +10,13 @@ std::uint64_t ns(std::chrono::milliseconds duration) {
     return static_cast<std::uint64_t>(duration.count()) * 1'000'000u;
 }
 
-std::string reason_of(int status) { return "http_" + std::to_string(status); }
-
-std::string answer_text(const HttpReply& reply) {
-    if (reply.status == 0) return reply.error;
-    return "HTTP " + std::to_string(reply.status) + (reply.body.empty() ? "" : ": " + reply.body);
-}
-
 std::string count_text(std::size_t samples) {
     return std::to_string(samples) + (samples == 1 ? " sample" : " samples");
 }
 
 }  // namespace
 
-Delivery::Delivery(const UpstreamOptions& options, HttpSender& sender, Pacer& pacer, StatsBoard& stats, Log log,
+Delivery::Delivery(const UpstreamOptions& options, Sender& sender, Pacer& pacer, StatsBoard& stats, Log log,
                    std::function<void()> on_wait, std::uint64_t seed)
     : options_(options),
       sender_(sender),
@@ -47,8 +37,8 @@ Delivery::Outcome Delivery::deliver(std::span<const WireSample> samples) {
 void Delivery::deliver_part(std::span<const WireSample> samples, Halving& halving, Outcome& outcome) {
     if (outcome.stopped) return;
     ++halving.requests;
-    HttpReply reply = send(samples);
-    switch (judge(reply.status)) {
+    const Reply reply = send(samples);
+    switch (reply.verdict) {
         case Verdict::kRetry: outcome.stopped = true; return;  // send() gives up only when stopped
         case Verdict::kAccepted: ++halving.accepted; return;
         case Verdict::kRefused: refuse(samples, reply, halving, outcome); return;
@@ -64,27 +54,12 @@ void Delivery::deliver_part(std::span<const WireSample> samples, Halving& halvin
 }
 
 // Repeats until there is an answer that will not change, or the pacer is stopped.
-HttpReply Delivery::send(std::span<const WireSample> samples) {
-    const std::string body = encode_write_request(samples);
+Reply Delivery::send(std::span<const WireSample> samples) {
     for (std::uint32_t attempt = 0;; ++attempt) {
-        HttpReply reply = sender_.post(body, attempt);
-        const Verdict verdict = judge(reply.status);
-        if (reply.aborted && verdict == Verdict::kRetry) return reply;
-        const std::uint64_t now_ns = pacer_.now_ns();
-        stats_.update([&](UpstreamStats& stats) {
-            ++stats.requests;
-            stats.retries += attempt > 0 ? 1 : 0;
-            if (verdict == Verdict::kAccepted) {
-                ++stats.batches_sent;
-                stats.samples_sent += samples.size();
-                stats.bytes_sent += body.size();
-                stats.last_success_ns = now_ns;
-            } else {
-                stats.last_error = answer_text(reply);
-                stats.last_error_ns = now_ns;
-            }
-        });
-        if (verdict != Verdict::kRetry) {
+        Reply reply = sender_.send(samples, attempt, pacer_.now_ns());
+        if (reply.aborted && reply.verdict == Verdict::kRetry) return reply;
+        count(samples.size(), reply, attempt);
+        if (reply.verdict != Verdict::kRetry) {
             if (std::exchange(unreachable_, false)) {
                 log_(false, url_without_credentials(options_.url) + " answers again");
             }
@@ -92,7 +67,7 @@ HttpReply Delivery::send(std::span<const WireSample> samples) {
             return reply;
         }
         if (!std::exchange(unreachable_, true)) {
-            log_(true, "cannot push to " + url_without_credentials(options_.url) + ": " + answer_text(reply) +
+            log_(true, "cannot push to " + url_without_credentials(options_.url) + ": " + reply.text +
                            "; trying again until it works, windows wait in segments and archive");
         }
         on_wait_();
@@ -100,23 +75,42 @@ HttpReply Delivery::send(std::span<const WireSample> samples) {
     }
 }
 
-std::uint64_t Delivery::wait_ns(const HttpReply& reply) {
-    // Drawn in any case, so that waits keep growing below a Retry-After of 0.
-    std::uint64_t wait = backoff_.next_ns();
-    if (!reply.retry_after) return wait;
-    std::optional<std::uint64_t> asked = parse_retry_after(*reply.retry_after, pacer_.now_ns());
-    if (!asked) return wait;
-    return std::max(wait, std::min(*asked, ns(options_.retry_after_max)));
+void Delivery::count(std::size_t samples, const Reply& reply, std::uint32_t attempt) {
+    const std::uint64_t now_ns = pacer_.now_ns();
+    stats_.update([&](UpstreamStats& stats) {
+        ++stats.requests;
+        stats.retries += attempt > 0 ? 1 : 0;
+        if (reply.verdict != Verdict::kAccepted) {
+            stats.last_error = reply.text;
+            stats.last_error_ns = now_ns;
+            return;
+        }
+        ++stats.batches_sent;
+        stats.samples_sent += samples - std::min<std::uint64_t>(samples, reply.rejected);
+        stats.bytes_sent += reply.body_bytes;
+        stats.last_success_ns = now_ns;
+        if (reply.rejected > 0) stats.samples_refused[reply.reason] += reply.rejected;
+    });
+    if (reply.verdict != Verdict::kAccepted || reply.rejected == 0) return;
+    log_(true, url_without_credentials(options_.url) + " took " + count_text(samples) + " but for " +
+                   std::to_string(reply.rejected) + ", which it does not name: " + reply.text);
 }
 
-void Delivery::refuse(std::span<const WireSample> samples, const HttpReply& reply, Halving& halving, Outcome& outcome) {
+std::uint64_t Delivery::wait_ns(const Reply& reply) {
+    // Drawn in any case, so that waits keep growing below a Retry-After of 0.
+    const std::uint64_t wait = backoff_.next_ns();
+    if (!reply.retry_after_ns) return wait;
+    return std::max(wait, std::min(*reply.retry_after_ns, ns(options_.retry_after_max)));
+}
+
+void Delivery::refuse(std::span<const WireSample> samples, const Reply& reply, Halving& halving, Outcome& outcome) {
     const auto first = static_cast<std::size_t>(samples.data() - halving.begin);
     for (std::size_t i = 0; i < samples.size(); ++i) outcome.refused.push_back(first + i);
-    stats_.update([&](UpstreamStats& stats) { stats.samples_refused[reason_of(reply.status)] += samples.size(); });
+    stats_.update([&](UpstreamStats& stats) { stats.samples_refused[reply.reason] += samples.size(); });
     if (halving.logged++ >= kRefusalsLoggedMax) return;
     std::string text = url_without_credentials(options_.url) + " refused " + count_text(samples.size()) + " (" +
                        label_text(*samples.front().labels) + " at " + std::to_string(samples.front().timestamp_ms) +
-                       (samples.size() == 1 ? "" : " and others") + "): " + answer_text(reply);
+                       (samples.size() == 1 ? "" : " and others") + "): " + reply.text;
     if (halving.logged == kRefusalsLoggedMax) text += "; more of this batch are only counted";
     log_(true, text);
 }

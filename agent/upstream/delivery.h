@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "agent/upstream/clock.h"
-#include "agent/upstream/http_sender.h"
 #include "agent/upstream/options.h"
 #include "agent/upstream/retry.h"
+#include "agent/upstream/sender.h"
 #include "agent/upstream/stats.h"
 #include "agent/upstream/wire_sample.h"
 
@@ -34,7 +34,7 @@ class Delivery {
 
     // All of them must outlive it. `on_wait` is called before each wait for the receiver. `seed`
     // spreads the waits of different hosts.
-    Delivery(const UpstreamOptions& options, HttpSender& sender, Pacer& pacer, StatsBoard& stats, Log log,
+    Delivery(const UpstreamOptions& options, Sender& sender, Pacer& pacer, StatsBoard& stats, Log log,
              std::function<void()> on_wait, std::uint64_t seed);
 
     struct Outcome {
@@ -56,13 +56,14 @@ class Delivery {
         std::uint32_t accepted = 0;
         std::uint32_t logged = 0;
     };
-    HttpReply send(std::span<const WireSample> samples);
-    std::uint64_t wait_ns(const HttpReply& reply);
+    Reply send(std::span<const WireSample> samples);
+    void count(std::size_t samples, const Reply& reply, std::uint32_t attempt);
+    std::uint64_t wait_ns(const Reply& reply);
     void deliver_part(std::span<const WireSample> samples, Halving& halving, Outcome& outcome);
-    void refuse(std::span<const WireSample> samples, const HttpReply& reply, Halving& halving, Outcome& outcome);
+    void refuse(std::span<const WireSample> samples, const Reply& reply, Halving& halving, Outcome& outcome);
 
     const UpstreamOptions& options_;
-    HttpSender& sender_;
+    Sender& sender_;
     Pacer& pacer_;
     StatsBoard& stats_;
     Log log_;

@@ -9,19 +9,19 @@
 
 #include "agent/upstream/cursor_store.h"
 #include "agent/upstream/delivery.h"
-#include "agent/upstream/http_sender.h"
 #include "agent/upstream/pusher.h"
+#include "agent/upstream/remote_write_sender.h"
 #include "agent/upstream/vm_tracker.h"
 
 namespace ringside::agent {
 
 struct Upstream::Impl {
     Impl(UpstreamOptions checked_options, SourceProvider& provider, UpstreamEvents owner_events,
-         CursorStore cursor_store, std::unique_ptr<HttpSender> http_sender, Clock& clock)
+         CursorStore cursor_store, std::unique_ptr<Sender> good_sender, Clock& clock)
         : options(std::move(checked_options)),
           events(std::move(owner_events)),
           store(std::move(cursor_store)),
-          sender(std::move(http_sender)),
+          sender(std::move(good_sender)),
           pacer(clock),
           tracker(options, provider, store, stats, events),
           delivery(
@@ -39,7 +39,7 @@ struct Upstream::Impl {
     const UpstreamOptions options;
     const UpstreamEvents events;
     CursorStore store;
-    std::unique_ptr<HttpSender> sender;
+    std::unique_ptr<Sender> sender;
     StatsBoard stats;
     Pacer pacer;
     VmTracker tracker;
@@ -102,7 +102,7 @@ Result<std::unique_ptr<Upstream>> Upstream::create(UpstreamOptions options, Sour
     Result<CursorStore> store =
         CursorStore::open(files, good->state_directory + "/" + good->name + ".cursors", good->cursors_max);
     if (!store.ok()) return store.error();
-    Result<std::unique_ptr<HttpSender>> sender = HttpSender::create(*good);
+    Result<std::unique_ptr<Sender>> sender = RemoteWriteSender::create(*good);
     if (!sender.ok()) return sender.error();
     auto impl = std::make_unique<Impl>(std::move(*good), provider, std::move(events), std::move(*store),
                                        std::move(*sender), clock);

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "agent/upstream/remote_write_sender.h"
 #include "tests/support/mock_receiver.h"
 #include "tests/support/results.h"
 #include "tests/support/virtual_clock.h"
@@ -37,7 +38,7 @@ struct Bench {
         options.url = url;
         options.version = "1.2.3";
         options.timeout = timeout;
-        Result<std::unique_ptr<HttpSender>> made = HttpSender::create(options);
+        Result<std::unique_ptr<Sender>> made = RemoteWriteSender::create(options);
         EXPECT_TRUE(made.ok()) << message_of(made);
         sender = std::move(*made);
         delivery = std::make_unique<Delivery>(
@@ -52,7 +53,7 @@ struct Bench {
     VirtualClock clock{kNow};
     Pacer pacer{clock};
     StatsBoard stats;
-    std::unique_ptr<HttpSender> sender;
+    std::unique_ptr<Sender> sender;
     std::unique_ptr<Delivery> delivery;
     std::vector<Line> log;
     int waits_announced = 0;
@@ -387,7 +388,7 @@ TEST(Delivery, StopsInTheMiddleOfAWait) {
     receiver.decide([](std::size_t, const auto&) { return Answer{503, "", {{"Retry-After", "300"}}}; });
     UpstreamOptions options;
     options.url = receiver.url();
-    Result<std::unique_ptr<HttpSender>> sender = HttpSender::create(options);
+    Result<std::unique_ptr<Sender>> sender = RemoteWriteSender::create(options);
     ASSERT_TRUE(sender.ok());
     Pacer pacer(Clock::real());
     StatsBoard stats;

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/upstream/remote_write_sender.h"
 #include "tests/support/memory_source.h"
 #include "tests/support/mock_receiver.h"
 #include "tests/support/results.h"
@@ -102,7 +103,7 @@ struct Agent {
         };
         events.epoch_done = [this](const std::string& key) { done.push_back(key.substr(0, key.find('.'))); };
         events.log = [this](bool, const std::string& text) { log.push_back(text); };
-        Result<std::unique_ptr<HttpSender>> made = HttpSender::create(options);
+        Result<std::unique_ptr<Sender>> made = RemoteWriteSender::create(options);
         EXPECT_TRUE(made.ok());
         sender = std::move(*made);
         tracker = std::make_unique<VmTracker>(options, sources, store, stats, events);
@@ -132,7 +133,7 @@ struct Agent {
     StatsBoard stats;
     Pacer pacer{clock};
     CursorStore store;
-    std::unique_ptr<HttpSender> sender;
+    std::unique_ptr<Sender> sender;
     std::unique_ptr<VmTracker> tracker;
     std::unique_ptr<Delivery> delivery;
     std::unique_ptr<Pusher> pusher;

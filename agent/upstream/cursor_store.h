@@ -1,13 +1,14 @@
-// What a receiver has acknowledged, one durable cursor per VM epoch, in one small file.
+// What a receiver has acknowledged, and what it will never get: one durable cursor per VM epoch with its losses, in one
+// small file.
 //
-// The file is a header and records of kCursorRecordBytes each, every one with its own CRC-32C. A save
-// appends the cursors that changed and syncs; when the file is mostly history, or after any failure, it
-// is written anew beside itself and renamed. The last good record of an epoch counts.
+// The file is a header and records of kCursorRecordBytes each, every one with its own CRC-32C: a cursor, or one loss in
+// its slot. A save appends what changed, losses before cursors, and syncs; when the file is mostly history, or after any
+// failure, it is written anew beside itself and renamed. The last good record of an epoch (and slot) counts.
 //
 //  C1  A cursor that save() returned from survives a crash.
 //  C2  Whatever the file's bytes, reading it gives cursors that were saved once: of a damaged record the
 //      one before it, else none. An older cursor, or none, is the safe side: windows are pushed again,
-//      never left out.
+//      never left out. Losses of a VM without a cursor are forgotten: they will be found again.
 //  C3  A file that took an error is not appended to any more (its tail is unknown, and a lost page is
 //      reported once): the next save replaces it.
 #pragma once
@@ -15,15 +16,21 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <mutex>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "agent/base/file.h"
 #include "agent/base/model.h"
+#include "agent/upstream/loss.h"
+#include "agent/upstream/tally.h"
 
 namespace ringside::agent {
 
-inline constexpr std::size_t kCursorRecordBytes = 192;
+inline constexpr std::size_t kCursorRecordBytes = 256;
 
 struct Cursor {
     std::string vm_id;
@@ -34,14 +41,23 @@ struct Cursor {
     std::uint64_t zeros_ns = 0;         // series registered before this have had their zeros
     std::int64_t last_ms = INT64_MIN;   // time of the newest sample sent
     std::int64_t floor_ms = INT64_MIN;  // samples up to here belong to an earlier life of the VM
-    bool done = false;                  // acknowledged to the end, stale markers included
-    bool superseded = false;            // a later life of the VM has taken over its series
+    // Samples of windows that the receiver has acknowledged, of those that end after `tallied_ns`.
+    std::uint64_t tallied_ns = 0;
+    Tally acked;
+    bool done = false;        // acknowledged to the end, stale markers included
+    bool superseded = false;  // a later life of the VM has taken over its series
 
     bool operator==(const Cursor&) const = default;
 };
 
 // "vm_id.epoch[.component]", as vm_key().
 std::string cursor_key(const Cursor& cursor);
+
+// All that is kept of one VM epoch.
+struct Ledger {
+    Cursor cursor;
+    std::vector<Loss> losses;
+};
 
 class CursorStore {
   public:
@@ -50,7 +66,7 @@ class CursorStore {
     // that cannot be used is an error. `max`: cursors kept.
     static Result<CursorStore> open(FileSystem& files, std::string path, std::size_t max);
 
-    CursorStore(CursorStore&&) = default;
+    CursorStore(CursorStore&& other);  // nobody else may use `other` meanwhile
 
     // Null when there is none. Valid until the next put() or forget().
     const Cursor* find(const std::string& key) const;
@@ -59,7 +75,12 @@ class CursorStore {
     // In memory; durable after the next save(). Over `max` an epoch that is done goes, else the
     // oldest one.
     void put(const Cursor& cursor);
+    // Durable with the cursor that the caller puts afterwards.
+    void lose(const std::string& key, Loss loss);
     void forget(const std::string& key);
+
+    // Any thread, as against all else here, which one thread does.
+    std::optional<Ledger> ledger(const std::string& key) const;
 
     // Makes all changes durable. After an error they are still in memory and the next save tries
     // again.
@@ -77,12 +98,20 @@ class CursorStore {
     Result<void> append();
     Result<void> replace();
 
+    std::size_t kept() const;  // records of a file without history
+    std::size_t changes() const { return changed_.size() + changed_losses_.size(); }
+
     FileSystem* files_;
     std::string path_;
     std::size_t max_;
+    // Written by the one thread with the mutex held, so that it may read without.
+    mutable std::mutex mutex_;
     std::map<std::string, Cursor> cursors_;
-    std::set<std::string> changed_;  // keys to append
-    File log_;                       // open for appending, or not (C3)
+    std::map<std::string, LossList> losses_;  // by the same keys
+    // What is to be appended: keys, and slots of losses.
+    std::set<std::string> changed_;
+    std::set<std::pair<std::string, std::size_t>> changed_losses_;
+    File log_;  // open for appending, or not (C3)
     std::size_t log_records_ = 0;
     std::uint64_t damaged_ = 0;
     std::string put_aside_;

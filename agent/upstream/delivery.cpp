@@ -40,7 +40,11 @@ void Delivery::deliver_part(std::span<const WireSample> samples, Halving& halvin
     const Reply reply = send(samples);
     switch (reply.verdict) {
         case Verdict::kRetry: outcome.stopped = true; return;  // send() gives up only when stopped
-        case Verdict::kAccepted: ++halving.accepted; return;
+        case Verdict::kAccepted:
+            ++halving.accepted;
+            outcome.unnamed += reply.rejected;
+            if (reply.rejected > 0) outcome.unnamed_reason = reply.reason;
+            return;
         case Verdict::kRefused: refuse(samples, reply, halving, outcome); return;
         case Verdict::kRefusedParts: break;
     }
@@ -105,7 +109,7 @@ std::uint64_t Delivery::wait_ns(const Reply& reply) {
 
 void Delivery::refuse(std::span<const WireSample> samples, const Reply& reply, Halving& halving, Outcome& outcome) {
     const auto first = static_cast<std::size_t>(samples.data() - halving.begin);
-    for (std::size_t i = 0; i < samples.size(); ++i) outcome.refused.push_back(first + i);
+    for (std::size_t i = 0; i < samples.size(); ++i) outcome.refused.push_back({first + i, reply.reason});
     stats_.update([&](UpstreamStats& stats) { stats.samples_refused[reply.reason] += samples.size(); });
     if (halving.logged++ >= kRefusalsLoggedMax) return;
     std::string text = url_without_credentials(options_.url) + " refused " + count_text(samples.size()) + " (" +

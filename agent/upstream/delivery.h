@@ -38,9 +38,15 @@ class Delivery {
              std::function<void()> on_wait, std::uint64_t seed);
 
     struct Outcome {
-        // Indices of samples that were finally refused: counted, logged, not to be sent again. All
-        // others were accepted, unless `stopped`.
-        std::vector<std::size_t> refused;
+        struct Refused {
+            std::size_t index = 0;  // of the sample
+            std::string reason;     // as it is counted
+        };
+        // What was finally refused: counted, logged, not to be sent again. All others were accepted, unless `stopped`.
+        std::vector<Refused> refused;
+        // Of those accepted, so many were left out by a receiver that does not say which.
+        std::uint64_t unnamed = 0;
+        std::string unnamed_reason;
         bool stopped = false;  // the pacer was stopped first: nothing is known of the rest
     };
 

@@ -128,6 +128,7 @@ void Pusher::give_up_windows(const Run& run, const Error& why) {
     const std::uint64_t until_ns = run.final ? std::max(run.until_ns, vm.vm.ended_ns) : run.until_ns;
     const std::uint64_t windows = (until_ns - vm.cursor.acked_ns + step - 1) / step;
     stats_.update([&](UpstreamStats& stats) { stats.windows_dropped["read_failed"] += windows; });
+    store_.lose(vm.key, {"read_failed", kEverySeries, vm.cursor.acked_ns, until_ns, 0});
     if (std::exchange(vm.lost, true) || !events_.log) return;
     events_.log(true, "VM " + vm.key + " cannot be read (" + why.message() +
                           "), which will not pass: its windows are not pushed, only counted");
@@ -138,6 +139,7 @@ void Pusher::give_up_windows(const Run& run, const Error& why) {
 Result<std::vector<SeriesWindows>> Pusher::read_windows(TrackedVm& vm, const ReadRequest& range) {
     std::vector<SeriesWindows> windows;
     std::uint64_t failed = 0;
+    const std::uint64_t until_ns = range.open_window ? vm.vm.ended_ns : range.end_ns;
     Result<std::vector<SeriesInfo>> series = vm.source->series();
     if (!series.ok()) return series.error();
     windows.reserve(series->size());
@@ -155,6 +157,7 @@ Result<std::vector<SeriesWindows>> Pusher::read_windows(TrackedVm& vm, const Rea
                 return data.error();
             } else {
                 ++failed;
+                store_.lose(vm.key, {"read_failed", entry.series.index, range.begin_ns, until_ns, 0});
                 continue;
             }
         }
@@ -177,7 +180,7 @@ bool Pusher::push_steps(std::vector<Run>& runs) {
                 const Family& family = run.vm->plan->families()[series.family];
                 samples.push_back({&series.labels, &family, point.timestamp_ms, point.value});
             }
-            shares.push_back({&run, step.points.size(), 0});
+            shares.emplace_back().run = &run;
         }
         if (samples.empty()) return true;
         if (!push_samples(samples, shares)) return false;
@@ -188,17 +191,46 @@ bool Pusher::push_samples(const std::vector<WireSample>& samples, std::vector<Sh
     auto share = shares.begin();
     for (std::size_t begin = 0; begin < samples.size();) {
         const std::size_t end = batch_end(samples, begin);
-        Delivery::Outcome outcome = delivery_.deliver({&samples[begin], end - begin});
-        if (outcome.stopped) return false;
-        const std::unordered_set<std::size_t> refused(outcome.refused.begin(), outcome.refused.end());
-        for (std::size_t i = 0; i < end - begin; ++i) {
-            share->accepted += refused.contains(i) ? 0 : 1;
-            if (--share->samples_left == 0) acknowledge(*share++);
-        }
+        if (!take_answer({&samples[begin], end - begin}, share)) return false;
         save();
         begin = end;
     }
     return true;
+}
+
+// Sends a batch and gives each share its part of the answer. `share`: that of the first sample; moved on. False when
+// stopped.
+bool Pusher::take_answer(std::span<const WireSample> batch, std::vector<Share>::iterator& share) {
+    const Delivery::Outcome outcome = delivery_.deliver(batch);
+    if (outcome.stopped) return false;
+    auto refused = outcome.refused.begin();  // by rising index
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        const RollupStep& step = share->step();
+        const RollupPoint& point = step.points[share->answered++];
+        if (refused != outcome.refused.end() && refused->index == i) {
+            refuse(*share, share->run->rollup.series[point.series].source, refused++->reason, 1);
+        } else {
+            share->accepted.add(batch[i]);
+        }
+        const bool last = share->answered == step.points.size();
+        if (outcome.unnamed > 0 && (last || i + 1 == batch.size())) {
+            refuse(*share, kUnnamedSeries, outcome.unnamed_reason, outcome.unnamed);
+        }
+        if (last) acknowledge(*share++);
+    }
+    return true;
+}
+
+// A sample of the share's step is lost. Several of one series are one loss.
+void Pusher::refuse(Share& share, std::uint32_t series, const std::string& reason, std::uint64_t samples) {
+    for (Loss& loss : share.losses) {
+        if (loss.series != series || loss.reason != reason) continue;
+        loss.samples += samples;
+        return;
+    }
+    const RollupStep& step = share.step();
+    const std::uint64_t resolution_ns = share.run->vm->plan->resolution_ns();
+    share.losses.push_back({reason, series, (step.end_ns - 1) / resolution_ns * resolution_ns, step.end_ns, samples});
 }
 
 std::size_t Pusher::batch_end(const std::vector<WireSample>& samples, std::size_t begin) const {
@@ -221,10 +253,12 @@ void Pusher::acknowledge(Share& share) {
     cursor.last_ms = std::max(cursor.last_ms, step.timestamp_ms);
     cursor.zeros_ns = std::max(cursor.zeros_ns, step.end_ns);
     if (step.kind != StepKind::kZeros) cursor.acked_ns = std::max(cursor.acked_ns, step.end_ns);
+    if (step.kind == StepKind::kWindow) cursor.acked.add(share.accepted);
+    for (Loss& loss : share.losses) store_.lose(run.vm->key, std::move(loss));
     tracker_.moved(*run.vm);
     if (step.kind != StepKind::kWindow) return;
     stats_.update([](UpstreamStats& stats) { ++stats.windows_sent; });
-    if (events_.pushed) events_.pushed(run.vm->key, step.end_ns, share.accepted);
+    if (events_.pushed) events_.pushed(run.vm->key, step.end_ns, share.accepted.samples);
 }
 
 // All steps are acknowledged. Windows without a sample have no step, and count as pushed.

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "agent/upstream/cursor_store.h"
@@ -45,8 +47,10 @@ class Pusher {
     // The points of one step within a batch.
     struct Share {
         Run* run = nullptr;
-        std::size_t samples_left = 0;  // not sent yet
-        std::size_t accepted = 0;
+        std::size_t answered = 0;  // of its points
+        Tally accepted;
+        std::vector<Loss> losses;
+        const RollupStep& step() const { return run->rollup.steps[run->next_step]; }
     };
 
     std::size_t push_group(const std::vector<TrackedVm*>& lane, std::size_t first, std::uint64_t now_ns);
@@ -57,6 +61,8 @@ class Pusher {
     bool push_steps(std::vector<Run>& runs);
     bool push_samples(const std::vector<WireSample>& samples, std::vector<Share>& shares);
     std::size_t batch_end(const std::vector<WireSample>& samples, std::size_t begin) const;
+    bool take_answer(std::span<const WireSample> batch, std::vector<Share>::iterator& share);
+    void refuse(Share& share, std::uint32_t series, const std::string& reason, std::uint64_t samples);
     void acknowledge(Share& share);
     void finish(Run& run);
     void save();

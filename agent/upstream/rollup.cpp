@@ -75,7 +75,7 @@ class Roller {
 
     void add_window(std::uint64_t end_ns);
     bool unique(const SeriesInfo& series, const LabelSet& labels);
-    void add_series(const RollupOutput& output, const LabelSet& labels);
+    void add_series(const RollupOutput& output, const LabelSet& labels, std::uint32_t source);
     void add_points(const SeriesWindows& windows, std::uint32_t first);
     void add_info(const SeriesInfo& series, std::uint32_t first);
     void add_zeros(const SeriesInfo& series, std::uint32_t first);
@@ -130,8 +130,8 @@ bool Roller::unique(const SeriesInfo& series, const LabelSet& labels) {
     return label_sets_.insert(std::move(key)).second;
 }
 
-void Roller::add_series(const RollupOutput& output, const LabelSet& labels) {
-    RollupSeries series{labels, output.family};
+void Roller::add_series(const RollupOutput& output, const LabelSet& labels, std::uint32_t source) {
+    RollupSeries series{labels, output.family, source};
     for (Label& label : series.labels) {
         if (label.name == kNameLabel) label.value = output.name;
     }
@@ -159,7 +159,7 @@ void Roller::add(const SeriesWindows& windows) {
         return;
     }
     auto first = static_cast<std::uint32_t>(rollup_.series.size());
-    for (const RollupOutput& output : metric.outputs) add_series(output, labels);
+    for (const RollupOutput& output : metric.outputs) add_series(output, labels, series.index);
     add_zeros(series, first);
     if (plan_.schema().metrics[series.metric].kind == Kind::kInfo) {
         add_info(series, first);

@@ -60,6 +60,7 @@ struct RollupStep {
 struct RollupSeries {
     LabelSet labels;           // with __name__
     std::uint32_t family = 0;  // into RollupPlan::families
+    std::uint32_t source = 0;  // index of the VM's series that it is made of
 };
 
 struct VmRollup {

@@ -18,6 +18,12 @@ std::uint64_t aligned(std::uint64_t ns, std::uint64_t step) { return ns / step *
 // What the lives of one VM have in common, and thereby their series.
 std::string life_key(const Cursor& cursor) { return cursor.vm_id + '\0' + cursor.component; }
 
+// What is acknowledged from here on is counted anew.
+void restart_tally(Cursor& cursor) {
+    cursor.tallied_ns = cursor.acked_ns;
+    cursor.acked = {};
+}
+
 std::optional<std::uint64_t> lag_of(const TrackedVm& vm) {
     if (vm.cursor.acked_ns == 0 || vm.closed_ns == 0) return std::nullopt;
     return minus(vm.closed_ns, vm.cursor.acked_ns);
@@ -86,6 +92,7 @@ void VmTracker::position(TrackedVm& vm, std::uint64_t now_ns, bool first_sight) 
     const std::uint64_t begun_ns = std::max(vm.vm.created_ns, vm.vm.attached_ns);
     if (vm.cursor.acked_ns == 0 && begun_ns <= now_ns && vm.vm.rebases == 0) {
         vm.cursor.acked_ns = aligned(begun_ns, step);
+        restart_tally(vm.cursor);
     }
     const std::uint64_t end_ns = vm.vm.ended_ns != 0 ? vm.vm.ended_ns : now_ns;
     skip_to(vm, aligned(minus(now_ns, ns_of(options_.backlog_max)), step), "too_old");
@@ -100,6 +107,7 @@ void VmTracker::position_future(TrackedVm& vm, std::uint64_t now_ns, bool first_
     const std::uint64_t closed_ns = aligned(minus(now_ns, ns_of(options_.grace)), step);
     vm.cursor.acked_ns = first_sight ? 0 : closed_ns;
     vm.cursor.zeros_ns = closed_ns;
+    restart_tally(vm.cursor);
     stats_.update([](UpstreamStats& stats) { ++stats.cursor_resets; });
 }
 
@@ -109,10 +117,10 @@ void VmTracker::skip_to(TrackedVm& vm, std::uint64_t oldest_ns, const char* reas
     }
     if (vm.cursor.acked_ns >= oldest_ns) return;
     // From 0 there is no telling how many windows there were.
-    if (vm.cursor.acked_ns != 0) {
-        drop_windows(reason, (oldest_ns - vm.cursor.acked_ns) / vm.plan->resolution_ns());
-    }
+    const bool known = vm.cursor.acked_ns != 0;
+    if (known) drop_windows(vm, reason, oldest_ns, (oldest_ns - vm.cursor.acked_ns) / vm.plan->resolution_ns());
     vm.cursor.acked_ns = oldest_ns;
+    if (!known) restart_tally(vm.cursor);
     // What was counted before must not look like an increase of the first window that is pushed.
     vm.cursor.zeros_ns = std::max(vm.cursor.zeros_ns, oldest_ns);
 }
@@ -124,7 +132,7 @@ bool VmTracker::given_up(TrackedVm& vm, std::uint64_t now_ns) {
     if (!too_old && !vm.cursor.superseded) return false;
     const std::uint64_t step = vm.plan->resolution_ns();
     const std::uint64_t left = (minus(vm.vm.ended_ns, vm.cursor.acked_ns) + step - 1) / step;
-    if (left > 0) drop_windows(vm.cursor.superseded ? "overlap" : "too_old", left);
+    if (left > 0) drop_windows(vm, vm.cursor.superseded ? "overlap" : "too_old", vm.vm.ended_ns, left);
     return true;
 }
 
@@ -345,8 +353,10 @@ std::shared_ptr<const RollupPlan> VmTracker::plan_of(std::shared_ptr<const Schem
     return plan;
 }
 
-void VmTracker::drop_windows(const char* reason, std::uint64_t count) {
+// Windows from the cursor to `until_ns`.
+void VmTracker::drop_windows(const TrackedVm& vm, const char* reason, std::uint64_t until_ns, std::uint64_t count) {
     stats_.update([&](UpstreamStats& stats) { stats.windows_dropped[reason] += count; });
+    store_.lose(vm.key, {reason, kEverySeries, vm.cursor.acked_ns, until_ns, 0});
 }
 
 }  // namespace ringside::agent

@@ -101,7 +101,7 @@ class VmTracker {
     void set_progress(const std::string& key, const Progress& progress);
     void set_lag(const TrackedVm& vm);
     std::shared_ptr<const RollupPlan> plan_of(std::shared_ptr<const SchemaInfo> schema);
-    void drop_windows(const char* reason, std::uint64_t count);
+    void drop_windows(const TrackedVm& vm, const char* reason, std::uint64_t until_ns, std::uint64_t count);
 
     const UpstreamOptions& options_;
     SourceProvider& provider_;

@@ -13,19 +13,12 @@
 #include <thread>
 #include <vector>
 
-#include "agent/admission_keeper.h"
 #include "agent/agent_backend.h"
-#include "agent/archive/store.h"
-#include "agent/base/metrics.h"
-#include "agent/catalog/catalog.h"
 #include "agent/config.h"
+#include "agent/core.h"
 #include "agent/descriptors.h"
-#include "agent/drain/drain.h"
 #include "agent/folder.h"
 #include "agent/scan_loop.h"
-#include "agent/scanner.h"
-#include "agent/segment_drain.h"
-#include "agent/upstreams.h"
 
 namespace ringside::agent {
 
@@ -55,25 +48,15 @@ class Agent {
   private:
     Agent(const Config& config, const DescriptorShares& descriptors, StateLock lock, SegmentDirectory folder);
 
-    Result<void> open_stores();
     Result<void> serve();
-    void vm_died(const std::string& key);
+    void dead_waiting();
     void drain_loop();
-    void maintain_archive();
     void export_metrics();
 
     const Config config_;
     const DescriptorShares descriptors_;
     const StateLock lock_;
-    Metrics metrics_;
-    EventBus events_;
-    Catalog catalog_;
-    ArchiveStore archive_;
-    Scanner scanner_;
-    SegmentDrain segment_drain_;
-    Drain drain_;
-    AdmissionKeeper admissions_;
-    Upstreams upstreams_;
+    Core core_;
     ScanLoop scan_;
     AgentBackend backend_;
     std::unique_ptr<ApiServer> api_;

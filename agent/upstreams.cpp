@@ -20,7 +20,8 @@ Result<void> Upstreams::create(const Config& config) {
         auto one = std::make_unique<One>(catalog_);
         UpstreamOptions options = upstream_options(config, wanted);
         options.version = RINGSIDE_VERSION;
-        auto made = Upstream::create(std::move(options), one->sources, events_of_one(wanted.name));
+        auto made =
+            Upstream::create(std::move(options), one->sources, events_of_one(wanted.name), clock_, files_, sender_);
         if (!made) return made.error();
         one->upstream = std::move(*made);
         all_.push_back(std::move(one));

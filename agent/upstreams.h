@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/api/backend.h"
@@ -30,8 +31,10 @@ class CatalogSources : public SourceProvider {
 
 class Upstreams {
   public:
-    // `catalog` and `events` must outlive it.
-    Upstreams(const Catalog& catalog, EventBus& events) : catalog_(catalog), events_(events) {}
+    // All must outlive it. `sender` makes the sender of each upstream.
+    Upstreams(const Catalog& catalog, EventBus& events, Clock& clock = Clock::real(),
+              FileSystem& files = FileSystem::real(), MakeSender sender = make_sender)
+        : catalog_(catalog), events_(events), clock_(clock), files_(files), sender_(std::move(sender)) {}
 
     // Reads the cursors of each. The first error, which names the upstream.
     Result<void> create(const Config& config);
@@ -63,6 +66,9 @@ class Upstreams {
 
     const Catalog& catalog_;
     EventBus& events_;
+    Clock& clock_;
+    FileSystem& files_;
+    const MakeSender sender_;
     std::vector<std::unique_ptr<One>> all_;
 };
 

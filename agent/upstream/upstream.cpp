@@ -91,18 +91,23 @@ void Upstream::Impl::note_failure() {
     got_on.notify_all();
 }
 
+Result<std::unique_ptr<Sender>> make_sender(const UpstreamOptions& options) {
+    return RemoteWriteSender::create(options);
+}
+
 Upstream::Upstream(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Upstream::~Upstream() { stop(); }
 
 Result<std::unique_ptr<Upstream>> Upstream::create(UpstreamOptions options, SourceProvider& provider,
-                                                   UpstreamEvents events, Clock& clock, FileSystem& files) {
+                                                   UpstreamEvents events, Clock& clock, FileSystem& files,
+                                                   const MakeSender& make) {
     Result<UpstreamOptions> good = checked(std::move(options));
     if (!good.ok()) return good.error();
     Result<CursorStore> store =
         CursorStore::open(files, good->state_directory + "/" + good->name + ".cursors", good->cursors_max);
     if (!store.ok()) return store.error();
-    Result<std::unique_ptr<Sender>> sender = RemoteWriteSender::create(*good);
+    Result<std::unique_ptr<Sender>> sender = make(*good);
     if (!sender.ok()) return sender.error();
     auto impl = std::make_unique<Impl>(std::move(*good), provider, std::move(events), std::move(*store),
                                        std::move(*sender), clock);

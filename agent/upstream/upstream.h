@@ -18,26 +18,34 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "agent/base/file.h"
 #include "agent/upstream/clock.h"
 #include "agent/upstream/options.h"
+#include "agent/upstream/sender.h"
 #include "agent/upstream/source.h"
 #include "agent/upstream/stats.h"
 
 namespace ringside::agent {
 
+// Makes the sender of an upstream from options that have been checked.
+using MakeSender = std::function<Result<std::unique_ptr<Sender>>(const UpstreamOptions& options)>;
+// The one that speaks to options.url.
+Result<std::unique_ptr<Sender>> make_sender(const UpstreamOptions& options);
+
 class Upstream {
   public:
     // Reads the cursors of `options.name`; unreadable ones are put aside, said in the log, and the
     // windows that are still held are pushed again (U3). kInvalid for bad options, or what the
-    // state folder answered. Nothing is sent before start(). `provider`, `clock` and `files` must
-    // outlive it.
+    // state folder or `sender` answered. Nothing is sent before start(). `provider`, `clock` and
+    // `files` must outlive it.
     static Result<std::unique_ptr<Upstream>> create(UpstreamOptions options, SourceProvider& provider,
                                                     UpstreamEvents events, Clock& clock = Clock::real(),
-                                                    FileSystem& files = FileSystem::real());
+                                                    FileSystem& files = FileSystem::real(),
+                                                    const MakeSender& sender = make_sender);
     ~Upstream();  // stops
 
     // Starts the thread. Once.

@@ -1,0 +1,84 @@
+#include "agent/core.h"
+
+#include <unistd.h>
+
+#include "agent/base/clock.h"
+#include "agent/log.h"
+
+namespace ringside::agent {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+// Some thousands of events: minutes of a busy host, a few MiB at most.
+constexpr std::size_t kEventsKept = 8192;
+constexpr std::uint64_t kMaintainEveryNs = 60 * kSecond;
+
+CatalogOptions catalog_options(const Config& config) {
+    CatalogOptions options;
+    options.budgets = config.budgets;
+    options.trusted_uids = {0, ::geteuid()};
+    return options;
+}
+
+ArchiveBounds archive_bounds(const Config& config) {
+    ArchiveBounds bounds;
+    bounds.max_bytes = config.archive_max_bytes == 0 ? UINT64_MAX : config.archive_max_bytes;
+    bounds.max_age_s = config.archive_max_age_ns == 0 ? kArchiveAgeWithoutLimit : config.archive_max_age_ns / kSecond;
+    return bounds;
+}
+
+}  // namespace
+
+Core::Core(const Config& given, const ScanLimits& limits, SegmentDirectory folder, std::function<void()> dead_waiting,
+           const Outside& outside)
+    : config(given),
+      events(kEventsKept, realtime_ns() / 1000),
+      catalog(catalog_options(config), events),
+      archive(outside.files, {config.archive_path(), archive_bounds(config)}),
+      scanner(std::move(folder), catalog, limits, metrics,
+              [this, dead_waiting = std::move(dead_waiting)](const std::string& key) {
+                  drain.submit(key);
+                  dead_waiting();
+              }),
+      segment_drain(scanner, catalog, [this] { upstreams.wake(); }),
+      drain(DrainOptions{}, archive, segment_drain),
+      admissions(outside.files, config.state_directory + "/admissions", catalog),
+      upstreams(catalog, events, outside.clock, outside.files, outside.sender) {}
+
+Result<void> Core::open() {
+    if (auto opened = archive.open(); !opened) {
+        log_error(opened.error().message() + "; drained VMs cannot be read, dead ones wait in their segments");
+    }
+    for (const auto& vm : archive.list()) catalog.add_drained(vm);
+    if (auto loaded = admissions.load(); !loaded) return loaded;
+    return upstreams.create(config);
+}
+
+std::size_t Core::drain_dead() {
+    const std::size_t made = drain.tick({realtime_ns(), monotonic_ns()});
+    if (made > 0 || monotonic_ns() >= next_maintenance_ns_) {
+        maintain_archive();
+        next_maintenance_ns_ = monotonic_ns() + kMaintainEveryNs;
+    }
+    return made;
+}
+
+void Core::maintain_archive() {
+    auto needed = [this](const std::string& key) { return upstreams.needs(key); };
+    for (const Eviction& eviction : archive.maintain(realtime_ns(), needed)) {
+        catalog.remove(eviction.key);
+        log_info("VM " + eviction.key + " evicted from the archive: " + evict_reason_name(eviction.reason));
+    }
+    // A file that could not be read at start may be back.
+    for (const auto& vm : archive.list()) {
+        if (!catalog.find(vm_key(vm->info()))) catalog.add_drained(vm);
+    }
+}
+
+void Core::reload(const Config& wanted, const ScanLimits& limits) {
+    catalog.set_budgets(wanted.budgets);
+    archive.set_bounds(archive_bounds(wanted));
+    scanner.set_limits(limits);
+}
+
+}  // namespace ringside::agent

@@ -176,9 +176,7 @@ bool Pusher::push_steps(std::vector<Run>& runs) {
             if (run.next_step == run.rollup.steps.size()) continue;
             const RollupStep& step = run.rollup.steps[run.next_step];
             for (const RollupPoint& point : step.points) {
-                const RollupSeries& series = run.rollup.series[point.series];
-                const Family& family = run.vm->plan->families()[series.family];
-                samples.push_back({&series.labels, &family, point.timestamp_ms, point.value});
+                samples.push_back(wire_sample(*run.vm->plan, run.rollup, point));
             }
             shares.emplace_back().run = &run;
         }

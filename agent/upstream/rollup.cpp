@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <map>
+#include <numeric>
+#include <span>
 #include <unordered_set>
 #include <utility>
 
@@ -26,12 +28,13 @@ bool has_column(const SeriesData& data, OutputValue value, std::size_t stride) {
         case OutputValue::kCount:
         case OutputValue::kSeconds: return data.count.size() == size;
         case OutputValue::kBucket: return data.buckets.size() == size * stride;
+        case OutputValue::kNative: return data.count.size() == size && data.buckets.size() == size * stride;
         case OutputValue::kOne: return true;
     }
     return false;
 }
 
-// All but kBucket, whose values build on each other.
+// All but kBucket, whose values build on each other, and kNative, which is more than a number.
 double value_of(const SeriesData& data, std::size_t at, OutputValue output, Kind kind) {
     switch (output) {
         case OutputValue::kCounter:
@@ -43,7 +46,8 @@ double value_of(const SeriesData& data, std::size_t at, OutputValue output, Kind
         case OutputValue::kSum: return ordinary(data.sum[at]);
         case OutputValue::kCount: return static_cast<double>(data.count[at]);
         case OutputValue::kSeconds: return static_cast<double>(data.count[at]) / 1e9;
-        case OutputValue::kBucket: break;
+        case OutputValue::kBucket:
+        case OutputValue::kNative: break;
         case OutputValue::kOne: return 1.0;
     }
     return 0;
@@ -52,6 +56,28 @@ double value_of(const SeriesData& data, std::size_t at, OutputValue output, Kind
 // A sampled gauge without an observation has no values, whatever its columns hold.
 bool is_void(const SeriesData& data, std::size_t at, Kind kind) {
     return kind == Kind::kGauge && data.count.size() == data.size() && data.count[at] == 0;
+}
+
+// `buckets`: the zero bucket first.
+NativeHistogram native_histogram(const MetricInfo& metric, std::span<const std::uint64_t> buckets, std::uint64_t count,
+                                 double sum) {
+    NativeHistogram histogram;
+    histogram.schema = metric.histogram_scale;
+    histogram.zero_threshold = zero_threshold(metric);
+    histogram.zero_count = buckets[0];
+    histogram.sum = ordinary(sum);
+    std::size_t begin = 1, end = buckets.size();
+    const std::uint64_t within = std::accumulate(buckets.begin(), buckets.end(), std::uint64_t{0});
+    const std::uint64_t above = count > within ? count - within : 0;
+    histogram.count = within + above;
+    while (begin < end && buckets[begin] == 0) ++begin;
+    while (above == 0 && begin < end && buckets[end - 1] == 0) --end;
+    histogram.first_bucket = metric.bucket_first + static_cast<std::int32_t>(begin) - 1;
+    histogram.buckets.assign(buckets.begin() + static_cast<std::ptrdiff_t>(begin),
+                             buckets.begin() + static_cast<std::ptrdiff_t>(end));
+    if (above > 0) histogram.buckets.push_back(above);
+    if (histogram.buckets.empty()) histogram.first_bucket = 0;
+    return histogram;
 }
 
 class Roller {
@@ -75,10 +101,13 @@ class Roller {
 
     void add_window(std::uint64_t end_ns);
     bool unique(const SeriesInfo& series, const LabelSet& labels);
-    void add_series(const RollupOutput& output, const LabelSet& labels, std::uint32_t source);
+    std::uint64_t begun_ns(const SeriesInfo& series) const;
+    std::int64_t start_ms(const SeriesInfo& series) const;
+    void add_series(const RollupOutput& output, const LabelSet& labels, const SeriesInfo& source);
     void add_points(const SeriesWindows& windows, std::uint32_t first);
     void add_info(const SeriesInfo& series, std::uint32_t first);
     void add_zeros(const SeriesInfo& series, std::uint32_t first);
+    std::uint32_t add_histogram(NativeHistogram histogram);
     void add_step(StepKind kind, std::uint64_t end_ns, std::vector<RollupPoint> points);
 
     const RollupPlan& plan_;
@@ -130,8 +159,18 @@ bool Roller::unique(const SeriesInfo& series, const LabelSet& labels) {
     return label_sets_.insert(std::move(key)).second;
 }
 
-void Roller::add_series(const RollupOutput& output, const LabelSet& labels, std::uint32_t source) {
-    RollupSeries series{labels, output.family, source};
+std::uint64_t Roller::begun_ns(const SeriesInfo& series) const {
+    return std::max({series.created_ns, vm_.created_ns, vm_.attached_ns});
+}
+
+std::int64_t Roller::start_ms(const SeriesInfo& series) const {
+    if (vm_.rebases != 0) return 0;
+    const std::int64_t begun_ms = ms_down(begun_ns(series));
+    return begun_ms > range_.floor_ms ? begun_ms : range_.floor_ms + 1;
+}
+
+void Roller::add_series(const RollupOutput& output, const LabelSet& labels, const SeriesInfo& source) {
+    RollupSeries series{labels, output.family, source.index, output.cumulative ? start_ms(source) : 0};
     for (Label& label : series.labels) {
         if (label.name == kNameLabel) label.value = output.name;
     }
@@ -159,7 +198,7 @@ void Roller::add(const SeriesWindows& windows) {
         return;
     }
     auto first = static_cast<std::uint32_t>(rollup_.series.size());
-    for (const RollupOutput& output : metric.outputs) add_series(output, labels, series.index);
+    for (const RollupOutput& output : metric.outputs) add_series(output, labels, series);
     add_zeros(series, first);
     if (plan_.schema().metrics[series.metric].kind == Kind::kInfo) {
         add_info(series, first);
@@ -169,22 +208,29 @@ void Roller::add(const SeriesWindows& windows) {
 }
 
 void Roller::add_zeros(const SeriesInfo& series, std::uint32_t first) {
-    const std::uint64_t created_ns = std::max(series.created_ns, vm_.created_ns);
-    if (created_ns < range_.zeros_after_ns) return;
-    auto at = windows_.upper_bound(created_ns);
+    const std::int64_t zero_ms = start_ms(series);
+    if (zero_ms == 0 || begun_ns(series) < std::max(range_.zeros_after_ns, range_.after_ns)) return;
+    auto at = windows_.upper_bound(begun_ns(series));
     while (at != windows_.end() && at->second.dropped) ++at;
     if (at == windows_.end()) return;
     auto& [end_ns, window] = *at;
     const std::uint64_t begin_ns = (end_ns - 1) / plan_.resolution_ns() * plan_.resolution_ns();
-    std::int64_t least_ms = ms_up(begin_ns);
-    if (range_.floor_ms >= least_ms) least_ms = range_.floor_ms + 1;
-    const std::int64_t most_ms = ms_up(end_ns) - 1;
-    if (least_ms > most_ms) return;
-    const std::int64_t zero_ms = std::clamp(ms_down(created_ns), least_ms, most_ms);
+    if (zero_ms < ms_up(begin_ns) || zero_ms >= ms_up(end_ns)) return;
+    const MetricInfo& metric = plan_.schema().metrics[series.metric];
     const std::vector<RollupOutput>& outputs = plan_.metrics()[series.metric].outputs;
     for (std::uint32_t i = 0; i < outputs.size(); ++i) {
-        if (outputs[i].cumulative) window.zeros.push_back({first + i, zero_ms, 0.0});
+        if (!outputs[i].cumulative) continue;
+        RollupPoint& zero = window.zeros.emplace_back(RollupPoint{first + i, zero_ms});
+        if (outputs[i].value == OutputValue::kNative) {
+            const std::vector<std::uint64_t> none(std::size_t{metric.bucket_count} + 1);
+            zero.histogram = add_histogram(native_histogram(metric, none, 0, 0));
+        }
     }
+}
+
+std::uint32_t Roller::add_histogram(NativeHistogram histogram) {
+    rollup_.histograms.push_back(std::move(histogram));
+    return static_cast<std::uint32_t>(rollup_.histograms.size() - 1);
 }
 
 void Roller::add_info(const SeriesInfo& series, std::uint32_t first) {
@@ -208,16 +254,19 @@ void Roller::add_points(const SeriesWindows& windows, std::uint32_t first) {
         for (std::uint32_t i = 0; i < outputs.size(); ++i) {
             const RollupOutput& output = outputs[i];
             if (!has_column(data, output.value, stride)) continue;
-            double value = 0;
-            if (output.value == OutputValue::kBucket) {
+            RollupPoint& point = window->second.points.emplace_back(RollupPoint{first + i, ms_up(window->first)});
+            if (output.value == OutputValue::kNative) {
+                const double sum = data.sum.size() == data.size() ? data.sum[at] : std::bit_cast<double>(kQuietNanBits);
+                point.histogram =
+                    add_histogram(native_histogram(metric, {&data.buckets[at * stride], stride}, data.count[at], sum));
+            } else if (output.value == OutputValue::kBucket) {
                 for (; summed < output.bucket_entries; ++summed) {
                     below += data.buckets[at * stride + summed];
                 }
-                value = static_cast<double>(below);
+                point.value = static_cast<double>(below);
             } else {
-                value = value_of(data, at, output.value, metric.kind);
+                point.value = value_of(data, at, output.value, metric.kind);
             }
-            window->second.points.push_back({first + i, ms_up(window->first), value});
         }
     }
 }
@@ -277,6 +326,18 @@ VmRollup roll_up(const RollupPlan& plan, const VmInfo& vm, const LabelSet& agent
     roller.lay_out_windows(windows);
     for (const SeriesWindows& series : windows) roller.add(series);
     return roller.finish();
+}
+
+WireSample wire_sample(const RollupPlan& plan, const VmRollup& rollup, const RollupPoint& point) {
+    const RollupSeries& series = rollup.series[point.series];
+    WireSample sample;
+    sample.labels = &series.labels;
+    sample.family = &plan.families()[series.family];
+    sample.timestamp_ms = point.timestamp_ms;
+    sample.value = point.value;
+    if (series.start_ms <= point.timestamp_ms) sample.start_ms = series.start_ms;
+    if (point.histogram != kNoHistogram) sample.histogram = &rollup.histograms[point.histogram];
+    return sample;
 }
 
 std::string valid_utf8(const std::string& text) {

@@ -3,9 +3,15 @@
 //
 //  R1  A sample's time is its window's end T; of the last, partial window the true end, rounded up to
 //      a millisecond, which is past the end of the window before.
-//  R2  A cumulative series starts with a zero at the time when it was registered, rounded down, within
-//      its first window: `increase` then sees what came before the first window's end.
+//  R2  A cumulative series starts with a zero at its start, so that `increase` sees what came before the
+//      first window's end, and each of its samples names that start. It is when the series was registered
+//      or, for what was laid out before, its writer attached; rounded down; past the last sample of an
+//      earlier life. It is the same for as long as the epoch lasts. Once the clock has been set back by
+//      more than a window the totals go on at times before it: from then on samples name no start.
 //  R3  Values are doubles on the wire. A u64 counter is exact up to 2^53 and rounded to nearest above.
+//      Native histograms count in u64. What lies above the last bucket is in one bucket more, since
+//      receivers want the buckets to add up to the count: the upper end of the range is what a quantile
+//      beyond it answers, nearly, as it does in the classic form.
 //  R4  A VM that ended leaves a stale marker on each of its series, 1 ms past its newest sample.
 //  R5  Within a step no two points share a series; steps are in the order of time, series by series.
 #pragma once
@@ -43,10 +49,13 @@ struct RollupRange {
 
 enum class StepKind { kZeros, kWindow, kStale };
 
+inline constexpr std::uint32_t kNoHistogram = UINT32_MAX;
+
 struct RollupPoint {
     std::uint32_t series = 0;  // into VmRollup::series
     std::int64_t timestamp_ms = 0;
     double value = 0;
+    std::uint32_t histogram = kNoHistogram;  // into VmRollup::histograms; not in a stale marker
 };
 
 // What may travel in one request (U2), and must be acknowledged before the next step.
@@ -58,13 +67,15 @@ struct RollupStep {
 };
 
 struct RollupSeries {
-    LabelSet labels;           // with __name__
-    std::uint32_t family = 0;  // into RollupPlan::families
-    std::uint32_t source = 0;  // index of the VM's series that it is made of
+    LabelSet labels;            // with __name__
+    std::uint32_t family = 0;   // into RollupPlan::families
+    std::uint32_t source = 0;   // index of the VM's series that it is made of
+    std::int64_t start_ms = 0;  // of a cumulative one (R2); 0: not cumulative, or not known
 };
 
 struct VmRollup {
     std::vector<RollupSeries> series;
+    std::vector<NativeHistogram> histograms;
     std::vector<RollupStep> steps;  // without empty ones
     // Series of the VM whose labels are those of an earlier one, once the agent's own are in place.
     std::uint64_t duplicates = 0;
@@ -75,6 +86,9 @@ struct VmRollup {
 // schema's. `windows`: all series of the VM, each with its windows of the plan's tier in the range.
 VmRollup roll_up(const RollupPlan& plan, const VmInfo& vm, const LabelSet& agent_owned,
                  const std::vector<SeriesWindows>& windows, const RollupRange& range);
+
+// A point as it leaves. `rollup` and `plan` must outlive it.
+WireSample wire_sample(const RollupPlan& plan, const VmRollup& rollup, const RollupPoint& point);
 
 // `text` with every byte that is no UTF-8 replaced by U+FFFD: protobuf strings and receivers take
 // nothing else.

@@ -61,7 +61,12 @@ std::vector<BucketBound> classic_bounds(const MetricInfo& histogram) {
     return bounds;
 }
 
-RollupPlan::RollupPlan(std::shared_ptr<const SchemaInfo> schema) : schema_(std::move(schema)) {
+double zero_threshold(const MetricInfo& histogram) {
+    return bound_of(std::int64_t{histogram.bucket_first} - 1, histogram.histogram_scale);
+}
+
+RollupPlan::RollupPlan(std::shared_ptr<const SchemaInfo> schema, const RollupChoice& choice)
+    : schema_(std::move(schema)), histograms_(choice.histograms) {
     tier_ = static_cast<std::uint32_t>(schema_->tiers.size() - 1);
     const TierInfo& tier = schema_->tiers[tier_];
     resolution_ns_ = std::uint64_t{tier.resolution_s} * 1'000'000'000u;
@@ -128,6 +133,11 @@ void RollupPlan::add_histogram(const MetricInfo& metric, std::uint32_t kept, Met
     if (kept == 0) return;
     rollup.columns = kept;
     std::uint32_t family = add_family(family_of(metric, FamilyType::kHistogram));
+    if (histograms_ == HistogramForm::kNative && (kept & kColumnBuckets) != 0) {
+        families_[family].native = true;
+        rollup.outputs.push_back({metric.name, OutputValue::kNative, family, true, {}, 0});
+        return;
+    }
     if ((kept & kColumnBuckets) != 0) {
         for (const BucketBound& bound : classic_bounds(metric)) {
             rollup.outputs.push_back(

@@ -3,11 +3,12 @@
 //
 //   counter    -> name (cumulative)
 //   gauge      -> name (last), name:5m_min, :5m_max, :5m_sum, :5m_count
-//   histogram  -> name_bucket{le}, name_sum, name_count (cumulative)
+//   histogram  -> name_bucket{le}, name_sum, name_count (cumulative), or name (native, cumulative)
 //   info       -> name (1)
 //
 // "5m" stands for the resolution of the tier. Outputs whose columns the tier does not keep are left
-// out; so are all buckets where it does not keep the count, which is the bucket of +Inf.
+// out; so are all buckets where it does not keep the count, which is the bucket of +Inf. A native histogram
+// needs buckets and count: without them, what there is leaves in the classic form.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "agent/base/model.h"
+#include "agent/upstream/choice.h"
 #include "agent/upstream/wire_sample.h"
 
 namespace ringside::agent {
@@ -29,7 +31,8 @@ enum class OutputValue {
     kCount,
     kSeconds,  // a level gauge's count: nanoseconds held, pushed in seconds
     kBucket,
-    kOne,  // info
+    kNative,  // a whole histogram
+    kOne,     // info
 };
 
 // One series for each series of the metric.
@@ -52,7 +55,7 @@ struct MetricRollup {
 class RollupPlan {
   public:
     // For the coarsest tier of `schema`.
-    explicit RollupPlan(std::shared_ptr<const SchemaInfo> schema);
+    explicit RollupPlan(std::shared_ptr<const SchemaInfo> schema, const RollupChoice& choice = {});
 
     const SchemaInfo& schema() const { return *schema_; }
     std::uint32_t tier() const { return tier_; }
@@ -72,6 +75,7 @@ class RollupPlan {
     void drop_taken_names();
 
     std::shared_ptr<const SchemaInfo> schema_;
+    HistogramForm histograms_;
     std::uint32_t tier_ = 0;
     std::uint64_t resolution_ns_ = 0;
     std::string suffix_;
@@ -92,5 +96,8 @@ struct BucketBound {
     std::uint32_t entries;
 };
 std::vector<BucketBound> classic_bounds(const MetricInfo& histogram);
+
+// The upper end of the zero bucket of a histogram metric.
+double zero_threshold(const MetricInfo& histogram);
 
 }  // namespace ringside::agent

@@ -29,10 +29,11 @@ struct NativeHistogram {
     std::int32_t schema = 0;
     double zero_threshold = 0;  // what lies at or below it is in zero_count
     std::uint64_t zero_count = 0;
-    std::uint64_t count = 0;  // of everything, also of what lies above the last bucket
-    double sum = 0;
+    std::uint64_t count = 0;             // of everything: the zero bucket and all others add up to it
+    double sum = 0;                      // NaN where the tier keeps none
     std::int32_t first_bucket = 0;       // the number of buckets[0]
-    std::vector<std::uint64_t> buckets;  // observations in each
+    std::vector<std::uint64_t> buckets;  // observations in each; neither the first nor the last is 0
+    bool operator==(const NativeHistogram&) const = default;
 };
 
 // One sample on its way. The labels (with __name__), the family and the histogram are owned by someone else.
@@ -41,7 +42,8 @@ struct WireSample {
     const Family* family = nullptr;
     std::int64_t timestamp_ms = 0;
     double value = 0;  // stale_marker(): the series has ended, also that of a native histogram
-    // Of a cumulative series: when it began to count, before `timestamp_ms`. 0: not cumulative, or not known.
+    // Of a cumulative series: when it began to count; the zero that is sent for that time has it as its own time, all
+    // others are later. 0: not cumulative, or not known.
     std::int64_t start_ms = 0;
     // Of a native family, unless the sample is a stale marker; else null.
     const NativeHistogram* histogram = nullptr;

@@ -5,15 +5,9 @@
 #include <utility>
 
 #include "agent/upstream/remote_write_encoder.h"
+#include "agent/upstream/vm_reader.h"
 
 namespace ringside::agent {
-namespace {
-
-// Whether a series that was answered so will never be readable: its bytes are bad, or evicted.
-bool lost_for_good(Code code) { return code == Code::kCorrupt || code == Code::kInvalid || code == Code::kNotFound; }
-
-}  // namespace
-
 Pusher::Pusher(const UpstreamOptions& options, VmTracker& tracker, CursorStore& store, Delivery& delivery, Pacer& pacer,
                StatsBoard& stats, const UpstreamEvents& events)
     : options_(options),
@@ -78,11 +72,10 @@ bool Pusher::read_run(TrackedVm& vm, std::uint64_t now_ns, Run& run) {
         run.final = false;
     }
     ReadRequest request;
-    request.tier = vm.plan->tier();
     request.begin_ns = vm.cursor.acked_ns;
     request.end_ns = run.final ? UINT64_MAX : run.until_ns;
     request.open_window = run.final;
-    Result<std::vector<SeriesWindows>> windows = read_windows(vm, request);
+    Result<VmWindows> windows = read_windows(*vm.source, *vm.plan, request);
     if (!windows.ok() && !lost_for_good(windows.error().code)) {
         put_off(vm, now_ns, windows.error());
         return false;
@@ -93,6 +86,7 @@ bool Pusher::read_run(TrackedVm& vm, std::uint64_t now_ns, Run& run) {
         return true;
     }
     vm.lost = false;
+    lose_series(run, windows->failed);
 
     RollupRange range;
     range.after_ns = vm.cursor.acked_ns;
@@ -101,10 +95,7 @@ bool Pusher::read_run(TrackedVm& vm, std::uint64_t now_ns, Run& run) {
     range.final = run.final;
     range.floor_ms = vm.cursor.floor_ms;
     range.last_ms = vm.cursor.last_ms;
-    LabelSet labels = agent_labels(vm.vm, {options_.instance, options_.job});
-    labels.insert(labels.end(), options_.labels.begin(), options_.labels.end());
-    std::sort(labels.begin(), labels.end());
-    run.rollup = roll_up(*vm.plan, vm.vm, labels, *windows, range);
+    run.rollup = roll_up(*vm.plan, vm.vm, labels_on_everything(options_, vm.vm), windows->series, range);
     left_out("duplicate", run.rollup.duplicates);
     left_out("name_taken", vm.plan->names_taken().size());
     if (run.rollup.overlapping > 0) {
@@ -134,37 +125,14 @@ void Pusher::give_up_windows(const Run& run, const Error& why) {
                           "), which will not pass: its windows are not pushed, only counted");
 }
 
-// An error of one series that may pass means: worth another try later, with all series. A series that can never be read
-// is left out. Errors of all of them are for the caller.
-Result<std::vector<SeriesWindows>> Pusher::read_windows(TrackedVm& vm, const ReadRequest& range) {
-    std::vector<SeriesWindows> windows;
-    std::uint64_t failed = 0;
-    const std::uint64_t until_ns = range.open_window ? vm.vm.ended_ns : range.end_ns;
-    Result<std::vector<SeriesInfo>> series = vm.source->series();
-    if (!series.ok()) return series.error();
-    windows.reserve(series->size());
-    for (SeriesInfo& info : *series) {
-        SeriesWindows entry{std::move(info), {}};
-        const std::uint32_t metric = entry.series.metric;
-        if (metric >= vm.plan->metrics().size()) continue;
-        ReadRequest request = range;
-        request.columns = vm.plan->metrics()[metric].columns;
-        if (request.columns != 0) {
-            Result<SeriesData> data = vm.source->read(entry.series.index, request);
-            if (data.ok()) {
-                entry.data = std::move(*data);
-            } else if (!lost_for_good(data.error().code)) {
-                return data.error();
-            } else {
-                ++failed;
-                store_.lose(vm.key, {"read_failed", entry.series.index, range.begin_ns, until_ns, 0});
-                continue;
-            }
-        }
-        windows.push_back(std::move(entry));
+// They will never be readable.
+void Pusher::lose_series(const Run& run, const std::vector<std::uint32_t>& series) {
+    const TrackedVm& vm = *run.vm;
+    const std::uint64_t until_ns = run.final ? vm.vm.ended_ns : run.until_ns;
+    for (std::uint32_t index : series) {
+        store_.lose(vm.key, {"read_failed", index, vm.cursor.acked_ns, until_ns, 0});
     }
-    left_out("read_failed", failed);
-    return windows;
+    left_out("read_failed", series.size());
 }
 
 // Step by step, so that a request never holds two samples of one series (U2). False when stopped.

@@ -55,7 +55,7 @@ class Pusher {
 
     std::size_t push_group(const std::vector<TrackedVm*>& lane, std::size_t first, std::uint64_t now_ns);
     bool read_run(TrackedVm& vm, std::uint64_t now_ns, Run& run);
-    Result<std::vector<SeriesWindows>> read_windows(TrackedVm& vm, const ReadRequest& range);
+    void lose_series(const Run& run, const std::vector<std::uint32_t>& series);
     void put_off(TrackedVm& vm, std::uint64_t now_ns, const Error& why);
     void give_up_windows(const Run& run, const Error& why);
     bool push_steps(std::vector<Run>& runs);

@@ -57,6 +57,12 @@ std::string sealed(ByteWriter out) {
     return out.take();
 }
 
+void put(ByteWriter& out, std::uint64_t at_ns, const Tally& tally) {
+    out.u64(at_ns);
+    out.u64(tally.samples);
+    out.u64(tally.digest);
+}
+
 std::string encode(const Cursor& cursor) {
     ByteWriter out;
     out.u32(kCursorMagic);
@@ -67,9 +73,9 @@ std::string encode(const Cursor& cursor) {
     out.u64(cursor.zeros_ns);
     out.u64(static_cast<std::uint64_t>(cursor.last_ms));
     out.u64(static_cast<std::uint64_t>(cursor.floor_ms));
-    out.u64(cursor.tallied_ns);
-    out.u64(cursor.acked.samples);
-    out.u64(cursor.acked.digest);
+    out.u64(cursor.acked_samples);
+    put(out, cursor.tallied_ns, cursor.acked);
+    put(out, cursor.half_ns, cursor.half);
     return sealed(std::move(out));
 }
 
@@ -103,9 +109,13 @@ void decode_cursor(ByteReader& in, std::uint32_t flags, Cursor& cursor) {
     cursor.zeros_ns = in.u64();
     cursor.last_ms = static_cast<std::int64_t>(in.u64());
     cursor.floor_ms = static_cast<std::int64_t>(in.u64());
-    cursor.tallied_ns = in.u64();
-    cursor.acked.samples = in.u64();
-    cursor.acked.digest = in.u64();
+    cursor.acked_samples = in.u64();
+    for (auto [at_ns, tally] :
+         {std::pair(&cursor.tallied_ns, &cursor.acked), std::pair(&cursor.half_ns, &cursor.half)}) {
+        *at_ns = in.u64();
+        tally->samples = in.u64();
+        tally->digest = in.u64();
+    }
 }
 
 Loss decode_loss(ByteReader& in) {
@@ -153,6 +163,23 @@ std::string cursor_key(const Cursor& cursor) {
     vm.component = cursor.component;
     vm.epoch = cursor.epoch;
     return vm_key(vm);
+}
+
+void restart_tally(Cursor& cursor) {
+    cursor.tallied_ns = cursor.half_ns = cursor.acked_ns;
+    cursor.acked = cursor.half = {};
+}
+
+void slide_tally(Cursor& cursor, std::uint64_t span_ns) {
+    if (cursor.acked_ns > cursor.tallied_ns + span_ns) {
+        cursor.tallied_ns = cursor.half_ns;
+        cursor.acked.remove(cursor.half);
+        cursor.half = {};
+    }
+    if (cursor.half_ns == cursor.tallied_ns && cursor.acked_ns >= cursor.tallied_ns + span_ns / 2) {
+        cursor.half_ns = cursor.acked_ns;
+        cursor.half = cursor.acked;
+    }
 }
 
 CursorStore::CursorStore(CursorStore&& other)

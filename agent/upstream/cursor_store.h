@@ -41,9 +41,14 @@ struct Cursor {
     std::uint64_t zeros_ns = 0;         // series registered before this have had their zeros
     std::int64_t last_ms = INT64_MIN;   // time of the newest sample sent
     std::int64_t floor_ms = INT64_MIN;  // samples up to here belong to an earlier life of the VM
-    // Samples of windows that the receiver has acknowledged, of those that end after `tallied_ns`.
+    // Samples of windows that the receiver has acknowledged: since ever, and with a digest of those that end after
+    // `tallied_ns`, which follows so that a source still has all of them (slide_tally).
+    std::uint64_t acked_samples = 0;
     std::uint64_t tallied_ns = 0;
     Tally acked;
+    // Of them, those up to `half_ns`.
+    std::uint64_t half_ns = 0;
+    Tally half;
     bool done = false;        // acknowledged to the end, stale markers included
     bool superseded = false;  // a later life of the VM has taken over its series
 
@@ -52,6 +57,11 @@ struct Cursor {
 
 // "vm_id.epoch[.component]", as vm_key().
 std::string cursor_key(const Cursor& cursor);
+
+// What is acknowledged from here on is tallied anew.
+void restart_tally(Cursor& cursor);
+// Lets go of the older half of what is tallied when it spans more than `span_ns`.
+void slide_tally(Cursor& cursor, std::uint64_t span_ns);
 
 // All that is kept of one VM epoch.
 struct Ledger {

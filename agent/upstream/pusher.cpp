@@ -8,6 +8,15 @@
 #include "agent/upstream/vm_reader.h"
 
 namespace ringside::agent {
+namespace {
+
+// A ring without the window that is open and the one that goes next, so that what is tallied can be read again.
+std::uint64_t tally_span_ns(const RollupPlan& plan) {
+    return std::max<std::uint64_t>(plan.slots(), 3) * plan.resolution_ns() - 2 * plan.resolution_ns();
+}
+
+}  // namespace
+
 Pusher::Pusher(const UpstreamOptions& options, VmTracker& tracker, CursorStore& store, Delivery& delivery, Pacer& pacer,
                StatsBoard& stats, const UpstreamEvents& events)
     : options_(options),
@@ -219,7 +228,11 @@ void Pusher::acknowledge(Share& share) {
     cursor.last_ms = std::max(cursor.last_ms, step.timestamp_ms);
     cursor.zeros_ns = std::max(cursor.zeros_ns, step.end_ns);
     if (step.kind != StepKind::kZeros) cursor.acked_ns = std::max(cursor.acked_ns, step.end_ns);
-    if (step.kind == StepKind::kWindow) cursor.acked.add(share.accepted);
+    if (step.kind == StepKind::kWindow) {
+        cursor.acked.add(share.accepted);
+        cursor.acked_samples += share.accepted.samples;
+        slide_tally(cursor, tally_span_ns(*run.vm->plan));
+    }
     for (Loss& loss : share.losses) store_.lose(run.vm->key, std::move(loss));
     tracker_.moved(*run.vm);
     if (step.kind != StepKind::kWindow) return;

@@ -40,4 +40,9 @@ void Tally::add(const Tally& other) {
     digest += other.digest;
 }
 
+void Tally::remove(const Tally& part) {
+    samples -= part.samples;
+    digest -= part.digest;
+}
+
 }  // namespace ringside::agent

@@ -16,6 +16,7 @@ struct Tally {
 
     void add(const WireSample& sample);
     void add(const Tally& other);
+    void remove(const Tally& part);  // that was added before
     bool operator==(const Tally&) const = default;
 };
 

@@ -18,12 +18,6 @@ std::uint64_t aligned(std::uint64_t ns, std::uint64_t step) { return ns / step *
 // What the lives of one VM have in common, and thereby their series.
 std::string life_key(const Cursor& cursor) { return cursor.vm_id + '\0' + cursor.component; }
 
-// What is acknowledged from here on is counted anew.
-void restart_tally(Cursor& cursor) {
-    cursor.tallied_ns = cursor.acked_ns;
-    cursor.acked = {};
-}
-
 std::optional<std::uint64_t> lag_of(const TrackedVm& vm) {
     if (vm.cursor.acked_ns == 0 || vm.closed_ns == 0) return std::nullopt;
     return minus(vm.closed_ns, vm.cursor.acked_ns);
@@ -117,10 +111,11 @@ void VmTracker::skip_to(TrackedVm& vm, std::uint64_t oldest_ns, const char* reas
     }
     if (vm.cursor.acked_ns >= oldest_ns) return;
     // From 0 there is no telling how many windows there were.
-    const bool known = vm.cursor.acked_ns != 0;
-    if (known) drop_windows(vm, reason, oldest_ns, (oldest_ns - vm.cursor.acked_ns) / vm.plan->resolution_ns());
+    if (vm.cursor.acked_ns != 0) {
+        drop_windows(vm, reason, oldest_ns, (oldest_ns - vm.cursor.acked_ns) / vm.plan->resolution_ns());
+    }
     vm.cursor.acked_ns = oldest_ns;
-    if (!known) restart_tally(vm.cursor);
+    restart_tally(vm.cursor);
     // What was counted before must not look like an increase of the first window that is pushed.
     vm.cursor.zeros_ns = std::max(vm.cursor.zeros_ns, oldest_ns);
 }

@@ -91,7 +91,21 @@ TEST_F(LedgerTest, NamesWindowsThatCameTooLate) {
     vm.live_until(at(1500));  // The ring holds 1,000 s.
     agent->run(at(1501));
     EXPECT_EQ(ledger(vm).losses, (Losses{{"lapped", kEverySeries, at(20), at(500), 0}}));
-    EXPECT_EQ(ledger(vm).cursor.acked.samples, 2u + 100u);
+    EXPECT_EQ(ledger(vm).cursor.acked_samples, 2u + 100u);
+    EXPECT_GE(ledger(vm).cursor.tallied_ns, at(500));  // What the ring has lost cannot be counted again.
+}
+
+TEST_F(LedgerTest, TalliesNoMoreThanTheRingHolds) {
+    CountingVm& vm = sources.add("a", 1, at(3));
+    for (int seconds = 10; seconds <= 4000; seconds += 10) {
+        vm.live_until(at(seconds));
+        agent->run(at(seconds + 1));
+        const Cursor cursor = ledger(vm).cursor;
+        ASSERT_LE(cursor.acked_ns - cursor.tallied_ns, 980 * kSecond) << seconds;
+        ASSERT_EQ(cursor.acked.samples, (cursor.acked_ns - cursor.tallied_ns) / kWindow) << seconds;
+        ASSERT_GE(cursor.acked.samples, seconds > 500 ? 48u : 1u) << seconds;
+    }
+    EXPECT_EQ(ledger(vm).cursor.acked_samples, 400u);
 }
 
 TEST_F(LedgerTest, NamesASeriesThatCannotBeRead) {

@@ -8,6 +8,7 @@
 #include <toml++/toml.h>
 
 #include "agent/base/file.h"
+#include "agent/upstreams_file.h"
 
 namespace ringside::agent {
 namespace {
@@ -135,6 +136,12 @@ Result<CommandLine> read_command_line(const std::vector<std::string>& arguments,
     for (const auto& [name, values] : given) {
         if (values.empty()) continue;
         if (auto applied = apply_option(line->config, name, values); !applied) return applied.error();
+    }
+    // Last of all, because what it leaves open is what the options say.
+    if (!line->config.upstreams_file.empty()) {
+        auto upstreams = read_upstreams_file(line->config.upstreams_file, upstream_options(line->config, {}));
+        if (!upstreams) return upstreams.error();
+        line->config.file_upstreams = std::move(*upstreams);
     }
     if (auto good = check_config(line->config); !good) return good.error();
     if (flags.check) line->action = Action::kCheckConfig;

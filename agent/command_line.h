@@ -1,4 +1,4 @@
-// The command line and the configuration file: everything that knows CLI11 and toml++ is in command_line.cpp.
+// The command line and the configuration file: everything that knows CLI11 is in command_line.cpp.
 #pragma once
 
 #include <string>

@@ -1,6 +1,7 @@
 #include "agent/config.h"
 
 #include <algorithm>
+#include <set>
 
 #include "agent/units.h"
 #include "agent/upstream/options.h"
@@ -49,13 +50,11 @@ std::string quoted_toml(const std::string& value) {
 }
 
 Result<void> check_upstreams(const Config& config) {
-    for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
-        UpstreamOptions options = upstream_options(config, config.upstreams[i]);
+    std::set<std::string> names;
+    for (const UpstreamOptions& options : all_upstreams(config)) {
         if (auto good = checked(options); !good) return invalid("upstream", good.error().context);
-        for (std::size_t j = 0; j < i; ++j) {
-            if (config.upstreams[j].name == config.upstreams[i].name) {
-                return invalid("upstream", "the name \"" + config.upstreams[i].name + "\" stands twice");
-            }
+        if (!names.insert(options.name).second) {
+            return invalid("upstream", "the name \"" + options.name + "\" stands twice");
         }
     }
     return {};
@@ -115,6 +114,13 @@ UpstreamOptions upstream_options(const Config& config, const UpstreamConfig& ups
     return options;
 }
 
+std::vector<UpstreamOptions> all_upstreams(const Config& config) {
+    std::vector<UpstreamOptions> all;
+    for (const UpstreamConfig& one : config.upstreams) all.push_back(upstream_options(config, one));
+    all.insert(all.end(), config.file_upstreams.begin(), config.file_upstreams.end());
+    return all;
+}
+
 Result<void> check_config(const Config& config) {
     if (config.directory == config.state_directory || config.directory == config.archive_path()) {
         return invalid("directory", "segments need a folder of their own, " + config.directory +
@@ -148,7 +154,9 @@ std::string config_text(const Config& config) {
             continue;
         }
         text += '[';
-        for (std::size_t i = 0; i < values.size(); ++i) text += (i ? ", " : "") + quoted_toml(values[i]);
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            text += (i ? ", " : "") + quoted_toml(url_without_credentials(values[i]));
+        }
         text += "]\n";
     }
     return text;

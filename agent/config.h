@@ -48,6 +48,8 @@ struct Config {
     Budgets budgets;
     // Upstreams.
     std::vector<UpstreamConfig> upstreams;
+    std::string upstreams_file;                   // "": none
+    std::vector<UpstreamOptions> file_upstreams;  // that it names, as read by read_command_line()
     std::uint64_t upstream_grace_ns = 0;
     std::uint64_t upstream_timeout_ns = 0;
     std::uint64_t upstream_backlog_max_ns = 0;
@@ -100,11 +102,13 @@ Result<void> apply_option(Config& config, std::string_view name, const std::vect
 // Rules over several options, and paths that must be absolute. To be called after the last apply_option().
 Result<void> check_config(const Config& config);
 
-// The configuration as a file that gives it back, each option with its help.
+// The configuration as a file that gives it back, each option with its help. Passwords in URLs are left out.
 std::string config_text(const Config& config);
 
-// What Upstream::create wants.
+// What Upstream::create wants, of one that has a name and a URL alone.
 UpstreamOptions upstream_options(const Config& config, const UpstreamConfig& upstream);
+// Of all: those of --upstream, then those of the upstreams file.
+std::vector<UpstreamOptions> all_upstreams(const Config& config);
 
 // `running` with the live options of `wanted`.
 Config take_live_options(const Config& running, const Config& wanted);

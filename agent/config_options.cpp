@@ -130,6 +130,13 @@ std::vector<Option> identity_and_upstreams() {
              for (const UpstreamConfig& one : config.upstreams) values.push_back(one.name + "=" + one.url);
              return values;
          }},
+        {"upstreams-file", group, "PATH", "a file of receivers with TLS, tokens, headers and protocols (TOML)", false,
+         false,
+         [](Config& config, const Values& values) -> Result<void> {
+             if (values.back().empty()) return config.upstreams_file.clear(), Result<void>();
+             return store(&config.upstreams_file, parse_path(values.back()));
+         },
+         write_text<&Config::upstreams_file>},
         {"instance", group, "TEXT", "this host's name, the label instance of every series", false, false,
          read_label_value<&Config::instance>, write_text<&Config::instance>},
         {"job", group, "TEXT", "the label job of every series", false, false, read_label_value<&Config::job>,

@@ -145,6 +145,13 @@ int check(const Config& config) {
     auto descriptors = claim_descriptors();
     const auto warning = descriptors ? descriptor_warning(*descriptors, config.budgets) : descriptors.error().message();
     if (warning) std::fprintf(stderr, "ringside-agent: warning: %s\n", warning->c_str());
+    for (const UpstreamOptions& upstream : all_upstreams(config)) {
+        auto files = check_connection_files(upstream);
+        if (files) continue;
+        std::fprintf(stderr, "ringside-agent: upstream '%s': %s\n", upstream.name.c_str(),
+                     files.error().message().c_str());
+        return kExitUsage;
+    }
     std::puts("the configuration is good");
     return kExitOk;
 }

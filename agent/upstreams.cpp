@@ -16,12 +16,16 @@ std::vector<UpstreamSource> CatalogSources::sources() {
 }
 
 Result<void> Upstreams::create(const Config& config) {
-    for (const UpstreamConfig& wanted : config.upstreams) {
+    for (UpstreamOptions& options : all_upstreams(config)) {
         auto one = std::make_unique<One>(catalog_);
-        UpstreamOptions options = upstream_options(config, wanted);
+        const std::string name = options.name;
         options.version = RINGSIDE_VERSION;
+        if (auto files = check_connection_files(options); !files) {
+            log_warning("upstream " + name + ": " + files.error().message() +
+                        "; nothing is pushed to it before this is mended");
+        }
         auto made =
-            Upstream::create(std::move(options), one->sources, events_of_one(wanted.name), clock_, files_, sender_);
+            Upstream::create(std::move(options), one->sources, events_of_one(name), clock_, files_, sender_);
         if (!made) return made.error();
         one->upstream = std::move(*made);
         all_.push_back(std::move(one));

@@ -1,27 +1,12 @@
 #include "agent/upstream/options.h"
 
-#include <curl/curl.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <memory>
 #include <string_view>
 
 namespace ringside::agent {
 namespace {
-
-struct UrlDeleter {
-    void operator()(CURLU* url) const { curl_url_cleanup(url); }
-};
-using Url = std::unique_ptr<CURLU, UrlDeleter>;
-
-std::string part(CURLU* url, CURLUPart which) {
-    char* text = nullptr;
-    if (curl_url_get(url, which, &text, 0) != CURLUE_OK || text == nullptr) return {};
-    std::string copy = text;
-    curl_free(text);
-    return copy;
-}
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
@@ -44,34 +29,6 @@ bool good_label_name(std::string_view name) {
 
 Error bad(const UpstreamOptions& options, const std::string& what) {
     return error(Code::kInvalid, "upstream '" + options.name + "': " + what);
-}
-
-constexpr char kUrlExample[] = "give one such as http://prometheus:9090/api/v1/write";
-
-Result<void> check_url(const UpstreamOptions& options) {
-    if (options.url.empty()) return bad(options, std::string("no URL; ") + kUrlExample);
-    std::string shown = "the URL '" + url_without_credentials(options.url) + "' ";
-    Url url(curl_url());
-    if (!url) return error(Code::kExhausted, "no memory to check " + shown);
-    // CURLU_NON_SUPPORT_SCHEME: so that the answer below names the scheme, and curl's does not.
-    CURLUcode code = curl_url_set(url.get(), CURLUPART_URL, options.url.c_str(), CURLU_NON_SUPPORT_SCHEME);
-    const std::size_t separator = options.url.find("://");
-    if (code == CURLUE_BAD_SCHEME || separator == std::string::npos) {
-        return bad(options, shown + "has no scheme; " + kUrlExample);
-    }
-    if (code == CURLUE_NO_HOST) return bad(options, shown + "has no host; " + kUrlExample);
-    if (code != CURLUE_OK) {
-        return bad(options, shown + "is malformed (" + curl_url_strerror(code) + "); " + kUrlExample);
-    }
-    std::string scheme = part(url.get(), CURLUPART_SCHEME);
-    if (scheme != "http" && scheme != "https") {
-        return bad(options, shown + "has the scheme '" + scheme + "'; use http or https");
-    }
-    // curl forgives "http:///path" and takes "path" for the host.
-    if (part(url.get(), CURLUPART_HOST).empty() || options.url.compare(separator + 3, 1, "/") == 0) {
-        return bad(options, shown + "has no host; " + kUrlExample);
-    }
-    return {};
 }
 
 Result<void> check_labels(const UpstreamOptions& options) {
@@ -117,14 +74,14 @@ Result<void> check_times(const UpstreamOptions& options) {
              Range{"timeout", options.timeout, milliseconds(10), hour},
              Range{"grace", options.grace, kGraceMin, hour},
              Range{"poll", options.poll, milliseconds(10), hour},
-             Range{"retry_min", options.retry_min, milliseconds(1), hour},
-             Range{"retry_max", options.retry_max, options.retry_min, hour},
-             Range{"retry_after_max", options.retry_after_max, milliseconds(0), 24 * hour},
+             Range{"retry-min", options.retry_min, milliseconds(1), hour},
+             Range{"retry-max", options.retry_max, options.retry_min, hour},
+             Range{"retry-after-max", options.retry_after_max, milliseconds(0), 24 * hour},
          }) {
         Result<void> checked = check_range(options, range.what, range.value, range.least, range.most);
         if (!checked) return checked.error();
     }
-    return check_range(options, "backlog_max", options.backlog_max, seconds(60), seconds(365 * 24 * 3600));
+    return check_range(options, "backlog-max", options.backlog_max, seconds(60), seconds(365 * 24 * 3600));
 }
 
 Result<std::string> host_name() {
@@ -143,7 +100,7 @@ Result<UpstreamOptions> checked(UpstreamOptions options) {
                                          "' needs 1 to 32 lower-case letters, digits, - and _, "
                                          "starting with a letter or digit");
     }
-    if (Result<void> url = check_url(options); !url) return url.error();
+    if (Result<void> reached = check_connection(options); !reached) return bad(options, reached.error().context);
     if (Result<void> labels = check_labels(options); !labels) return labels.error();
     if (Result<void> times = check_times(options); !times) return times.error();
     if (options.job.empty()) return bad(options, "no job; leave the option out for 'ringside'");
@@ -158,15 +115,6 @@ Result<UpstreamOptions> checked(UpstreamOptions options) {
         options.instance = *host;
     }
     return options;
-}
-
-std::string url_without_credentials(const std::string& url) {
-    std::size_t begin = url.find("://");
-    begin = begin == std::string::npos ? 0 : begin + 3;
-    std::size_t end = url.find_first_of("/?#", begin);
-    std::size_t at = url.rfind('@', end);
-    if (at == std::string::npos || at < begin) return url;
-    return url.substr(0, begin) + url.substr(at + 1);
 }
 
 }  // namespace ringside::agent

@@ -7,6 +7,7 @@
 
 #include "agent/base/labels.h"
 #include "agent/base/result.h"
+#include "agent/upstream/connection.h"
 
 namespace ringside::agent {
 
@@ -18,8 +19,15 @@ struct UpstreamOptions {
     // Cursors belong to the name, not to the URL: a receiver that moves keeps them, and one that is
     // to get everything that is still held again gets a new name.
     std::string name = "default";
-    // Where to POST: http or https with a host, such as http://prometheus:9090/api/v1/write.
+    Protocol protocol = Protocol::kRemoteWrite;
+    // http or https with a host: where to POST, such as http://prometheus:9090/api/v1/write, or for OTLP the server,
+    // such as http://collector:4317.
     std::string url;
+    TlsOptions tls;  // for an https URL
+    AuthOptions auth;
+    HeaderFields headers;  // on every request, such as a tenant
+    std::string proxy;     // URL of an HTTP or SOCKS proxy; "": none, whatever the environment says
+    bool gzip = false;     // OTLP; remote write is always snappy
     std::string job = "ringside";
     std::string instance;       // this host's name
     LabelSet labels;            // on every series; the agent's own, so they win over a segment's
@@ -49,8 +57,5 @@ struct UpstreamOptions {
 // The options, with the name of the host filled in where `instance` is empty, or kInvalid with the
 // offending option and what it should look like.
 Result<UpstreamOptions> checked(UpstreamOptions options);
-
-// `url` without user and password, for logs.
-std::string url_without_credentials(const std::string& url);
 
 }  // namespace ringside::agent

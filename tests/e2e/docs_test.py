@@ -152,6 +152,47 @@ def test_the_example_of_a_configuration_is_accepted(tmp_path):
     subprocess.run([AGENT, "--config", tmp_path / "agent.toml", "--check-config"], check=True)
 
 
+UPSTREAMS = (SOURCE / "docs/upstreams.md").read_text()
+
+
+def check_upstreams(tmp_path, text):
+    (tmp_path / "upstreams.toml").write_text(text)
+    return subprocess.run([AGENT, "--upstreams-file", tmp_path / "upstreams.toml", "--check-config"], capture_output=True, text=True)
+
+
+def test_the_example_of_an_upstreams_file_is_accepted(tmp_path):
+    (example,) = re.findall(r"^```toml\n(.*?)^```", UPSTREAMS, re.M | re.S)
+    files = re.findall(r'-file = "(.*)"', example)
+    assert files
+    for path in files:
+        (tmp_path / path.rpartition("/")[2]).write_text("-----BEGIN CERTIFICATE-----\n" if path.endswith(".pem") else "token\n")
+        example = example.replace(path, str(tmp_path / path.rpartition("/")[2]))
+    done = check_upstreams(tmp_path, example)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "central.token").unlink()
+    done = check_upstreams(tmp_path, example)
+    assert done.returncode == 2 and "central.token" in done.stderr
+
+
+def keys_of_the_upstreams_file(section):
+    """By table of the document; the first is that of [upstream.NAME]."""
+    tables = re.findall(r"^\| key .*\n\|---.*\n((?:\|.*\n)+)", UPSTREAMS, re.M)
+    return set(re.findall(r"`([a-z-]+)`", "\n".join(row.split("|")[1] for row in tables[section].splitlines())))
+
+
+@pytest.mark.parametrize("number, section", enumerate(["", ".tls", ".auth"]), ids=["upstream", "tls", "auth"])
+def test_keys_of_the_upstreams_file_are_known_and_in_the_manual(tmp_path, number, section):
+    page = (SOURCE / "docs/man/ringside-agent.8.scd").read_text()
+    in_page = set(re.findall(r"\*([a-z-]+)\*", page[page.index("# UPSTREAMS FILE") : page.index("# SIGNALS")]))
+    keys = keys_of_the_upstreams_file(number)
+    assert len(keys) > 2
+    for key in keys:
+        assert key in in_page
+        # A date is the right value of no key, so a key that is known is complained of in another way.
+        said = check_upstreams(tmp_path, f"[upstream.a{section}]\n{key} = 2000-01-01\n").stderr
+        assert f"line 2: upstream.a{section}.{key}: needs" in said, said
+
+
 @pytest.mark.parametrize(
     ("page", "texts"),
     [("ringside-agent.8.scd", [("ringside-agent",)]), ("ringside-bridge.1.scd", [("ringside-bridge",), ("ringside-bridge", "host")])],

@@ -74,6 +74,8 @@ TEST(Config, PutsFilesWhereTheUserMayWrite) {
 }
 
 TEST(Config, ReadsEveryOptionFromTheCommandLine) {
+    TemporaryFolder folder;
+    std::ofstream(folder / "upstreams.toml") << "[upstream.c]\nurl = \"http://c/w\"\n";
     auto line = read({"--directory",
                       "/dev/shm/vms/",
                       "--state-directory=/s",
@@ -121,6 +123,8 @@ TEST(Config, ReadsEveryOptionFromTheCommandLine) {
                       "a=http://h/w?x=y#z",
                       "--upstream",
                       "b=https://h:1/w",
+                      "--upstreams-file",
+                      folder / "upstreams.toml",
                       "--instance",
                       "i",
                       "--job",

@@ -96,8 +96,8 @@ TEST(UpstreamOptions, BoundsTimesAndSizes) {
     using std::chrono::seconds;
     EXPECT_NE(complaint([](auto& o) { o.timeout = milliseconds(0); }).find("timeout is 0 ms"), std::string::npos);
     EXPECT_NE(complaint([](auto& o) { o.grace = milliseconds(-1); }).find("grace is -1 ms"), std::string::npos);
-    EXPECT_NE(complaint([](auto& o) { o.retry_max = milliseconds(1); }).find("retry_max"), std::string::npos);
-    EXPECT_NE(complaint([](auto& o) { o.backlog_max = seconds(1); }).find("backlog_max"), std::string::npos);
+    EXPECT_NE(complaint([](auto& o) { o.retry_max = milliseconds(1); }).find("retry-max"), std::string::npos);
+    EXPECT_NE(complaint([](auto& o) { o.backlog_max = seconds(1); }).find("backlog-max"), std::string::npos);
     EXPECT_NE(complaint([](auto& o) { o.batch_samples_max = 0; }).find("batch"), std::string::npos);
     EXPECT_NE(complaint([](auto& o) { o.batch_bytes_max = 1; }).find("batch"), std::string::npos);
     EXPECT_NE(complaint([](auto& o) { o.cursors_max = 0; }).find("cursors_max"), std::string::npos);

@@ -22,6 +22,11 @@ std::optional<std::uint64_t> checked_multiply(std::uint64_t a, std::uint64_t b) 
 
 void ByteWriter::f64(double value) { u64(std::bit_cast<std::uint64_t>(value)); }
 
+void ByteWriter::varint(std::uint64_t value) {
+    for (; value >= 0x80; value >>= 7) u8(static_cast<std::uint8_t>(value | 0x80));
+    u8(static_cast<std::uint8_t>(value));
+}
+
 void ByteWriter::text(std::string_view value) {
     u32(static_cast<std::uint32_t>(value.size()));
     raw(value);
@@ -42,6 +47,19 @@ void ByteWriter::little_endian(std::uint64_t value, int count) {
 }
 
 double ByteReader::f64() { return std::bit_cast<double>(u64()); }
+
+std::uint64_t ByteReader::varint() {
+    std::uint64_t value = 0;
+    for (int shift = 0; shift < 64 && !failed_; shift += 7) {
+        std::uint8_t byte = u8();
+        // The tenth byte has room for one bit.
+        if (shift == 63 && byte > 1) break;
+        value |= std::uint64_t{byte & 0x7fu} << shift;
+        if (byte < 0x80) return value;
+    }
+    fail();
+    return 0;
+}
 
 std::string_view ByteReader::raw(std::size_t size) {
     if (size > rest_.size()) {

@@ -17,6 +17,11 @@ namespace ringside::agent {
 std::optional<std::uint64_t> checked_add(std::uint64_t a, std::uint64_t b);
 std::optional<std::uint64_t> checked_multiply(std::uint64_t a, std::uint64_t b);
 
+// Numbers near zero of either sign as small unsigned ones: 0, -1, 1, -2 ... become 0, 1, 2, 3 ... Both take and give the
+// bits of a two's complement, so any 64 bits come back as they were.
+constexpr std::uint64_t zigzag(std::uint64_t value) { return value << 1 ^ (0 - (value >> 63)); }
+constexpr std::uint64_t unzigzag(std::uint64_t value) { return value >> 1 ^ (0 - (value & 1)); }
+
 class ByteWriter {
   public:
     void u8(std::uint8_t value) { bytes_.push_back(static_cast<char>(value)); }
@@ -26,6 +31,8 @@ class ByteWriter {
     void i8(std::int8_t value) { u8(static_cast<std::uint8_t>(value)); }
     void i32(std::int32_t value) { u32(static_cast<std::uint32_t>(value)); }
     void f64(double value);  // its bits: every NaN comes back as it was
+    // LEB128: seven bits a byte, the lowest first, the top bit set on all but the last; 1 to 10 bytes.
+    void varint(std::uint64_t value);
     void raw(std::string_view bytes) { bytes_.append(bytes); }
     // u32 length and the bytes.
     void text(std::string_view value);
@@ -55,6 +62,8 @@ class ByteReader {
     std::int8_t i8() { return static_cast<std::int8_t>(u8()); }
     std::int32_t i32() { return static_cast<std::int32_t>(u32()); }
     double f64();
+    // Fails on more than 64 bits.
+    std::uint64_t varint();
     std::string_view raw(std::size_t size);
     void skip(std::size_t size) { raw(size); }
     // As written by ByteWriter::text; longer than `max_bytes` fails.

@@ -35,6 +35,43 @@ TEST(Bytes, ComeBackAsWritten) {
     EXPECT_TRUE(reader.finished());
 }
 
+TEST(Bytes, VarintsOfEveryLengthComeBack) {
+    for (int bits = 0; bits <= 64; ++bits) {
+        const std::uint64_t top = bits == 0 ? 0 : std::uint64_t{1} << (bits - 1);
+        for (std::uint64_t value : {top, top | (top - 1), top | 1}) {
+            ByteWriter writer;
+            writer.varint(value);
+            EXPECT_EQ(writer.size(),
+                      bits == 0 && value == 0 ? 1u : static_cast<unsigned>(std::bit_width(value) + 6) / 7);
+            ByteReader reader(writer.bytes());
+            EXPECT_EQ(reader.varint(), value);
+            EXPECT_TRUE(reader.finished());
+            ByteReader cut(std::string_view(writer.bytes()).substr(0, writer.size() - 1));
+            cut.varint();
+            EXPECT_TRUE(cut.failed());
+        }
+    }
+}
+
+TEST(Bytes, AVarintOfMoreThan64BitsFails) {
+    for (const char* bytes :
+         {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"}) {
+        ByteReader reader(bytes);
+        reader.varint();
+        EXPECT_TRUE(reader.failed());
+    }
+}
+
+TEST(Bytes, ZigzagPutsSmallNumbersOfBothSignsFirst) {
+    EXPECT_EQ(zigzag(0), 0u);
+    EXPECT_EQ(zigzag(UINT64_MAX), 1u);  // -1
+    EXPECT_EQ(zigzag(1), 2u);
+    EXPECT_EQ(zigzag(std::uint64_t{1} << 63), UINT64_MAX);
+    for (std::uint64_t value : {std::uint64_t{0}, UINT64_MAX, std::uint64_t{1} << 63, std::uint64_t{INT64_MAX}}) {
+        EXPECT_EQ(unzigzag(zigzag(value)), value);
+    }
+}
+
 TEST(Bytes, AreLittleEndian) {
     ByteWriter writer;
     writer.u32(0x04030201);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include <optional>
 #include <utility>
 
 #include "agent/archive/run_reader.h"
@@ -103,29 +104,53 @@ Result<std::vector<SeriesInfo>> ArchivedVm::series() const {
     return series;
 }
 
-Result<DirectoryEntry> ArchivedVm::entry_at(const File& file, std::uint32_t position) const {
-    std::string bytes(entry_bytes(footer_.tier_count), '\0');
-    std::uint64_t at = footer_.directory_offset + std::uint64_t{position} * bytes.size();
+Result<PageEntry> ArchivedVm::page_at(const File& file, std::uint32_t position) const {
+    std::string bytes(kPageEntryBytes, '\0');
+    std::uint64_t at = footer_.index_offset + std::uint64_t{position} * kPageEntryBytes;
     if (auto got = file.read_at(at, bytes.data(), bytes.size()); !got.ok()) return got.error();
-    Result<DirectoryEntry> entry = decode_entry(bytes, footer_.tier_count, footer_.vm.offset);
-    if (!entry.ok()) return with_path(entry.error());
-    return entry;
+    Result<PageEntry> page = decode_page_entry(bytes);
+    if (!page.ok()) return page;
+    if (page->offset < footer_.directory_offset || page->offset > footer_.index_offset ||
+        page->bytes > footer_.index_offset - page->offset) {
+        return error(Code::kCorrupt, "a page lies outside the directory");
+    }
+    return page;
 }
 
-Result<DirectoryEntry> ArchivedVm::find_entry(const File& file, std::uint32_t series_index) const {
+Result<std::vector<SeriesEntry>> ArchivedVm::read_page(const File& file, const PageEntry& page) const {
+    std::string bytes(page.bytes, '\0');
+    if (auto got = file.read_at(page.offset, bytes.data(), bytes.size()); !got.ok()) return got.error();
+    return decode_page(page, bytes, footer_.tier_count, footer_.vm.offset);
+}
+
+Result<SeriesEntry> ArchivedVm::find_entry(const File& file, std::uint32_t series_index) const {
+    // The last page that begins at the series or before it.
     std::uint32_t begin = 0;
-    std::uint32_t end = footer_.series_count;
+    std::uint32_t end = footer_.page_count;
+    std::optional<PageEntry> last;
     while (begin < end) {
         std::uint32_t middle = begin + (end - begin) / 2;
-        Result<DirectoryEntry> entry = entry_at(file, middle);
-        if (!entry.ok() || entry->series_index == series_index) return entry;
-        if (entry->series_index < series_index) {
+        Result<PageEntry> page = page_at(file, middle);
+        if (!page.ok()) return with_path(page.error());
+        if (page->first_series <= series_index) {
+            last = *page;
             begin = middle + 1;
         } else {
             end = middle;
         }
     }
+    if (last) {
+        Result<std::vector<SeriesEntry>> entries = read_page(file, *last);
+        if (!entries.ok()) return with_path(entries.error());
+        for (SeriesEntry& entry : *entries) {
+            if (entry.series_index == series_index) return std::move(entry);
+        }
+    }
     return with_path(error(Code::kInvalid, "it has no series " + std::to_string(series_index)));
+}
+
+BlockPlace ArchivedVm::place_of(std::uint32_t series_index, std::uint32_t tier) const {
+    return {series_index, tier, schema_->tiers[tier].resolution_s * std::uint64_t{1'000'000'000}};
 }
 
 Result<SeriesData> ArchivedVm::read(std::uint32_t series_index, const ReadRequest& request) const {
@@ -135,7 +160,7 @@ Result<SeriesData> ArchivedVm::read(std::uint32_t series_index, const ReadReques
     }
     Result<File> file = open_file();
     if (!file.ok()) return file.error();
-    Result<DirectoryEntry> entry = find_entry(*file, series_index);
+    Result<SeriesEntry> entry = find_entry(*file, series_index);
     if (!entry.ok()) return entry.error();
     switch (entry->tiers[request.tier].state) {
         case RunState::kStored: break;
@@ -144,7 +169,8 @@ Result<SeriesData> ArchivedVm::read(std::uint32_t series_index, const ReadReques
             return with_path(error(
                 Code::kCorrupt, "series " + std::to_string(series_index) + " was unreadable in the segment already"));
     }
-    Result<SeriesData> data = read_run(*file, *entry, request);
+    Result<SeriesData> data =
+        read_run(*file, place_of(series_index, request.tier), entry->tiers[request.tier], request);
     if (!data.ok()) return with_path(data.error());
     return data;
 }
@@ -163,27 +189,41 @@ Result<void> ArchivedVm::verify() const {
     if (listed->size() != footer_.series_count) {
         return with_path(error(Code::kCorrupt, "list and directory differ in length"));
     }
-    std::uint64_t at = kArchiveHeaderBytes;
-    for (std::uint32_t i = 0; i < footer_.series_count; ++i) {
-        Result<DirectoryEntry> entry = entry_at(*file, i);
-        if (!entry.ok()) return entry.error();
-        const SeriesInfo& info = (*listed)[i];
-        if (entry->series_index != info.index || entry->metric != info.metric) {
-            return with_path(error(Code::kCorrupt, "list and directory name different series"));
-        }
-        for (std::uint32_t tier = 0; tier < footer_.tier_count; ++tier) {
-            const DirectoryEntry::Tier& run = entry->tiers[tier];
-            if (run.state == RunState::kAbsent) continue;
-            if (run.offset != at) {
-                return with_path(error(Code::kCorrupt, "there are bytes between two runs"));
+    Result<void> sound = verify_runs(*file, *listed);
+    return sound.ok() ? sound : with_path(sound.error());
+}
+
+// Pages, entries and blocks follow each other without a gap, and name the series of the list.
+Result<void> ArchivedVm::verify_runs(const File& file, const std::vector<SeriesInfo>& listed) const {
+    auto corrupt = [](const char* what) { return error(Code::kCorrupt, what); };
+    std::uint64_t page_at_offset = footer_.directory_offset, block_offset = kArchiveHeaderBytes;
+    auto next = listed.begin();
+    for (std::uint32_t i = 0; i < footer_.page_count; ++i) {
+        Result<PageEntry> page = page_at(file, i);
+        if (!page.ok()) return page.error();
+        if (page->offset != page_at_offset) return corrupt("there are bytes between two pages of the directory");
+        page_at_offset += page->bytes;
+        Result<std::vector<SeriesEntry>> entries = read_page(file, *page);
+        if (!entries.ok()) return entries.error();
+        for (const SeriesEntry& entry : *entries) {
+            if (next == listed.end() || entry.series_index != next->index) {
+                return corrupt("list and directory name different series");
             }
-            at += run.bytes;
-            if (auto sound = verify_run(*file, *entry, tier); !sound.ok()) return with_path(sound.error());
+            ++next;
+            for (std::uint32_t tier = 0; tier < footer_.tier_count; ++tier) {
+                for (const BlockEntry& block : entry.tiers[tier].blocks) {
+                    if (block.offset != block_offset) return corrupt("there are bytes between two blocks");
+                    block_offset += block.bytes;
+                }
+                auto sound = verify_run(file, place_of(entry.series_index, tier), entry.tiers[tier]);
+                if (!sound.ok()) return sound;
+            }
         }
     }
-    if (at != footer_.vm.offset) {
-        return with_path(error(Code::kCorrupt, "there are bytes behind the runs"));
+    if (next != listed.end() || page_at_offset != footer_.index_offset) {
+        return corrupt("list and directory differ in length");
     }
+    if (block_offset != footer_.vm.offset) return corrupt("there are bytes behind the blocks");
     return {};
 }
 

@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "agent/archive/block.h"
 #include "agent/archive/codec.h"
+#include "agent/archive/directory.h"
 #include "agent/base/file.h"
 #include "agent/base/model.h"
 
@@ -46,6 +48,8 @@ class ArchivedVm : public SeriesSource {
     const std::string& path() const { return path_; }
     const VmInfo& info() const { return vm_; }
     std::uint64_t file_bytes() const { return footer_.file_bytes; }
+    // What its windows take unpacked.
+    std::uint64_t plain_bytes() const { return footer_.plain_bytes; }
     std::uint64_t archived_ns() const { return archived_ns_; }
     std::uint32_t series_count() const { return footer_.series_count; }
 
@@ -54,8 +58,11 @@ class ArchivedVm : public SeriesSource {
 
     Result<File> open_file() const;
     Result<std::string> section(const File& file, const ArchiveFooter::Section& section, const char* what) const;
-    Result<DirectoryEntry> entry_at(const File& file, std::uint32_t position) const;
-    Result<DirectoryEntry> find_entry(const File& file, std::uint32_t series_index) const;
+    Result<PageEntry> page_at(const File& file, std::uint32_t position) const;
+    Result<std::vector<SeriesEntry>> read_page(const File& file, const PageEntry& page) const;
+    Result<SeriesEntry> find_entry(const File& file, std::uint32_t series_index) const;
+    Result<void> verify_runs(const File& file, const std::vector<SeriesInfo>& listed) const;
+    BlockPlace place_of(std::uint32_t series_index, std::uint32_t tier) const;
     Error with_path(const Error& error) const;
 
     FileSystem* fs_;

@@ -1,5 +1,7 @@
 #include "agent/archive/codec.h"
 
+#include <zstd.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -38,6 +40,46 @@ ExitCause exit_cause_from(std::uint8_t number) {
         case 3: return ExitCause::kHostRebooted;
         default: return ExitCause::kUnknown;
     }
+}
+
+// How the bytes of a section follow its head.
+enum class Packing : std::uint8_t { kPlain = 0, kZstd = 1 };
+
+std::string pack_section(const std::string& plain) {
+    constexpr int kLevel = 6;
+    std::string packed(ZSTD_compressBound(plain.size()), '\0');
+    std::size_t size = ZSTD_compress(packed.data(), packed.size(), plain.data(), plain.size(), kLevel);
+    const bool shorter = ZSTD_isError(size) == 0 && size < plain.size();
+    packed.resize(shorter ? size : 0);
+    ByteWriter writer;
+    writer.u8(static_cast<std::uint8_t>(shorter ? Packing::kZstd : Packing::kPlain));
+    writer.u32(static_cast<std::uint32_t>(plain.size()));
+    writer.raw(shorter ? packed : plain);
+    return writer.take();
+}
+
+Result<std::string> unpack_section(std::string_view bytes, std::uint64_t bytes_max) {
+    ByteReader reader(bytes);
+    const std::uint8_t packing = reader.u8();
+    const std::uint32_t size = reader.u32();
+    std::string_view body = reader.raw(reader.remaining());
+    if (reader.failed() || size > bytes_max) return corrupt("a section is longer than any segment can make it");
+    if (packing == static_cast<std::uint8_t>(Packing::kPlain)) {
+        if (body.size() != size) return corrupt("a section has another length than it says");
+        return std::string(body);
+    }
+    if (packing != static_cast<std::uint8_t>(Packing::kZstd)) {
+        return error(Code::kUnavailable, "a section is packed in a way (packing " + std::to_string(packing) +
+                                             ") that is newer than this program: read it with a newer one");
+    }
+    // The frame says how much it makes, too: nothing is allocated on the word of one of both.
+    if (ZSTD_getFrameContentSize(body.data(), body.size()) != size) {
+        return corrupt("a section has another length than it says");
+    }
+    std::string plain(size, '\0');
+    std::size_t got = ZSTD_decompress(plain.data(), plain.size(), body.data(), body.size());
+    if (ZSTD_isError(got) != 0 || got != size) return corrupt("a section does not decompress");
+    return plain;
 }
 
 }  // namespace
@@ -86,6 +128,9 @@ std::string encode_footer(const ArchiveFooter& footer) {
         writer.u64(section->bytes);
     }
     writer.u64(footer.directory_offset);
+    writer.u64(footer.index_offset);
+    writer.u64(footer.plain_bytes);
+    writer.u32(footer.page_count);
     writer.u32(footer.series_count);
     writer.u32(footer.tier_count);
     for (const auto* section : {&footer.vm, &footer.schema, &footer.series}) {
@@ -115,6 +160,9 @@ Result<ArchiveFooter> decode_footer(std::string_view bytes, std::uint64_t file_b
         section->bytes = reader.u64();
     }
     footer.directory_offset = reader.u64();
+    footer.index_offset = reader.u64();
+    footer.plain_bytes = reader.u64();
+    footer.page_count = reader.u32();
     footer.series_count = reader.u32();
     footer.tier_count = reader.u32();
     for (auto* section : {&footer.vm, &footer.schema, &footer.series}) section->crc = reader.u32();
@@ -132,10 +180,15 @@ Result<ArchiveFooter> decode_footer(std::string_view bytes, std::uint64_t file_b
         }
         at += section->bytes;
     }
-    std::uint64_t directory = std::uint64_t{footer.series_count} * entry_bytes(footer.tier_count);
-    if (footer.directory_offset != at || file_bytes - at < kArchiveFooterBytes ||
-        file_bytes - at - kArchiveFooterBytes != directory) {
+    std::uint64_t index = std::uint64_t{footer.page_count} * kPageEntryBytes;
+    bool in_order = footer.directory_offset == at && footer.index_offset >= at && footer.index_offset <= file_bytes;
+    if (!in_order || file_bytes - footer.index_offset < kArchiveFooterBytes ||
+        file_bytes - footer.index_offset - kArchiveFooterBytes != index) {
         return corrupt("the directory has not the length that the footer says");
+    }
+    if (footer.series_count < footer.page_count ||
+        (std::uint64_t{footer.series_count} + kPageSeries - 1) / kPageSeries > footer.page_count) {
+        return corrupt("the directory has not as many pages as its series take");
     }
     if (footer.vm.bytes > kVmSectionBytesMax || footer.schema.bytes > kSchemaSectionBytesMax ||
         footer.series.bytes > kSeriesSectionBytesMax) {
@@ -239,7 +292,7 @@ std::string encode_schema(const SchemaInfo& schema) {
         writer.u32(static_cast<std::uint32_t>(label_names.size()));
         for (const std::string& label : label_names) writer.text(label);
     }
-    return writer.take();
+    return pack_section(writer.bytes());
 }
 
 namespace {
@@ -269,7 +322,9 @@ MetricInfo decode_metric(ByteReader& reader) {
 }  // namespace
 
 Result<SchemaInfo> decode_schema(std::string_view bytes) {
-    ByteReader reader(bytes);
+    Result<std::string> plain = unpack_section(bytes, kSchemaSectionBytesMax);
+    if (!plain.ok()) return plain.error();
+    ByteReader reader(*plain);
     SchemaInfo schema;
     schema.name = reader.text(kArchiveNameBytesMax);
     schema.version = reader.u32();
@@ -305,11 +360,13 @@ std::string encode_series(const std::vector<SeriesInfo>& series) {
         writer.u32(static_cast<std::uint32_t>(label_values.size()));
         for (const std::string& value : label_values) writer.text(value);
     }
-    return writer.take();
+    return pack_section(writer.bytes());
 }
 
 Result<std::vector<SeriesInfo>> decode_series(std::string_view bytes, const SchemaInfo& schema) {
-    ByteReader reader(bytes);
+    Result<std::string> plain = unpack_section(bytes, kSeriesSectionBytesMax);
+    if (!plain.ok()) return plain.error();
+    ByteReader reader(*plain);
     std::vector<SeriesInfo> series;
     std::uint32_t count = reader.u32();
     for (std::uint32_t i = 0; i < count && !reader.failed(); ++i) {
@@ -329,52 +386,6 @@ Result<std::vector<SeriesInfo>> decode_series(std::string_view bytes, const Sche
     }
     if (!reader.finished()) return corrupt("the list of series does not decode");
     return series;
-}
-
-std::string encode_entry(const DirectoryEntry& entry) {
-    ByteWriter writer;
-    writer.u32(entry.series_index);
-    writer.u32(entry.metric);
-    for (const DirectoryEntry::Tier& tier : entry.tiers) {
-        writer.u64(tier.offset);
-        writer.u64(tier.bytes);
-        writer.u32(tier.points);
-        writer.u32(static_cast<std::uint32_t>(tier.state));
-    }
-    writer.u32(crc32c(writer.bytes()));
-    writer.u32(0);
-    return writer.take();
-}
-
-Result<DirectoryEntry> decode_entry(std::string_view bytes, std::size_t tier_count, std::uint64_t runs_end) {
-    if (bytes.size() != entry_bytes(tier_count) || !checksum_matches(bytes, bytes.size() - kEntryTailBytes)) {
-        return corrupt("the checksum of a directory entry is wrong");
-    }
-    ByteReader reader(bytes);
-    DirectoryEntry entry;
-    entry.series_index = reader.u32();
-    entry.metric = reader.u32();
-    for (std::size_t i = 0; i < tier_count; ++i) {
-        DirectoryEntry::Tier tier;
-        tier.offset = reader.u64();
-        tier.bytes = reader.u64();
-        tier.points = reader.u32();
-        std::uint32_t state = reader.u32();
-        if (state > static_cast<std::uint32_t>(RunState::kAbsent)) {
-            return corrupt("a directory entry has an unknown state");
-        }
-        tier.state = static_cast<RunState>(state);
-        bool absent = tier.state == RunState::kAbsent;
-        bool inside =
-            tier.offset >= kArchiveHeaderBytes && tier.offset <= runs_end && tier.bytes <= runs_end - tier.offset;
-        if (absent ? tier.bytes != 0 : !inside) {
-            return corrupt("a directory entry points outside the runs");
-        }
-        entry.tiers.push_back(tier);
-    }
-    reader.skip(4);
-    if (reader.u32() != 0) return corrupt("a directory entry has bytes that should be zero");
-    return entry;
 }
 
 }  // namespace ringside::agent

@@ -3,21 +3,22 @@
 
 #include <cstdint>
 
-#include "agent/archive/codec.h"
+#include "agent/archive/block.h"
+#include "agent/archive/directory.h"
 #include "agent/base/file.h"
 #include "agent/base/model.h"
 
 namespace ringside::agent {
 
-// What one read takes from a file at most, and so about what it allocates.
+// What one read takes from a file at most, unpacked, and so about what it allocates.
 inline constexpr std::uint64_t kReadBytesMax = std::uint64_t{64} << 20;
 
-// The windows of `request` from the run that `entry` has for request.tier. One chunk at a time is read, those outside
-// the request not at all. kExhausted when the chunks to be read have more than kReadBytesMax bytes; kCorrupt when the
-// bytes are not the run that the entry names, whatever part of them is looked at.
-Result<SeriesData> read_run(const File& file, const DirectoryEntry& entry, const ReadRequest& request);
+// The windows of `request` from the blocks of `run`. One block at a time is read, those outside the request not at all.
+// kExhausted when what is read has more than kReadBytesMax bytes; kCorrupt when the bytes are not the run that the
+// directory names, whatever part of them is looked at.
+Result<SeriesData> read_run(const File& file, const BlockPlace& place, const RunEntry& run, const ReadRequest& request);
 
-// Reads every byte of a run, one chunk at a time, and keeps none.
-Result<void> verify_run(const File& file, const DirectoryEntry& entry, std::uint32_t tier);
+// Reads every byte of a run, one block at a time, and keeps none.
+Result<void> verify_run(const File& file, const BlockPlace& place, const RunEntry& run);
 
 }  // namespace ringside::agent

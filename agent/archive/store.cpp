@@ -162,7 +162,7 @@ Result<ArchiveStore::Vm> ArchiveStore::archive(const SeriesSource& source, const
         if (!same.ok()) return same.error();
         if (*same) return there;
         // Of one that was written again and again the newest windows only: the file has a bound.
-        if ((*there)->file_bytes() <= archive_earlier_bytes_max(vm.segment_bytes)) earlier = *there;
+        if ((*there)->plain_bytes() <= archive_earlier_bytes_max(vm.segment_bytes)) earlier = *there;
     } else if (there.error().code == Code::kUnavailable) {
         return there;
     }

@@ -5,7 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include "agent/archive/block.h"
 #include "agent/archive/codec.h"
+#include "agent/archive/directory.h"
 #include "agent/base/crc32c.h"
 
 namespace ringside::agent {
@@ -45,11 +47,11 @@ class ArchiveWriter {
         Result<std::vector<SeriesInfo>> series = source_.series();
         if (!series.ok()) return series.error();
         if (auto put = file_.append(encode_header(vm.epoch)); !put.ok()) return put.error();
-        std::string directory;
+        DirectoryWriter directory;
         for (const SeriesInfo& one : *series) {
-            Result<DirectoryEntry> entry = write_series(one);
+            Result<SeriesEntry> entry = write_series(one);
             if (!entry.ok()) return entry.error();
-            directory += encode_entry(*entry);
+            directory.add(*entry);
         }
         // A source that turned bad as a whole on the way (its file was cut) has given errors for runs that it held. Its list
         // of series fails then, and nothing may be removed on the word of this file.
@@ -67,7 +69,12 @@ class ArchiveWriter {
             return put.error();
         }
         footer.directory_offset = file_.size();
-        if (auto put = file_.append(directory); !put.ok()) return put.error();
+        DirectoryWriter::Bytes pages = directory.finish(footer.directory_offset);
+        footer.page_count = pages.page_count;
+        if (auto put = file_.append(pages.pages); !put.ok()) return put.error();
+        footer.index_offset = file_.size();
+        if (auto put = file_.append(pages.index); !put.ok()) return put.error();
+        footer.plain_bytes = plain_bytes_;
         footer.file_bytes = file_.size() + kArchiveFooterBytes;
         if (auto put = file_.append(encode_footer(footer)); !put.ok()) return put.error();
         if (auto done = file_.commit(); !done.ok()) return done.error();
@@ -81,51 +88,47 @@ class ArchiveWriter {
         return file_.append(bytes);
     }
 
-    Result<DirectoryEntry> write_series(const SeriesInfo& series) {
-        DirectoryEntry entry{series.index, series.metric, {}};
+    Result<SeriesEntry> write_series(const SeriesInfo& series) {
+        SeriesEntry entry{series.index, {}};
         for (std::uint32_t tier = 0; tier < schema_->tiers.size(); ++tier) {
-            Result<DirectoryEntry::Tier> run = write_run(series, tier);
+            Result<RunEntry> run = write_run(series, tier);
             if (!run.ok()) return run.error();
-            entry.tiers.push_back(*run);
+            entry.tiers.push_back(std::move(*run));
         }
         return entry;
     }
 
-    Result<DirectoryEntry::Tier> write_run(const SeriesInfo& series, std::uint32_t tier) {
-        Run run{series, tier, {file_.size(), 0, 0, RunState::kStored}, 0};
+    Result<RunEntry> write_run(const SeriesInfo& series, std::uint32_t tier) {
+        Run run{series, {series.index, tier, schema_->tiers[tier].resolution_s * std::uint64_t{1'000'000'000}}, {}, 0};
         Result<void> written = write_range(source_, &run, 0, UINT64_MAX);
         const bool corrupt = !written.ok() && written.error().code == Code::kCorrupt;
         if (!written.ok() && !corrupt) return written.error();
         // What was written of it before it turned out corrupt stays, so that the bytes of the file have no gap.
-        const bool source_gave_none = run.entry.points == 0;
+        const bool source_gave_none = run.entry.blocks.empty();
         if (source_gave_none) {
             if (auto taken_over = write_earlier(&run, UINT64_MAX); !taken_over.ok()) return taken_over.error();
         }
         if (corrupt) {
             ++written_.unreadable_runs;
             // The good windows of before are not given up for it.
-            const bool good = source_gave_none && run.entry.points > 0;
+            const bool good = source_gave_none && !run.entry.blocks.empty();
             if (!good) run.entry.state = RunState::kUnreadable;
         }
-        run.entry.bytes = file_.size() - run.entry.offset;
-        written_.points += run.entry.points;
-        if (run.entry.bytes == 0 && run.entry.state == RunState::kStored) {
-            return DirectoryEntry::Tier{0, 0, 0, RunState::kAbsent};
-        }
+        if (run.entry.blocks.empty() && run.entry.state == RunState::kStored) run.entry.state = RunState::kAbsent;
         return run.entry;
     }
 
     struct Run {
         const SeriesInfo& series;
-        std::uint32_t tier;
-        DirectoryEntry::Tier entry;
+        BlockPlace place;
+        RunEntry entry;
         std::uint64_t last_end_ns;
     };
 
     // The windows of `from` with begin_ns < T <= end_ns. At most 64 deep.
     Result<void> write_range(const SeriesSource& from, Run* run, std::uint64_t begin_ns, std::uint64_t end_ns) {
         Result<SeriesData> data =
-            from.read(run->series.index, {.tier = run->tier, .begin_ns = begin_ns, .end_ns = end_ns});
+            from.read(run->series.index, {.tier = run->place.tier, .begin_ns = begin_ns, .end_ns = end_ns});
         if (data.ok()) return write_windows(from, run, *data);
         if (data.error().code != Code::kExhausted || end_ns - begin_ns < 2) return data.error();
         std::uint64_t middle_ns = begin_ns + (end_ns - begin_ns) / 2;
@@ -139,24 +142,32 @@ class ArchiveWriter {
         // Times that do not rise would make the file one that no reader takes.
         auto falls = [] { return error(Code::kCorrupt, "the windows of a series do not rise in time"); };
         if (!rises(data.end_ns)) return falls();
-        if (&from == &source_ && run->entry.points == 0) {
-            std::uint64_t resolution_ns = schema_->tiers[run->tier].resolution_s * std::uint64_t{1'000'000'000};
+        if (&from == &source_ && run->entry.blocks.empty()) {
             // The window in which the old file ends was not over, and is the source's if it has it.
-            std::uint64_t begin_ns = (data.end_ns.front() - 1) / resolution_ns * resolution_ns;
+            std::uint64_t begin_ns = (data.end_ns.front() - 1) / run->place.resolution_ns * run->place.resolution_ns;
             if (auto taken_over = write_earlier(run, begin_ns); !taken_over.ok()) return taken_over;
         }
         if (data.end_ns.front() <= run->last_end_ns) return falls();
-        std::size_t step = chunk_points(data);
+        const std::size_t step = block_points(data);
         for (std::size_t first = 0; first < data.size(); first += step) {
             std::size_t count = std::min(step, data.size() - first);
-            std::string chunk = encode_chunk(run->series.index, run->tier, data, first, count);
-            if (chunk.size() > bytes_max_ - std::min(bytes_max_, file_.size())) {
-                return error(Code::kCorrupt, "a series has more windows than its segment has room for");
-            }
-            if (auto put = file_.append(chunk); !put.ok()) return put;
-            run->entry.points += static_cast<std::uint32_t>(count);
-            run->last_end_ns = data.end_ns[first + count - 1];
+            if (auto put = write_block(run, data, first, count); !put.ok()) return put;
         }
+        return {};
+    }
+
+    Result<void> write_block(Run* run, const SeriesData& data, std::size_t first, std::size_t count) {
+        const std::uint64_t plain_bytes = count * plain_window_bytes(data);
+        if (plain_bytes > bytes_max_ - plain_bytes_) {
+            return error(Code::kCorrupt, "a series has more windows than its segment has room for");
+        }
+        BlockEntry entry;
+        entry.offset = file_.size();
+        if (auto put = file_.append(encode_block(run->place, data, first, count, &entry)); !put.ok()) return put;
+        run->entry.blocks.push_back(entry);
+        run->last_end_ns = data.end_ns[first + count - 1];
+        plain_bytes_ += plain_bytes;
+        written_.points += count;
         return {};
     }
 
@@ -174,7 +185,8 @@ class ArchiveWriter {
     const SeriesSource& source_;
     const SeriesSource* earlier_;
     std::shared_ptr<const SchemaInfo> schema_;
-    const std::uint64_t bytes_max_;
+    const std::uint64_t bytes_max_;  // of plain_bytes_
+    std::uint64_t plain_bytes_ = 0;  // of all windows written, before packing
     ArchiveWritten written_;
 };
 

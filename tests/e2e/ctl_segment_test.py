@@ -18,7 +18,7 @@ from ringsidectl import BUILD_DIR, ctl, fails, ok, ok_csv, ok_json  # noqa: E402
 
 SOURCE_DIR = Path(os.environ.get("RINGSIDE_SOURCE_DIR", Path(__file__).resolve().parents[2]))
 TEST_WRITER = BUILD_DIR / "tests/support/test_writer"
-GOLDEN = SOURCE_DIR / "tests/golden/archive-v0.rsa"
+GOLDEN = SOURCE_DIR / "tests/golden/archive-v1.rsa"
 S = 10**9
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,31 @@ def tables():
     return found
 
 
-(HEADER, FOOTER, VM, SCHEMA, TIER, METRIC, SERIES, ENTRY_HEAD, ENTRY_TIER, ENTRY_TAIL, CHUNK_HEAD, CHUNK_COLUMN, CHUNK_TAIL, COLUMNS) = tables()
+(
+    HEADER,
+    FOOTER,
+    VM,
+    PACKED,
+    SCHEMA,
+    TIER,
+    METRIC,
+    SERIES,
+    PAGE_ENTRY,
+    SERIES_ENTRY,
+    RUN_ENTRY,
+    BLOCK_ENTRY,
+    COLUMNS,
+    COLUMN_HEAD,
+    BLOCK_NAME,
+    ENCODINGS,
+    LIST_HEAD,
+    ORDERS,
+    CODES,
+) = tables()
+
+SEEN = set()  # what of the format the decoder met
+WORD = (1 << 64) - 1
+GROUP = 32
 
 
 def size_of(table):
@@ -61,6 +86,10 @@ def fixed(table, data):
     return values
 
 
+def unzigzag(value):
+    return value // 2 if value % 2 == 0 else -(value + 1) // 2
+
+
 class Fields:
     """Structures without offsets, one field after the other."""
 
@@ -73,6 +102,17 @@ class Fields:
             return self.raw(self.one("u32"))
         if kind.startswith("bytes"):
             return self.raw(int(kind[5:]))
+        if kind == "varint":
+            value = shift = 0
+            while True:
+                byte = self.one("u8")
+                value |= (byte & 0x7F) << shift
+                shift += 7
+                if byte < 0x80:
+                    assert value <= WORD
+                    return value
+        if kind == "zigzag":
+            return unzigzag(self.one("varint"))
         return struct.unpack(FORMATS[kind], self.raw(struct.calcsize(FORMATS[kind])))[0]
 
     def raw(self, size):
@@ -101,40 +141,186 @@ def section(data, footer, name):
     return Fields(part)
 
 
-def decode_chunk(data, at, entry, tier):
-    """Returns the chunk's length and its columns by name."""
-    head = fixed(CHUNK_HEAD, data[at : at + size_of(CHUNK_HEAD)])
-    assert head["magic"] == b"CHK0"
-    assert (head["series_index"], head["tier"]) == (entry["series_index"], tier)
-    records = []
-    here = at + size_of(CHUNK_HEAD)
-    for _ in range(head["column_count"]):
-        records.append(fixed(CHUNK_COLUMN, data[here : here + size_of(CHUNK_COLUMN)]))
-        here += size_of(CHUNK_COLUMN)
-    tail = fixed(CHUNK_TAIL, data[here : here + size_of(CHUNK_TAIL)])
-    assert tail["crc"] == crc32c(data[at:here])
-    here += size_of(CHUNK_TAIL)
-    columns = {}
-    for record in records:
-        row = COLUMNS[record["column"]]
-        assert int(row["column"]) == record["column"]
-        assert record["encoding"] == 0
-        raw = data[here : here + record["bytes"]]
-        assert crc32c(raw) == record["crc"]
-        width = 1 if row["type"] == "u8" else 8
-        # Floats by their bits, as the dump has them.
-        columns[row["name"]] = list(struct.unpack(f"<{len(raw) // width}{'B' if width == 1 else 'Q'}", raw))
-        stride = head["stride"] if row["name"] == "buckets" else 1
-        assert len(columns[row["name"]]) == head["points"] * stride
-        here += record["bytes"]
-    assert columns["end_ns"][0] == head["first_end_ns"] and columns["end_ns"][-1] == head["last_end_ns"]
-    return here - at, head["points"], columns
+def unpacked(fields):
+    """The fields of a section that may be compressed."""
+    head = fixed(PACKED, fields.raw(size_of(PACKED)))
+    body = fields.raw(len(fields.data) - fields.at)
+    SEEN.add(("packing", head["packing"]))
+    if head["packing"] == 1:
+        body = subprocess.run(["zstd", "-dc"], input=body, stdout=subprocess.PIPE, check=True).stdout
+    else:
+        assert head["packing"] == 0
+    assert len(body) == head["plain_bytes"]
+    return Fields(body)
+
+
+class Bits:
+    def __init__(self, data):
+        self.text = "".join(f"{byte:08b}"[::-1] for byte in data)
+        self.at = 0
+
+    def number(self, count):
+        self.at += count
+        assert self.at <= len(self.text)
+        return int("0" + self.text[self.at - count : self.at][::-1], 2)
+
+    def unary(self):
+        zero = self.text.index("0", self.at)
+        count, self.at = zero - self.at, zero + 1
+        return count
+
+    def gamma(self):
+        length = self.unary()
+        return 0 if length == 0 else 1 << (length - 1) | self.number(length - 1)
+
+    def finished(self):
+        assert len(self.text) - self.at < 8 and "1" not in self.text[self.at :]
+
+
+def decode_residuals(data, count):
+    bits = Bits(data)
+    residuals = []
+    while len(residuals) < count:
+        group = min(GROUP, count - len(residuals))
+        code = bits.number(7)
+        SEEN.add(("code", "0" if code == 0 else "1" if code <= 64 else "65"))
+        if code == 0:
+            groups = bits.gamma()
+            assert groups >= 1
+            residuals += [0] * min(count - len(residuals), groups * GROUP)
+        elif code <= 64:
+            residuals += [bits.unary() << (code - 1) | bits.number(code - 1) for _ in range(group)]
+        else:
+            residuals += [bits.gamma() << (code - 65) | bits.number(code - 65) for _ in range(group)]
+    bits.finished()
+    return residuals
+
+
+def decode_list(data, count):
+    fields = Fields(data)
+    head = fields.one("u8")
+    order = head & 3
+    SEEN.add(("order", order))
+    SEEN.update(("head", bit) for bit in (4, 8, 16) if head & bit)
+    base = fields.one("zigzag")
+    scale = fields.one("varint") if head & 4 else 1
+    ys = ([], [0], [0, fields.one("zigzag")] if order == 2 else None)[order][:count]
+    missing = count - len(ys)
+    if head & 8:
+        residuals = [0] * missing
+    else:
+        residuals = decode_residuals(fields.raw(len(data) - fields.at), missing)
+        if not head & 16:
+            residuals = [unzigzag(value) for value in residuals]
+    fields.finished()
+    for residual in residuals:
+        if order == 0:
+            ys.append(residual)
+        elif order == 1:
+            ys.append(ys[-1] + residual)
+        else:
+            ys.append(ys[-1] + (ys[-1] - ys[-2]) + residual)
+    return [(base + scale * y) & WORD for y in ys]
+
+
+def two_lists(fields, first_count, second_count):
+    first = decode_list(fields.raw(fields.one("varint")), first_count)
+    rest = fields.raw(len(fields.data) - fields.at)
+    return first, decode_list(rest, second_count) if second_count else []
+
+
+def signed(word):
+    return word - (1 << 64) if word >> 63 else word
+
+
+def decode_column(encoding, data, points, stride, block, resolution_ns):
+    name = {int(row["encoding"]): row["name"] for row in ENCODINGS}[encoding]
+    count = points * stride
+    SEEN.add(("encoding", name))
+    fields = Fields(data)
+    if name == "plain":
+        return list(struct.unpack(f"<{count}Q", data))
+    if name == "integers":
+        return decode_list(data, count)
+    if name == "same":
+        assert len(data) == 1
+        return block["columns"][COLUMNS[data[0]]["name"]]
+    if name == "decimals":
+        digits = fields.one("u8")
+        integers, rests = two_lists(fields, count, count)
+        floats = [struct.unpack("<Q", struct.pack("<d", float(signed(n)) / 10**digits))[0] for n in integers]
+        return [(bits + rest) & WORD for bits, rest in zip(floats, rests)]
+    if name == "times":
+        windows, early = two_lists(fields, count, count)
+        return [((block["first_window"] + w) * resolution_ns - e) & WORD for w, e in zip(windows, early)]
+    assert name == "buckets"
+    values, steps = two_lists(fields, stride, stride * (points - 1))
+    for point in range(1, points):
+        for bucket in range(stride):
+            step = steps[bucket * (points - 1) + point - 1]
+            values.append((values[(point - 1) * stride + bucket] + step) & WORD)
+    return values
+
+
+def decode_block(data, series, tier, block, resolution_ns):
+    """Puts the columns of a block into it, by name."""
+    name = struct.pack("<IIIQ", series, tier, block["points"], block["first_window"])
+    assert len(name) == size_of(BLOCK_NAME)
+    assert struct.unpack("<I", data[-4:])[0] == crc32c(name + data[:-4])
+    fields = Fields(data[:-4])
+    there = fields.one("varint")
+    rows = [row for row in COLUMNS if there >> int(row["column"]) & 1]
+    stride = fields.one("varint") if rows[-1]["name"] == "buckets" else 0
+    heads = [fields.all(COLUMN_HEAD) for _ in rows]
+    block["columns"] = {}
+    for row, head in zip(rows, heads):
+        assert (row["name"] == "end_ns") == (ENCODINGS[head["encoding"]]["name"] == "times")
+        here = stride if row["name"] == "buckets" else 1
+        values = decode_column(head["encoding"], fields.raw(head["bytes"]), block["points"], here, block, resolution_ns)
+        block["columns"][row["name"]] = values
+    fields.finished()
+    ends = block["columns"]["end_ns"]
+    assert [-(-ends[i] // resolution_ns) for i in (0, -1)] == [block["first_window"], block["last_window"]]
+
+
+def decode_directory(data, footer):
+    """Of each series its index and its tiers: a state and blocks with their offsets."""
+    at = footer["directory_offset"]
+    next_block = size_of(HEADER)
+    entries = []
+    for i in range(footer["page_count"]):
+        raw = data[footer["index_offset"] + i * size_of(PAGE_ENTRY) :][: size_of(PAGE_ENTRY)]
+        page = fixed(PAGE_ENTRY, raw)
+        assert page["crc"] == crc32c(raw[:-4]) and page["offset"] == at
+        fields = Fields(data[at : at + page["bytes"]])
+        assert crc32c(fields.data) == page["page_crc"]
+        assert fields.one("varint") == next_block
+        index = page["first_series"]
+        last_window = [0] * footer["tier_count"]
+        while fields.at < len(fields.data):
+            index += fields.all(SERIES_ENTRY)["step"]
+            tiers = []
+            for tier in range(footer["tier_count"]):
+                blocks, state = divmod(fields.all(RUN_ENTRY)["run"], 4)
+                SEEN.add(("state", state))
+                tiers.append((state, [fields.all(BLOCK_ENTRY) for _ in range(blocks)]))
+                for block in tiers[-1][1]:
+                    block["first_window"] += last_window[tier]
+                    block["last_window"] += block["first_window"]
+                    last_window[tier] = block["last_window"]
+                    block["offset"] = next_block
+                    next_block += block["bytes"]
+            entries.append((index, tiers))
+        at += page["bytes"]
+    assert at == footer["index_offset"] and next_block == footer["vm_offset"]
+    assert footer["index_offset"] + footer["page_count"] * size_of(PAGE_ENTRY) + size_of(FOOTER) == len(data)
+    return entries
 
 
 def decode(data):
     """The file as the lines of the golden dump."""
     header = fixed(HEADER, data)
-    assert header["text"].startswith(b"RINGSIDE ARCHIVE") and header["format"] == 0
+    assert header["text"].startswith(b"RINGSIDE ARCHIVE") and header["format"] == 1
     assert header["header_bytes"] == size_of(HEADER)
     assert header["crc"] == crc32c(data[: int(HEADER[-1]["offset"])])
     end = data[-size_of(FOOTER) :]
@@ -151,14 +337,15 @@ def decode(data):
     vm["epoch"] = vm["epoch"].hex()
     lines.append("vm " + " ".join(text(v) if isinstance(v, bytes) else str(v) for v in vm.values()))
 
-    fields = section(data, footer, "schema")
+    fields = unpacked(section(data, footer, "schema"))
     schema = fields.all(SCHEMA)
     lines.append(
         f"schema {text(schema['name'])} {schema['version']} {schema['hash']} {schema['series_capacity']} "
         f"{schema['label_arena_bytes']}"
     )
-    for _ in range(schema["tier_count"]):
-        lines.append("tier " + " ".join(str(value) for value in fields.all(TIER).values()))
+    tiers = [fields.all(TIER) for _ in range(schema["tier_count"])]
+    for tier in tiers:
+        lines.append("tier " + " ".join(str(value) for value in tier.values()))
     for _ in range(fields.one("u32")):
         metric = fields.all(METRIC)
         assert metric.pop("reserved") == 0
@@ -168,51 +355,47 @@ def decode(data):
         lines.append(" ".join(["metric"] + words + [text(label) for label in labels]))
     fields.finished()
 
-    fields = section(data, footer, "series")
-    entry_bytes = size_of(ENTRY_HEAD) + footer["tier_count"] * size_of(ENTRY_TIER) + size_of(ENTRY_TAIL)
-    assert footer["directory_offset"] + footer["series_count"] * entry_bytes + size_of(FOOTER) == len(data)
-    runs_at = size_of(HEADER)
-    count = fields.one("u32")
-    assert count == footer["series_count"]
-    for position in range(count):
+    fields = unpacked(section(data, footer, "series"))
+    directory = decode_directory(data, footer)
+    assert fields.one("u32") == footer["series_count"] == len(directory)
+    for index, runs in directory:
         series = fields.all(SERIES)
+        assert series["index"] == index
         labels = fields.texts(series.pop("label_count"))
         lines.append(" ".join(["series"] + [str(v) for v in series.values()] + [text(label) for label in labels]))
-        at = footer["directory_offset"] + position * entry_bytes
-        entry = fixed(ENTRY_HEAD, data[at:])
-        assert (entry["series_index"], entry["metric"]) == (series["index"], series["metric"])
-        assert fixed(ENTRY_TAIL, data[at + entry_bytes - size_of(ENTRY_TAIL) :])["crc"] == crc32c(
-            data[at : at + entry_bytes - size_of(ENTRY_TAIL)]
-        )
-        for tier in range(footer["tier_count"]):
-            run = fixed(ENTRY_TIER, data[at + size_of(ENTRY_HEAD) + tier * size_of(ENTRY_TIER) :])
-            lines.append(f" tier {tier} " + ("corrupt" if run["state"] == 1 else str(run["points"])))
-            if run["state"] != 2:
-                assert run["offset"] == runs_at, "runs follow each other"
-            columns, points = {}, 0
-            while run["state"] != 2 and runs_at < run["offset"] + run["bytes"]:
-                length, more, part = decode_chunk(data, runs_at, entry, tier)
-                runs_at += length
-                points += more
-                for name, values in part.items():
+        for tier, (state, blocks) in enumerate(runs):
+            columns = {}
+            for block in blocks:
+                raw = data[block["offset"] : block["offset"] + block["bytes"]]
+                decode_block(raw, index, tier, block, tiers[tier]["resolution_s"] * 10**9)
+                for name, values in block["columns"].items():
                     columns.setdefault(name, []).extend(values)
-            assert points == run["points"]
+            points = sum(block["points"] for block in blocks)
+            lines.append(f" tier {tier} " + ("corrupt" if state == 1 else str(points)))
             for name, values in columns.items():
                 lines.append(f"  {name} " + " ".join(f"{value:x}" for value in values))
     fields.finished()
-    assert runs_at == footer["vm_offset"]
     return lines
 
 
 def test_the_tables_decode_the_golden_file():
-    data = (GOLDEN / "archive-v0.rsa").read_bytes()
-    expected = (GOLDEN / "archive-v0.txt").read_text(encoding="ascii").splitlines()
+    data = (GOLDEN / "archive-v1.rsa").read_bytes()
+    expected = (GOLDEN / "archive-v1.txt").read_text(encoding="ascii").splitlines()
+    SEEN.clear()
     assert decode(data) == expected
+    # The file has everything that the tables have.
+    assert SEEN == (
+        {("encoding", row["name"]) for row in ENCODINGS}
+        | {("order", int(row["order"])) for row in ORDERS}
+        | {("code", row["code"].split()[0]) for row in CODES}
+        | {("head", bit) for bit in (4, 8, 16)}
+        | {("packing", 1), ("state", 0), ("state", 1), ("state", 2)}
+    )
 
 
 @pytest.mark.parametrize("at", [5, 40, 70, 200, -60])
 def test_the_decoder_notices_a_changed_byte(at):
-    data = bytearray((GOLDEN / "archive-v0.rsa").read_bytes())
+    data = bytearray((GOLDEN / "archive-v1.rsa").read_bytes())
     data[at] ^= 0x40
     with pytest.raises(AssertionError):
         decode(bytes(data))

@@ -204,13 +204,13 @@ TEST_F(ArchiveStoreTest, WhatWasArchivedOutlivesARunThatTurnedCorrupt) {
     }
 }
 
-// Whether the windows of an old file of about `bytes` are taken over.
+// Whether the windows of an old file are taken over that come to just `bytes`, less at most 16, before packing.
 bool takes_over(std::uint64_t bytes) {
     TemporaryFolder folder;
     ArchiveStore store(FileSystem::real(), {folder / "archive", {}});
     MemorySource before = vm_with_windows({}, 1);
     SeriesData& run = before.runs[{0, 0}];
-    for (std::uint64_t w = 1; w * 17 < bytes; ++w) {
+    for (std::uint64_t w = 1; w * 17 <= bytes; ++w) {
         run.end_ns.push_back(w * 10 * kNsPerS);
         run.flags.push_back(0);
         run.value.push_back(w);
@@ -229,8 +229,8 @@ bool takes_over(std::uint64_t bytes) {
 TEST_F(ArchiveStoreTest, AnOldFileIsTakenOverWhileItLeavesRoomForWhatIsNew) {
     const std::uint64_t limit = archive_earlier_bytes_max(1000);
     EXPECT_EQ(limit, archive_bytes_max(1000) - 5 * 1000);
-    EXPECT_TRUE(takes_over(limit * 98 / 100));
-    EXPECT_FALSE(takes_over(limit));
+    EXPECT_TRUE(takes_over(limit));
+    EXPECT_FALSE(takes_over(limit + 17));
 }
 
 TEST_F(ArchiveStoreTest, AnotherVmUnderTheSameKeyIsRefused) {

@@ -15,6 +15,8 @@
 namespace ringside::agent {
 namespace {
 
+// At 0.1 ms each.
+constexpr std::size_t kMeetingsPerPass = 1000;
 constexpr const char* kWaitingHelp = "Files left alone until there is room for one more open segment.";
 
 std::uint64_t nanoseconds(const timespec& time) {
@@ -36,14 +38,7 @@ std::string summary(const VmInfo& vm) {
            std::to_string(vm.series_count) + " series";
 }
 
-std::string ending(const VmInfo& vm) {
-    std::string text = "VM " + vm_key(vm) + " exited: " + exit_cause_name(vm.exit_cause);
-    if (vm.exit_cause == ExitCause::kClosed) {
-        text += " with code " + std::to_string(vm.close_code);
-        if (!vm.close_text.empty()) text += " (" + vm.close_text + ")";
-    }
-    return text;
-}
+std::string ending(const VmInfo& vm) { return "VM " + vm_key(vm) + " ended: " + exit_text(vm); }
 
 // Not when the folder was removed, and not when another one has its name: VMs would write to that one.
 bool is_still_there(const SegmentDirectory& folder) {
@@ -97,6 +92,7 @@ Result<bool> Scanner::look(std::uint64_t now_ns, bool sweep) {
     }
     // Whoever makes a flood of bad files can also make a flood of notices: then the clock alone decides.
     if (flooded_ && !sweep) return false;
+    meetings_left_ = kMeetingsPerPass;
     auto listing = at->scan();
     if (!listing) return listing.error();
     if (listing->cut) cut_.add();
@@ -258,6 +254,7 @@ void Scanner::take_in(const SegmentDirectory& folder, const FolderEntry& entry, 
     }
     track(key, {opened.segment, entry.file_name, info.state == VmState::kExited});
     log_info(summary(info) + " appeared");
+    if (info.state == VmState::kRunning) meet_writer(key, *opened.segment, info);
     if (info.state != VmState::kExited) return;
     log_info(ending(info) + " before it was seen");
     dead_(key);
@@ -320,17 +317,40 @@ void Scanner::probe(const std::string& key, const TrackedSegment& tracked, std::
     // Where the kernel does not say, the writer's own word that it has closed is enough.
     if (life == Life::kUnknown && segment.vm().closed_ns != 0) life = Life::kDead;
     if (life == Life::kAlive && entry->state() == VmState::kProvisioned) catalog_.set_running(key, segment.vm());
+    if (life == Life::kAlive && !witnesses_.met(key)) meet_writer(key, segment, segment.vm());
     if (life != Life::kDead) return grow(key, segment);
 
     grow(key, segment);
     const auto settled = segment.settle();
     if (auto bad = segment.condition()) return give_up(key, *bad, now_ns);
     if (!settled) return later_.add();  // The next sweep tries again: nobody hears of a death without its cause.
-    const VmInfo info = segment.vm();
+    VmInfo info = segment.vm();
+    if (info.exit_cause == ExitCause::kKilled) {
+        if (!learn_death(key, segment)) return later_.add();
+        info = segment.vm();
+    }
     catalog_.set_exited(key, info, now_ns);
     log_info(ending(info));
     set_dead(key);
     dead_(key);
+}
+
+// What is seen of the writer now is all that there will be to ask when it is gone. A bounded number a pass: others have their
+// turn with the next one.
+void Scanner::meet_writer(const std::string& key, const LiveSegment& segment, const VmInfo& vm) {
+    if (vm.writer_pid == 0 || meetings_left_ == 0) return;
+    --meetings_left_;
+    witnesses_.meet(key, vm.writer_pid, {segment.file().device, segment.file().inode, segment.file().uid});
+}
+
+// False while the process is about to end: it lets go of its segment a moment before the kernel can say how.
+bool Scanner::learn_death(const std::string& key, LiveSegment& segment) {
+    Death death;
+    const Ending ending = witnesses_.ask(key, &death);
+    if (ending == Ending::kNotYet) return false;
+    if (ending == Ending::kKnown) segment.set_death(death);
+    witnesses_.forget(key);
+    return true;
 }
 
 void Scanner::grow(const std::string& key, const LiveSegment& segment) {
@@ -414,6 +434,9 @@ void Scanner::track(const std::string& key, TrackedSegment tracked) {
     std::lock_guard lock(mutex_);
     dead_count_ += tracked.dead ? 1 : 0;
     tracked_[key] = std::move(tracked);
+    // Processes are held with the descriptors that segments leave over (C4).
+    const std::size_t living = tracked_.size() - dead_count_;
+    witnesses_.set_room(limits_.living_max - std::min(limits_.living_max, living));
 }
 
 void Scanner::set_dead(const std::string& key) {
@@ -425,6 +448,7 @@ void Scanner::set_dead(const std::string& key) {
 }
 
 void Scanner::forget(const std::string& key) {
+    witnesses_.forget(key);
     std::lock_guard lock(mutex_);
     auto at = tracked_.find(key);
     if (at == tracked_.end()) return;

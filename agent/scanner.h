@@ -6,7 +6,7 @@
 //  C2  A VM is dead only when the kernel says so (LiveSegment::probe). It is then settled before the catalog calls it
 //      exited and the drain hears of it, so that whoever reads it from then on reads what the drain will archive.
 //  C3  Nothing here is removed but files under creation that have no writer and are old.
-//  C4  Never more than living_max + dead_max segments are open. A file without room is left alone and has its turn when
+//  C4  Never more than living_max + dead_max segments, and writers' processes beside them, are open. A file without room is left alone and has its turn when
 //      room comes free, so that no number of files uses up the agent's descriptors.
 #pragma once
 
@@ -23,6 +23,7 @@
 #include "agent/catalog/catalog.h"
 #include "agent/segment/directory.h"
 #include "agent/segment/open.h"
+#include "agent/witness/witnesses.h"
 
 namespace ringside::agent {
 
@@ -107,6 +108,8 @@ class Scanner {
     void forget_names(const FolderListing& listing);
     void probe_all(std::uint64_t now_ns);
     void probe(const std::string& key, const TrackedSegment& tracked, std::uint64_t now_ns);
+    void meet_writer(const std::string& key, const LiveSegment& segment, const VmInfo& vm);
+    bool learn_death(const std::string& key, LiveSegment& segment);
     void grow(const std::string& key, const LiveSegment& segment);
     void reap(const SegmentDirectory& folder, const std::string& file, std::uint64_t now_ns);
     void track(const std::string& key, TrackedSegment tracked);
@@ -123,8 +126,10 @@ class Scanner {
     std::string resume_discover_;
     Waiting living_waiting_;
     Waiting dead_waiting_;
+    std::size_t meetings_left_ = 0;  // of this pass
     bool flooded_ = false;  // the newest pass met more bad files than the quarantine holds, or than are told of
 
+    Witnesses witnesses_{Witnesses::Places{}};
     mutable std::mutex mutex_;  // guards the four below
     std::shared_ptr<const SegmentDirectory> folder_;
     ScanLimits limits_;

@@ -66,6 +66,8 @@ v1::ExitCause to_wire(ExitCause cause) {
         case ExitCause::kKilled: return v1::EXIT_CAUSE_KILLED;
         case ExitCause::kHostRebooted: return v1::EXIT_CAUSE_HOST_REBOOTED;
         case ExitCause::kUnknown: return v1::EXIT_CAUSE_UNKNOWN;
+        case ExitCause::kOom: return v1::EXIT_CAUSE_OOM;
+        case ExitCause::kExited: return v1::EXIT_CAUSE_EXITED;
     }
     return v1::EXIT_CAUSE_UNSPECIFIED;
 }
@@ -148,7 +150,8 @@ void to_wire(const CatalogVm& entry, const VmExtras& extras, std::uint64_t now_n
     to_wire(vm, out->mutable_ref());
     out->set_state(to_wire(vm.state));
     out->set_exit_cause(to_wire(vm.exit_cause));
-    if (vm.exit_cause == ExitCause::kClosed) out->set_close_code(vm.close_code);
+    if (has_close_code(vm.exit_cause)) out->set_close_code(vm.close_code);
+    if (vm.exit_signal != 0) out->set_exit_signal(vm.exit_signal);
     out->set_close_text(vm.close_text);
     out->set_uid(vm.uid);
     out->set_writer_pid(vm.writer_pid);
@@ -193,7 +196,8 @@ void to_wire(const Event& event, v1::Event* out) {
         case EventKind::kExited:
         case EventKind::kDrained:
             out->set_exit_cause(to_wire(event.cause));
-            if (event.cause == ExitCause::kClosed) out->set_close_code(event.close_code);
+            if (has_close_code(event.cause)) out->set_close_code(event.close_code);
+            if (event.exit_signal != 0) out->set_exit_signal(event.exit_signal);
             out->set_text(event.close_text);
             break;
         case EventKind::kQuarantined:

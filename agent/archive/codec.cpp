@@ -28,6 +28,8 @@ std::uint8_t exit_cause_number(ExitCause cause) {
         case ExitCause::kKilled: return 2;
         case ExitCause::kHostRebooted: return 3;
         case ExitCause::kUnknown: return 4;
+        case ExitCause::kOom: return 5;
+        case ExitCause::kExited: return 6;
     }
     return 4;
 }
@@ -38,6 +40,8 @@ ExitCause exit_cause_from(std::uint8_t number) {
         case 1: return ExitCause::kClosed;
         case 2: return ExitCause::kKilled;
         case 3: return ExitCause::kHostRebooted;
+        case 5: return ExitCause::kOom;
+        case 6: return ExitCause::kExited;
         default: return ExitCause::kUnknown;
     }
 }
@@ -199,9 +203,9 @@ Result<ArchiveFooter> decode_footer(std::string_view bytes, std::uint64_t file_b
 
 std::string encode_vm(const VmInfo& vm, std::uint64_t archived_ns) {
     // A field more in VmInfo does not compile here: give it a place at the end of the section, and in docs/archive.md.
-    const auto& [vm_id, component, epoch, state, exit_cause, close_code, close_text, uid, writer_pid, segment_bytes,
-                 created_ns, attached_ns, closed_ns, last_write_ns, ended_ns, series_count, rejected_samples,
-                 refused_series, clock_steps_back, rebases, recorded_hash] = vm;
+    const auto& [vm_id, component, epoch, state, exit_cause, close_code, exit_signal, close_text, uid, writer_pid,
+                 segment_bytes, created_ns, attached_ns, closed_ns, last_write_ns, ended_ns, series_count,
+                 rejected_samples, refused_series, clock_steps_back, rebases, recorded_hash] = vm;
     static_cast<void>(state);
     ByteWriter writer;
     writer.text(vm_id);
@@ -225,6 +229,7 @@ std::string encode_vm(const VmInfo& vm, std::uint64_t archived_ns) {
     writer.u64(rebases);
     writer.u64(archived_ns);
     writer.u64(recorded_hash);
+    if (exit_signal != 0) writer.u8(exit_signal);  // without it the section is as it was before there was one
     return writer.take();
 }
 
@@ -254,6 +259,7 @@ Result<DecodedVm> decode_vm(std::string_view bytes) {
     vm.rebases = reader.u64();
     decoded.archived_ns = reader.u64();
     vm.recorded_hash = reader.u64();
+    if (reader.remaining() > 0) vm.exit_signal = reader.u8();  // earlier versions did not know it
     // Bytes that follow are fields of a later version.
     if (reader.failed()) return corrupt("the VM's section is too short");
     if (vm.vm_id.empty()) return corrupt("the VM has no name");

@@ -1,5 +1,7 @@
 #include "agent/base/model.h"
 
+#include <cstring>
+
 namespace ringside::agent {
 
 const char* kind_name(Kind kind) {
@@ -31,8 +33,21 @@ const char* exit_cause_name(ExitCause cause) {
         case ExitCause::kKilled: return "killed";
         case ExitCause::kHostRebooted: return "host-rebooted";
         case ExitCause::kUnknown: return "unknown";
+        case ExitCause::kOom: return "oom";
+        case ExitCause::kExited: return "exited";
     }
     return "unknown";
+}
+
+std::string exit_text(const VmInfo& vm) {
+    std::string text = exit_cause_name(vm.exit_cause);
+    if (has_close_code(vm.exit_cause)) text += " with code " + std::to_string(vm.close_code);
+    if (vm.exit_cause == ExitCause::kClosed && !vm.close_text.empty()) text += " (" + vm.close_text + ")";
+    if (vm.exit_signal != 0) {
+        const char* name = ::sigabbrev_np(vm.exit_signal);
+        text += " by " + (name ? std::string("SIG") + name : "signal " + std::to_string(vm.exit_signal));
+    }
+    return text;
 }
 
 std::string epoch_text(const Epoch& epoch) {

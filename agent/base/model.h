@@ -86,11 +86,25 @@ const char* vm_state_name(VmState state);  // "provisioned", "running", "exited"
 enum class ExitCause {
     kNone,          // still alive
     kClosed,        // by the writer, with a code and a text
-    kKilled,        // the writer is gone without closing
+    kKilled,        // the writer is gone without closing; by which signal, where the kernel told
     kHostRebooted,  // the segment or archive is from an earlier boot
     kUnknown,
+    kOom,     // killed because its memory cgroup was full
+    kExited,  // the process ended by itself, with an exit code, and left the segment open
 };
-const char* exit_cause_name(ExitCause cause);  // "-", "closed", "killed", "host-rebooted", "unknown"
+inline constexpr std::size_t kExitCauses = 7;
+// "-", "closed", "killed", "host-rebooted", "unknown", "oom", "exited"
+const char* exit_cause_name(ExitCause cause);
+// Whether VmInfo::close_code says something.
+inline bool has_close_code(ExitCause cause) { return cause == ExitCause::kClosed || cause == ExitCause::kExited; }
+
+// How the kernel says that the process of a writer ended.
+struct Death {
+    ExitCause cause = ExitCause::kKilled;  // kKilled, kOom, kExited, or kUnknown of one that lives on
+    int signal = 0;                        // that ended it; 0: none, or not known
+    int code = 0;                          // kExited: its exit code
+    bool operator==(const Death&) const = default;
+};
 
 using Epoch = std::array<std::uint8_t, 16>;
 std::string epoch_text(const Epoch& epoch);  // 32 lower-case hex digits
@@ -104,7 +118,8 @@ struct VmInfo {
     Epoch epoch{};
     VmState state = VmState::kRunning;
     ExitCause exit_cause = ExitCause::kNone;
-    std::int32_t close_code = 0;
+    std::int32_t close_code = 0;   // kClosed: the writer's; kExited: the exit code of its process
+    std::uint8_t exit_signal = 0;  // kKilled, kOom: what ended the process; 0: not known
     std::string close_text;
     std::uint32_t uid = 0;         // owner of the segment
     std::uint32_t writer_pid = 0;  // as the writer saw itself; a hint
@@ -123,6 +138,9 @@ struct VmInfo {
     // Exited or drained: of all that changes with every record. Two that are equal say that the writer did nothing in between.
     std::uint64_t recorded_hash = 0;
 };
+
+// "killed by SIGSEGV", "closed with code 3 (guest shut down)": for logs.
+std::string exit_text(const VmInfo& vm);
 
 // Identity of one epoch of one component, usable as a map key and a file name: "vm_id.epoch[.component]".
 std::string vm_key(const VmInfo& vm);

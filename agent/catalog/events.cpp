@@ -26,6 +26,7 @@ Event event_of(EventKind kind, const VmInfo& vm, std::uint64_t time_ns) {
     if (kind == EventKind::kExited || kind == EventKind::kDrained) {
         event.cause = vm.exit_cause;
         event.close_code = vm.close_code;
+        event.exit_signal = vm.exit_signal;
         event.close_text = vm.close_text;
     }
     return event;

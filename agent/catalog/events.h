@@ -39,6 +39,7 @@ struct Event {
     std::uint32_t uid = 0;               // owner of the segment
     ExitCause cause = ExitCause::kNone;  // kExited, kDrained
     std::int32_t close_code = 0;
+    std::uint8_t exit_signal = 0;
     std::string close_text;
     std::string file;    // kQuarantined: the file's name in the directory
     std::string reason;  // kQuarantined: the reason's short name

@@ -46,7 +46,6 @@ struct PendingDrain {
 };
 
 inline constexpr std::size_t kDrainSteps = 4;  // kDone left out
-inline constexpr std::size_t kExitCauses = 5;
 
 struct DrainStatus {
     std::uint64_t pending = 0;

@@ -91,6 +91,10 @@ class LiveSegment : public SeriesSource {
     // writer went on: then it fixes all of it anew. kInvalid while no writer has ever attached.
     Result<void> settle();
 
+    // How the writer's process ended, where the kernel told: says more of a VM that did not close its segment, and nothing
+    // of any other.
+    void set_death(const Death& death);
+
     // Whether the writer did anything since settle(), so that it was taken for dead too early. Reads 64 bytes a series.
     // kCorrupt when the file was cut, kUnavailable when it cannot be read now.
     Result<bool> went_on() const;
@@ -123,6 +127,7 @@ class LiveSegment : public SeriesSource {
     };
 
     VmInfo identity() const;
+    void add_end(VmInfo* vm) const;
     std::optional<End> end() const;
     bool ever_attached(const WriterPart& writer) const;
     std::optional<Activity> activity(std::uint64_t latest_ns) const;
@@ -150,6 +155,7 @@ class LiveSegment : public SeriesSource {
     const std::unique_ptr<SeriesDirectory> directory_;
     mutable std::optional<Refusal> condition_;
     std::optional<End> end_;
+    std::optional<Death> death_;
     mutable std::optional<VmInfo> vm_;  // as it was when all of it could be read last
 
     mutable std::mutex probe_mutex_;

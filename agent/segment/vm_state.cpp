@@ -125,13 +125,8 @@ VmInfo LiveSegment::vm() const {
     Activity active = activity_now.value_or(Activity{});
     std::uint64_t tick_ns = writer->ticking && writer->tick_ns <= latest_ns ? writer->tick_ns : 0;
     vm.last_write_ns = std::min(std::max(active.newest_ns, tick_ns), now_ns);
-    if (std::optional<End> ended = end()) {
-        vm.state = VmState::kExited;
-        vm.exit_cause = ended->cause;
-        vm.ended_ns = ended->ended_ns;
-        vm.recorded_hash = ended->recorded_hash;
-    }
     std::lock_guard lock(mutex_);
+    add_end(&vm);
     if (whole) {
         vm_ = vm;
     } else if (vm_) {
@@ -142,16 +137,29 @@ VmInfo LiveSegment::vm() const {
 
 // What `vm` says of the file, and all else as it was when it could be read.
 VmInfo LiveSegment::last_known(VmInfo vm) const {
-    std::optional<End> ended = end();
     std::lock_guard lock(mutex_);
     if (vm_) vm = *vm_;
     if (!vm_) vm.state = VmState::kProvisioned;
-    if (!ended) return vm;
-    vm.state = VmState::kExited;
-    vm.exit_cause = ended->cause;
-    vm.ended_ns = ended->ended_ns;
-    vm.recorded_hash = ended->recorded_hash;
+    add_end(&vm);
     return vm;
+}
+
+// With mutex_ held.
+void LiveSegment::add_end(VmInfo* vm) const {
+    if (!end_) return;
+    vm->state = VmState::kExited;
+    vm->exit_cause = end_->cause;
+    vm->ended_ns = end_->ended_ns;
+    vm->recorded_hash = end_->recorded_hash;
+    if (end_->cause != ExitCause::kKilled || !death_) return;
+    vm->exit_cause = death_->cause;
+    vm->exit_signal = static_cast<std::uint8_t>(death_->signal);
+    if (has_close_code(death_->cause)) vm->close_code = death_->code;
+}
+
+void LiveSegment::set_death(const Death& death) {
+    std::lock_guard lock(mutex_);
+    death_ = death;
 }
 
 std::uint32_t LiveSegment::registered() const {

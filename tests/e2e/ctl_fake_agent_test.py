@@ -97,9 +97,9 @@ def serve_two_vms(agent):
 def test_ls_prints_a_table_with_units(agent):
     serve_two_vms(agent)
     lines = ok("ls", socket=agent.socket).splitlines()
-    assert lines[0].split() == ["VM_ID", "COMPONENT", "EPOCH", "STATE", "EXIT_CAUSE", "SCHEMA", "SERIES", "SEGMENT",
-                                "ARCHIVE", "CREATED", "LAST_WRITE", "LAG"]  # fmt: skip
-    assert lines[1].split() == ["vm-1", "-", "00112233", "running", "-", "router", "5", "2.1MiB", "-",
+    assert lines[0].split() == ["VM_ID", "COMPONENT", "EPOCH", "STATE", "EXIT_CAUSE", "SIGNAL", "CODE", "SCHEMA", "SERIES",
+                                "SEGMENT", "ARCHIVE", "CREATED", "LAST_WRITE", "LAG"]  # fmt: skip
+    assert lines[1].split() == ["vm-1", "-", "00112233", "running", "-", "-", "-", "router", "5", "2.1MiB", "-",
                                 "2026-11-21T20:40:00Z", "2026-11-21T20:40:30Z", "250ms"]  # fmt: skip
     assert lines[2].split()[:4] == ["vm-2", "host", "00112233", "provisioned"]
     assert lines[2].split()[-2:] == ["-", "-"]

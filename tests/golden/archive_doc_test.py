@@ -12,7 +12,7 @@ SOURCE_DIR = Path(os.environ.get("RINGSIDE_SOURCE_DIR", Path(__file__).resolve()
 GOLDEN = SOURCE_DIR / "tests/golden"
 
 FORMATS = {"u8": "<B", "i8": "<b", "u16": "<H", "u32": "<I", "i32": "<i", "u64": "<Q"}
-CAUSES = {1: "closed", 2: "killed", 3: "host-rebooted", 4: "unknown"}
+CAUSES = {1: "closed", 2: "killed", 3: "host-rebooted", 4: "unknown", 5: "oom", 6: "exited"}
 KINDS = {1: "counter", 2: "counter_f64", 3: "gauge", 4: "level", 5: "histogram", 6: "info"}
 
 
@@ -330,7 +330,8 @@ def decode(data):
     lines = []
 
     fields = section(data, footer, "vm")
-    vm = fields.all(VM)
+    vm = fields.all(VM[:-1])
+    assert VM[-1]["field"] == "exit_signal"  # left out where it is not known
     fields.finished()
     assert vm["epoch"] == header["epoch"]
     vm["exit_cause"] = CAUSES[vm["exit_cause"]]

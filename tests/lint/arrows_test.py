@@ -30,6 +30,7 @@ ARROWS = {
     "proto": {WIRE},
     "agent/base": set(),
     "agent/segment": {"agent/base", "libwriter/toml", PUBLIC, FORMAT},
+    "agent/witness": {"agent/base"},
     "agent/archive": {"agent/base", PUBLIC},
     "agent/catalog": BELOW_CATALOG | {"libwriter/toml"},
     "agent/query": BELOW_API,
@@ -37,7 +38,7 @@ ARROWS = {
     "agent/upstream": BELOW_API | {PROTO, WIRE, HTTP},
     "agent/placement": BELOW_API,
     "agent/api": BELOW_API | MIDDLE | {"libwriter/toml", PROTO, WIRE, HTTP},
-    "agent": BELOW_API | MIDDLE | {"agent/api", "libwriter/toml"},  # main.cpp and what stands beside it
+    "agent": BELOW_API | MIDDLE | {"agent/api", "agent/witness", "libwriter/toml"},  # main.cpp and what stands beside it
     "tools/ringsidectl": {
         "agent/base",
         "agent/segment",

@@ -103,8 +103,9 @@ void random_info(Random& random, std::uint64_t seed, VmInfo* vm) {
     vm->component = seed % 3 == 0 ? "net" : "";
     for (std::uint8_t& byte : vm->epoch) byte = static_cast<std::uint8_t>(random());
     vm->state = VmState::kDrained;
-    vm->exit_cause = static_cast<ExitCause>(1 + below(random, 4));
+    vm->exit_cause = static_cast<ExitCause>(1 + below(random, kExitCauses - 1));
     vm->close_code = static_cast<std::int32_t>(random());
+    vm->exit_signal = static_cast<std::uint8_t>(vm->close_code);
     vm->close_text = any_text(random, 127);
     vm->uid = static_cast<std::uint32_t>(random());
     vm->writer_pid = static_cast<std::uint32_t>(random());
@@ -223,6 +224,7 @@ std::string difference(const VmInfo& a, const VmInfo& b) {
     if (a.state != b.state) return "state";
     if (a.exit_cause != b.exit_cause) return "exit_cause";
     if (a.close_code != b.close_code || a.close_text != b.close_text) return "close_code or close_text";
+    if (a.exit_signal != b.exit_signal) return "exit_signal";
     if (a.uid != b.uid || a.writer_pid != b.writer_pid) return "uid or writer_pid";
     if (a.segment_bytes != b.segment_bytes) return "segment_bytes";
     if (a.created_ns != b.created_ns || a.attached_ns != b.attached_ns) return "created_ns or attached_ns";

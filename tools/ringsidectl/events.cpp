@@ -28,6 +28,7 @@ std::vector<Column> columns() {
             {"epoch"},
             {"uid", Unit::kNumber},
             {"exit_cause"},
+            {"exit_signal", Unit::kNumber},
             {"close_code", Unit::kNumber},
             {"upstream"},
             {"window_end_ns", Unit::kTime},
@@ -47,7 +48,8 @@ std::vector<Value> row(const v1::Event& event) {
             event.vm().epoch(),
             std::uint64_t{event.uid()},
             ended ? Value(exit_cause_name(event.exit_cause())) : Value(),
-            event.has_close_code() ? Value(std::int64_t{event.close_code()}) : Value(),
+            exit_signal_of(event),
+            close_code_of(event),
             pushed ? Value(event.upstream()) : Value(),
             RSIDE_OPTIONAL(event, window_end_ns),
             pushed ? Value(event.samples()) : Value(),
@@ -68,6 +70,7 @@ std::string details(const v1::Event& event) {
     const auto add = [&text](const std::string& more) { text += (text.empty() ? "" : " ") + more; };
     if (event.kind() == v1::EVENT_KIND_EXITED || event.kind() == v1::EVENT_KIND_DRAINED) {
         add(exit_cause_name(event.exit_cause()));
+        if (event.has_exit_signal()) add("signal=" + std::to_string(event.exit_signal()));
         if (event.has_close_code()) add("code=" + std::to_string(event.close_code()));
     }
     if (event.kind() == v1::EVENT_KIND_PUSHED) {

@@ -17,11 +17,13 @@ constexpr Words<v1::VmState, 4> kStates{{{v1::VM_STATE_PROVISIONED, "provisioned
                                          {v1::VM_STATE_RUNNING, "running"},
                                          {v1::VM_STATE_EXITED, "exited"},
                                          {v1::VM_STATE_DRAINED, "drained"}}};
-constexpr Words<v1::ExitCause, 5> kExitCauses{{{v1::EXIT_CAUSE_UNSPECIFIED, ""},
+constexpr Words<v1::ExitCause, 7> kExitCauses{{{v1::EXIT_CAUSE_UNSPECIFIED, ""},
                                                {v1::EXIT_CAUSE_CLOSED, "closed"},
                                                {v1::EXIT_CAUSE_KILLED, "killed"},
                                                {v1::EXIT_CAUSE_HOST_REBOOTED, "host-rebooted"},
-                                               {v1::EXIT_CAUSE_UNKNOWN, "unknown"}}};
+                                               {v1::EXIT_CAUSE_UNKNOWN, "unknown"},
+                                               {v1::EXIT_CAUSE_OOM, "oom"},
+                                               {v1::EXIT_CAUSE_EXITED, "exited"}}};
 constexpr Words<v1::MetricKind, 6> kKinds{{{v1::METRIC_KIND_COUNTER, "counter"},
                                            {v1::METRIC_KIND_COUNTER_F64, "counter_f64"},
                                            {v1::METRIC_KIND_GAUGE, "gauge"},
@@ -102,6 +104,8 @@ Section vms_section(const std::vector<v1::Vm>& vms, Format format) {
                                 {"epoch"},
                                 {"state"},
                                 {"exit_cause"},
+                                {.name = "exit_signal", .unit = Unit::kNumber, .heading = "SIGNAL", .spare = 6},
+                                {.name = "close_code", .unit = Unit::kNumber, .heading = "CODE", .spare = 6},
                                 {.name = "schema", .spare = 2},
                                 {.name = "series_count", .unit = Unit::kNumber, .heading = "SERIES", .spare = 1},
                                 {"segment_bytes", Unit::kBytes},
@@ -113,10 +117,10 @@ Section vms_section(const std::vector<v1::Vm>& vms, Format format) {
     const std::size_t epoch_digits = format == Format::kTable ? 8 : std::string::npos;
     for (const v1::Vm& vm : vms) {
         section.rows.push_back({vm.ref().vm_id(), vm.ref().component(), vm.ref().epoch().substr(0, epoch_digits),
-                                state_name(vm.state()), exit_cause_name(vm.exit_cause()), vm.schema().name(),
-                                std::uint64_t{vm.series_count()}, vm.segment_bytes(), RSIDE_OPTIONAL(vm, archive_bytes),
-                                RSIDE_OPTIONAL(vm, created_ns), RSIDE_OPTIONAL(vm, last_write_ns),
-                                RSIDE_OPTIONAL(vm, lag_ns)});
+                                state_name(vm.state()), exit_cause_name(vm.exit_cause()), exit_signal_of(vm),
+                                close_code_of(vm), vm.schema().name(), std::uint64_t{vm.series_count()},
+                                vm.segment_bytes(), RSIDE_OPTIONAL(vm, archive_bytes), RSIDE_OPTIONAL(vm, created_ns),
+                                RSIDE_OPTIONAL(vm, last_write_ns), RSIDE_OPTIONAL(vm, lag_ns)});
     }
     return section;
 }

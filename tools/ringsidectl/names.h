@@ -48,4 +48,14 @@ void set_vm(Request& request, const VmChoice& choice) {
 // An optional field of a message as a Value: unknown when it is absent.
 #define RSIDE_OPTIONAL(message, field) ((message).has_##field() ? Value((message).field()) : Value())
 
+// Of a Vm or an Event.
+template <typename Message>
+Value exit_signal_of(const Message& message) {
+    return message.has_exit_signal() ? Value(std::uint64_t{message.exit_signal()}) : Value();
+}
+template <typename Message>
+Value close_code_of(const Message& message) {
+    return message.has_close_code() ? Value(std::int64_t{message.close_code()}) : Value();
+}
+
 }  // namespace ringside::ctl

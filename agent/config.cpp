@@ -110,6 +110,8 @@ UpstreamOptions upstream_options(const Config& config, const UpstreamConfig& ups
     options.state_directory = config.state_directory + "/upstream";
     options.timeout = milliseconds(config.upstream_timeout_ns);
     options.grace = milliseconds(config.upstream_grace_ns);
+    // Between two scans nothing new is there to be seen.
+    options.poll = std::max(options.poll, milliseconds(config.scan_interval_ns));
     options.backlog_max = std::chrono::seconds(config.upstream_backlog_max_ns / kSecond);
     return options;
 }

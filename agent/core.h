@@ -23,7 +23,7 @@ namespace ringside::agent {
 // ones. All of it must outlive the core.
 struct Outside {
     FileSystem& files = FileSystem::real();
-    Clock& clock = Clock::real();
+    ClockOf clock = real_clock;
     MakeSender sender = make_sender;
 };
 

@@ -25,7 +25,7 @@ Result<void> Upstreams::create(const Config& config) {
                         "; nothing is pushed to it before this is mended");
         }
         auto made =
-            Upstream::create(std::move(options), one->sources, events_of_one(name), clock_, files_, sender_);
+            Upstream::create(std::move(options), one->sources, events_of_one(name), clock_(name), files_, sender_);
         if (!made) return made.error();
         one->upstream = std::move(*made);
         all_.push_back(std::move(one));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -29,12 +30,16 @@ class CatalogSources : public SourceProvider {
     std::vector<UpstreamSource> sources_;
 };
 
+// The clock of the upstream of this name.
+using ClockOf = std::function<Clock&(const std::string& upstream)>;
+inline Clock& real_clock(const std::string&) { return Clock::real(); }
+
 class Upstreams {
   public:
-    // All must outlive it. `sender` makes the sender of each upstream.
-    Upstreams(const Catalog& catalog, EventBus& events, Clock& clock = Clock::real(),
+    // All must outlive it. `clock` gives each upstream its own, `sender` makes its sender.
+    Upstreams(const Catalog& catalog, EventBus& events, ClockOf clock = real_clock,
               FileSystem& files = FileSystem::real(), MakeSender sender = make_sender)
-        : catalog_(catalog), events_(events), clock_(clock), files_(files), sender_(std::move(sender)) {}
+        : catalog_(catalog), events_(events), clock_(std::move(clock)), files_(files), sender_(std::move(sender)) {}
 
     // Reads the cursors of each. The first error, which names the upstream.
     Result<void> create(const Config& config);
@@ -66,7 +71,7 @@ class Upstreams {
 
     const Catalog& catalog_;
     EventBus& events_;
-    Clock& clock_;
+    const ClockOf clock_;
     FileSystem& files_;
     const MakeSender sender_;
     std::vector<std::unique_ptr<One>> all_;

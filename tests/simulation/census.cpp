@@ -1,0 +1,48 @@
+#include "tests/simulation/census.h"
+
+#include <utility>
+
+#include "tests/simulation/simulated_time.h"
+
+namespace ringside::simulation {
+
+// A writer that is killed proves no more than its last record: the agent ends it within the second of that.
+std::string Life::take_end(std::uint64_t ns) {
+    const std::string text = "VM " + vm->key() + " ends at " + std::to_string(ns);
+    if (vm->running()) return text + ", but it is running";
+    if (end_ns != 0) return end_ns == ns ? "" : text + ", and at " + std::to_string(end_ns);
+    const std::uint64_t last_ns = vm->tally().last_ns();
+    const std::uint64_t latest_ns = vm->closed() ? vm->gone_ns() : (last_ns / kSecond + 1) * kSecond;
+    const std::uint64_t earliest_ns = vm->closed() ? vm->gone_ns() : last_ns + kMs;
+    if (ns < earliest_ns || ns > std::max(latest_ns, last_ns + kMs)) {
+        return text + ", its last record was at " + std::to_string(last_ns) + ", it was " +
+               (vm->closed() ? "closed" : "killed") + " at " + std::to_string(vm->gone_ns());
+    }
+    end_ns = ns;
+    return "";
+}
+
+Life& Census::add(std::unique_ptr<SimulatedVm> vm) {
+    auto life = std::make_unique<Life>();
+    life->vm = std::move(vm);
+    by_key_[life->vm->key()] = life.get();
+    auto& lives = lives_[life->vm->vm_id()];
+    lives.push_back(std::move(life));
+    return *lives.back();
+}
+
+Life* Census::at(const std::string& vm_id, std::uint64_t realtime_ns) {
+    auto found = lives_.find(vm_id);
+    if (found == lives_.end()) return nullptr;
+    for (auto life = found->second.rbegin(); life != found->second.rend(); ++life) {
+        if ((*life)->vm->created_ns() <= realtime_ns) return life->get();
+    }
+    return nullptr;
+}
+
+Life* Census::find(const std::string& key) {
+    auto at = by_key_.find(key);
+    return at == by_key_.end() ? nullptr : at->second;
+}
+
+}  // namespace ringside::simulation

@@ -1,0 +1,254 @@
+#include "tests/simulation/receiver.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdlib>
+#include <utility>
+
+namespace ringside::simulation {
+namespace {
+
+constexpr std::uint64_t kStepNs = kPushedResolutionS * kSecond;
+
+std::string text_of(const agent::WireSample& sample) {
+    return agent::label_text(*sample.labels) + " " + std::to_string(sample.timestamp_ms) + " = " +
+           std::to_string(sample.value);
+}
+
+bool same(double a, double b) { return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b); }
+
+bool about_same(double a, double b) { return same(a, b) || std::abs(a - b) <= 1e-9 * std::abs(a); }
+
+}  // namespace
+
+Receiver::Receiver(std::string name, Census& census, Findings& findings, SimulatedTime& time, Excuses excuses,
+                   std::uint64_t seed)
+    : name_(std::move(name)), census_(census), findings_(findings), time_(time), excuses_(excuses), random_(seed) {}
+
+agent::Reply Receiver::answer(std::span<const agent::WireSample> samples, std::uint64_t run, TurnClock& clock) {
+    agent::Reply reply;
+    auto nothing = [&](const char* reason) {
+        reply.verdict = agent::Verdict::kRetry;
+        reply.reason = reason;
+        reply.text = "simulated";
+        return reply;
+    };
+    const double draw = static_cast<double>(random_() >> 11) * 0x1p-53;
+    const std::uint64_t latency_ns = 1 + random_() % mood.latency_ns;
+    ++findings_.tried["requests"];
+    if (!clock.sleep(latency_ns / 2)) {
+        reply.aborted = true;
+        return nothing("aborted");
+    }
+    if (mood.down) {
+        ++findings_.tried["requests without an answer"];
+        return nothing("no_answer");
+    }
+    if (draw < mood.fail) {
+        ++findings_.tried["requests that failed"];
+        return nothing("http_503");
+    }
+    if (draw < mood.fail + mood.overloaded) {
+        ++findings_.tried["requests put off"];
+        reply.retry_after_ns = (1 + random_() % 60) * kSecond;
+        return nothing("http_429");
+    }
+    const bool in_part = draw < mood.fail + mood.overloaded + mood.fail_in_part;
+    const auto taken = samples.first(in_part ? 1 + random_() % samples.size() : samples.size());
+    for (const agent::WireSample& sample : taken) take(sample, run);
+    if (!clock.sleep(latency_ns / 2)) {
+        reply.aborted = true;
+        return nothing("aborted");
+    }
+    if (in_part) {
+        ++findings_.tried["requests taken in part"];
+        return nothing("http_503");
+    }
+    if (draw < mood.fail + mood.overloaded + mood.fail_in_part + mood.lose_reply) {
+        ++findings_.tried["replies lost"];
+        return nothing("no_answer");
+    }
+    acknowledge(samples, run);
+    reply.verdict = agent::Verdict::kAccepted;
+    reply.body_bytes = samples.size();
+    return reply;
+}
+
+// __name__ and the labels of the schema, for these VMs have neither component nor clashes.
+Receiver::SeriesKey Receiver::key_of(const agent::LabelSet& labels) {
+    std::string rest;
+    for (const agent::Label& label : labels) {
+        if (label.name == "vm_id" || label.name == "instance" || label.name == "job") continue;
+        rest += label.name + "=" + label.value + ",";
+    }
+    return {std::string(agent::label_value(labels, "vm_id")), std::move(rest)};
+}
+
+std::optional<Receiver::Output> Receiver::output_of(const agent::LabelSet& labels) {
+    const std::string_view name = agent::label_value(labels, "__name__");
+    Output output;
+    if (name == "sim_requests_total") {
+        output.series = agent::label_value(labels, "n") == "0" ? SeriesOf::kCounter : SeriesOf::kLateCounter;
+        output.cumulative = true;
+        return output;
+    }
+    if (name.starts_with("sim_io_seconds")) {
+        output.series = SeriesOf::kHistogram;
+        output.cumulative = true;
+        const std::string_view part = name.substr(std::string_view("sim_io_seconds").size());
+        if (part == "_bucket") {
+            output.column = Output::kBucket;
+            output.le = std::strtod(std::string(agent::label_value(labels, "le")).c_str(), nullptr);
+            return output;
+        }
+        output.column = part == "_sum" ? Output::kSum : Output::kCount;
+        if (part == "_sum" || part == "_count") return output;
+        return std::nullopt;
+    }
+    const std::size_t colon = name.find(':');
+    const std::string_view metric = name.substr(0, colon);
+    if (metric != "sim_depth" && metric != "sim_memory_bytes") return std::nullopt;
+    output.series = metric == "sim_depth" ? SeriesOf::kGauge : SeriesOf::kLevel;
+    output.column = Output::kLast;
+    if (colon == std::string_view::npos) return output;
+    const std::string_view column = name.substr(name.rfind('_') + 1);
+    if (column == "min") output.column = Output::kMin;
+    if (column == "max") output.column = Output::kMax;
+    if (column == "sum") output.column = Output::kSum;
+    if (column == "count") output.column = output.series == SeriesOf::kLevel ? Output::kSeconds : Output::kCount;
+    return output;
+}
+
+double Receiver::column_of(const Columns& columns, const Output& output) {
+    switch (output.column) {
+        case Output::kValue: return static_cast<double>(columns.value);
+        case Output::kCount: return static_cast<double>(columns.count);
+        case Output::kSeconds: return static_cast<double>(columns.count) / 1e9;
+        case Output::kSum: return columns.sum;
+        case Output::kMin: return columns.min;
+        case Output::kMax: return columns.max;
+        case Output::kLast: return columns.last;
+        case Output::kBucket: break;
+    }
+    std::uint64_t below = 0;
+    for (std::size_t i = 0; i < kObservations.size(); ++i)
+        below += kObservations[i] <= output.le ? columns.observed[i] : 0;
+    return static_cast<double>(below);
+}
+
+void Receiver::acknowledge(std::span<const agent::WireSample> samples, std::uint64_t run) {
+    for (const agent::WireSample& sample : samples) {
+        auto at = series_.find(key_of(*sample.labels));
+        if (at != series_.end() && at->second.newest_ms == sample.timestamp_ms) at->second.acked_run = run;
+    }
+}
+
+void Receiver::take(const agent::WireSample& sample, std::uint64_t run) {
+    ++samples_;
+    findings_.trace(static_cast<std::uint64_t>(sample.timestamp_ms));
+    findings_.trace(std::bit_cast<std::uint64_t>(sample.value));
+    SeriesKey key = key_of(*sample.labels);
+    const auto output = output_of(*sample.labels);
+    if (!output) return findings_.add(Fault::kInvented, name_ + " does not know " + text_of(sample));
+    Series& series = series_[std::move(key)];
+    if (sample.timestamp_ms <= series.newest_ms) return take_again(series, sample, run);
+    const std::string vm_id(agent::label_value(*sample.labels, "vm_id"));
+    Life* life = census_.at(vm_id, static_cast<std::uint64_t>(sample.timestamp_ms) * kMs);
+    if (!life) return findings_.add(Fault::kInvented, name_ + ": no VM lived then: " + text_of(sample));
+    life->seen_by.insert(this);
+    take_new(series, *output, *life, sample);
+    series.newest_ms = sample.timestamp_ms;
+    series.newest = sample.value;
+    series.acked_run = 0;
+    series.life = life;
+}
+
+// U2 and U3: a repeat is the newest sample of its series, bit for bit, and the agent that repeats it has not been told
+// that it arrived.
+void Receiver::take_again(const Series& series, const agent::WireSample& sample, std::uint64_t run) {
+    ++repeats_;
+    if (sample.timestamp_ms < series.newest_ms) {
+        findings_.add(Fault::kDisorder, name_ + " has " + std::to_string(series.newest_ms) + ": " + text_of(sample));
+    } else if (!same(sample.value, series.newest)) {
+        findings_.add(Fault::kInvented,
+                      name_ + " had " + std::to_string(series.newest) + " before: " + text_of(sample));
+    } else if (series.acked_run == run) {
+        findings_.add(Fault::kDoubled, name_ + " has acknowledged to this run: " + text_of(sample));
+    }
+}
+
+// R2.
+std::int64_t Receiver::zero_ms(std::uint64_t created_ns) { return static_cast<std::int64_t>(created_ns / kMs); }
+
+bool Receiver::excused(const Life& life, std::uint64_t window_end_ns) const {
+    const std::uint64_t now_ns = time_.realtime_ns();
+    const std::uint64_t end_ns = life.end_ns != 0 ? life.end_ns : now_ns;
+    if (window_end_ns + kPushedSlots * kStepNs <= end_ns / kStepNs * kStepNs) return true;  // lapped
+    return window_end_ns + excuses_.backlog_max_ns <= now_ns;                               // too old
+}
+
+// Windows after the series' newest sample that end before `until_ns` and that the tally has.
+void Receiver::miss(const Series& series, const Output& output, const Life& life, std::uint64_t until_ns,
+                    const agent::LabelSet& labels) {
+    const Tally& tally = life.vm->tally();
+    std::uint64_t after_ns = tally.created_ns(output.series);
+    if (series.life == &life) after_ns = std::max(after_ns, static_cast<std::uint64_t>(series.newest_ms) * kMs);
+    for (std::uint64_t end_ns = (after_ns / kStepNs + 1) * kStepNs; end_ns < until_ns; end_ns += kStepNs) {
+        if (!tally.window(output.series, end_ns - kStepNs, end_ns)) continue;
+        if (excused(life, end_ns)) {
+            ++excused_;
+            continue;
+        }
+        findings_.add(Fault::kLost, name_ + " lacks " + agent::label_text(labels) + " at " +
+                                        std::to_string(end_ns / kMs) + " of " + life.vm->key());
+    }
+}
+
+void Receiver::take_new(Series& series, const Output& output, Life& life, const agent::WireSample& sample) {
+    const SimulatedVm& vm = *life.vm;
+    const auto at_ns = static_cast<std::uint64_t>(sample.timestamp_ms) * kMs;
+    const bool first = series.life != &life;
+    if (first && series.life && !series.ended) {
+        findings_.add(Fault::kLost, name_ + ": " + series.life->vm->key() + " has had no end: " + text_of(sample));
+    }
+    if (first) series.ended = false;
+    if (series.ended) return findings_.add(Fault::kInvented, name_ + ": after the end: " + text_of(sample));
+    if (agent::is_stale(sample)) {
+        if (vm.running()) return findings_.add(Fault::kInvented, name_ + ": VM is running: " + text_of(sample));
+        miss(series, output, life, at_ns, *sample.labels);
+        series.ended = true;
+        return;
+    }
+    const std::uint64_t created_ns = vm.tally().created_ns(output.series);
+    if (first && output.cumulative && sample.value == 0 && sample.timestamp_ms == zero_ms(created_ns)) return;
+
+    const std::uint64_t begin_ns = (at_ns - 1) / kStepNs * kStepNs;
+    miss(series, output, life, begin_ns + 1, *sample.labels);
+    if (at_ns % kStepNs != 0) {
+        if (auto wrong = life.take_end(at_ns); !wrong.empty()) {
+            return findings_.add(Fault::kInvented, name_ + ": " + wrong + ": " + text_of(sample));
+        }
+    }
+    const auto columns = vm.tally().window(output.series, begin_ns, at_ns);
+    if (!columns) return findings_.add(Fault::kInvented, name_ + ": nothing was recorded: " + text_of(sample));
+    const double expected = column_of(*columns, output);
+    if (about_same(expected, sample.value)) return;
+    findings_.add(Fault::kInvented, name_ + ": " + std::to_string(expected) + " was recorded: " + text_of(sample));
+}
+
+void Receiver::check_all_ended() {
+    for (const auto& [key, series] : series_) {
+        if (series.ended || !series.life) continue;
+        findings_.add(Fault::kLost, name_ + ": no end of " + key.second + " of VM " + series.life->vm->key());
+    }
+    // Lives of which nothing has come at all.
+    for (const auto& [vm_id, lives] : census_.all()) {
+        for (const auto& life : lives) {
+            if (life->vm->running() || life->seen_by.contains(this)) continue;
+            findings_.add(Fault::kLost, name_ + ": nothing at all of VM " + life->vm->key());
+        }
+    }
+}
+
+}  // namespace ringside::simulation

@@ -1,0 +1,95 @@
+// A receiver that knows what it has to receive: each sample is compared with the tally of the VM that it comes from at
+// the moment it arrives, in value, time and order, and what ought to have come before it is missed then.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <random>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "agent/upstream/sender.h"
+#include "tests/simulation/census.h"
+#include "tests/simulation/findings.h"
+#include "tests/simulation/turns.h"
+
+namespace ringside::simulation {
+
+// Which samples the receiver may do without: the agent's rules for windows that it cannot push any more.
+struct Excuses {
+    std::uint64_t backlog_max_ns = 0;
+};
+
+// How a receiver behaves for a while.
+struct Mood {
+    bool down = false;                   // no answer at all
+    double lose_reply = 0;               // shares of requests: taken, but the reply is lost
+    double fail = 0;                     // 503, nothing taken
+    double fail_in_part = 0;             // 503, the first part taken
+    double overloaded = 0;               // 429 with Retry-After
+    std::uint64_t latency_ns = 2 * kMs;  // at most
+};
+
+class Receiver {
+  public:
+    Receiver(std::string name, Census& census, Findings& findings, SimulatedTime& time, Excuses excuses,
+             std::uint64_t seed);
+
+    Mood mood;
+
+    const std::string& name() const { return name_; }
+    // A request of run `run` of the agent, whose waits are those of `clock`.
+    agent::Reply answer(std::span<const agent::WireSample> samples, std::uint64_t run, TurnClock& clock);
+    // Everything that is over is complete: called when all upstreams are done.
+    void check_all_ended();
+
+    std::uint64_t samples() const { return samples_; }
+    std::uint64_t repeats() const { return repeats_; }
+    std::uint64_t excused() const { return excused_; }
+
+  private:
+    // One series of one VM, through all its lives.
+    struct Series {
+        std::int64_t newest_ms = INT64_MIN;
+        double newest = 0;
+        std::uint64_t acked_run = 0;  // the run of the agent that was told so; 0: none
+        const Life* life = nullptr;   // of the newest sample
+        bool ended = false;           // by a stale marker
+    };
+    // What a name of the wire stands for.
+    struct Output {
+        SeriesOf series = SeriesOf::kCounter;
+        enum Column { kValue, kCount, kSeconds, kSum, kMin, kMax, kLast, kBucket } column = kValue;
+        double le = 0;
+        bool cumulative = false;
+    };
+    using SeriesKey = std::pair<std::string, std::string>;  // VM, and the rest of the labels
+
+    void take(const agent::WireSample& sample, std::uint64_t run);
+    void acknowledge(std::span<const agent::WireSample> samples, std::uint64_t run);
+    void take_again(const Series& series, const agent::WireSample& sample, std::uint64_t run);
+    void take_new(Series& series, const Output& output, Life& life, const agent::WireSample& sample);
+    void miss(const Series& series, const Output& output, const Life& life, std::uint64_t until_ns,
+              const agent::LabelSet& labels);
+    bool excused(const Life& life, std::uint64_t window_end_ns) const;
+    static std::optional<Output> output_of(const agent::LabelSet& labels);
+    static double column_of(const Columns& columns, const Output& output);
+    static SeriesKey key_of(const agent::LabelSet& labels);
+    static std::int64_t zero_ms(std::uint64_t created_ns);
+
+    const std::string name_;
+    Census& census_;
+    Findings& findings_;
+    SimulatedTime& time_;
+    const Excuses excuses_;
+    std::mt19937_64 random_;
+    std::map<SeriesKey, Series> series_;
+    std::uint64_t samples_ = 0;
+    std::uint64_t repeats_ = 0;
+    std::uint64_t excused_ = 0;
+};
+
+}  // namespace ringside::simulation

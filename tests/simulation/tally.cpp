@@ -1,0 +1,111 @@
+#include "tests/simulation/tally.h"
+
+#include <algorithm>
+
+namespace ringside::simulation {
+namespace {
+
+template <typename Record>
+auto first_from(const std::vector<Record>& records, std::uint64_t ns) {
+    return std::lower_bound(records.begin(), records.end(), ns,
+                            [](const Record& record, std::uint64_t at) { return record.ns < at; });
+}
+
+// The newest record before `ns`, or null.
+template <typename Record>
+const Record* before(const std::vector<Record>& records, std::uint64_t ns) {
+    auto at = first_from(records, ns);
+    return at == records.begin() ? nullptr : &*(at - 1);
+}
+
+template <typename Record>
+void forget(std::vector<Record>& records, std::uint64_t ns) {
+    auto at = first_from(records, ns);
+    if (at == records.begin()) return;
+    records.erase(records.begin(), at - 1);  // the last one before it is what is carried on
+}
+
+}  // namespace
+
+void Tally::count(SeriesOf counter, std::uint64_t ns, std::uint64_t delta) {
+    std::vector<Total>& totals = counters_[index(counter)];
+    totals.push_back({ns, (totals.empty() ? 0 : totals.back().value) + delta});
+    last_ns_ = std::max(last_ns_, ns);
+}
+
+void Tally::observe(std::uint64_t ns, std::size_t which) {
+    Observed next{ns, {}};
+    if (!histogram_.empty()) next.count = histogram_.back().count;
+    ++next.count[which];
+    histogram_.push_back(next);
+}
+
+std::optional<Columns> Tally::window(SeriesOf series, std::uint64_t begin_ns, std::uint64_t end_ns) const {
+    const std::uint64_t created_ns = created_ns_[index(series)];
+    if (created_ns == 0 || created_ns >= end_ns) return std::nullopt;
+    Columns columns;
+    switch (series) {
+        case SeriesOf::kCounter:
+        case SeriesOf::kLateCounter:
+            if (const Total* total = before(counters_[index(series)], end_ns)) columns.value = total->value;
+            return columns;
+        case SeriesOf::kGauge: return gauge_window(begin_ns, end_ns);
+        case SeriesOf::kLevel: return level_window(begin_ns, end_ns);
+        case SeriesOf::kHistogram:
+            if (const Observed* observed = before(histogram_, end_ns)) columns.observed = observed->count;
+            for (std::size_t i = 0; i < kObservations.size(); ++i) {
+                columns.count += columns.observed[i];
+                columns.sum += static_cast<double>(columns.observed[i]) * kObservations[i];
+            }
+            return columns;
+    }
+    return std::nullopt;
+}
+
+std::optional<Columns> Tally::gauge_window(std::uint64_t begin_ns, std::uint64_t end_ns) const {
+    auto begin = first_from(gauge_, begin_ns), end = first_from(gauge_, end_ns);
+    if (begin == end) return std::nullopt;
+    Columns columns;
+    columns.min = columns.max = begin->value;
+    for (auto at = begin; at != end; ++at) {
+        ++columns.count;
+        columns.sum += at->value;
+        columns.min = std::min(columns.min, at->value);
+        columns.max = std::max(columns.max, at->value);
+        columns.last = at->value;
+    }
+    return columns;
+}
+
+std::optional<Columns> Tally::level_window(std::uint64_t begin_ns, std::uint64_t end_ns) const {
+    auto next = first_from(level_, begin_ns);
+    const Value* held = before(level_, begin_ns);
+    if (!held && (next == level_.end() || next->ns >= end_ns)) return std::nullopt;
+    Columns columns;
+    columns.min = columns.max = held ? held->value : next->value;
+    auto hold = [&](std::uint64_t from_ns, std::uint64_t to_ns) {
+        columns.count += to_ns - from_ns;
+        columns.sum += held->value * (static_cast<double>(to_ns - from_ns) / 1e9);
+        columns.min = std::min(columns.min, held->value);
+        columns.max = std::max(columns.max, held->value);
+        columns.last = held->value;
+    };
+    // What is replaced in the window's first instant has been its value, too, for no time.
+    std::uint64_t from_ns = begin_ns;
+    for (; next != level_.end() && next->ns < end_ns; ++next) {
+        if (held) hold(from_ns, next->ns);
+        held = &*next;
+        from_ns = next->ns;
+    }
+    hold(from_ns, end_ns);
+    return columns;
+}
+
+void Tally::forget_before(std::uint64_t ns) {
+    for (std::vector<Total>& totals : counters_) forget(totals, ns);
+    forget(gauge_, ns);
+    forget(level_, ns);
+    forget(histogram_, ns);
+}
+
+}  // namespace ringside::simulation

@@ -45,6 +45,7 @@ struct Config {
     // Limits.
     std::uint64_t archive_max_bytes = 0;
     std::uint64_t archive_max_age_ns = 0;
+    std::uint32_t archive_tenant_percent = 0;  // of archive_max_bytes
     Budgets budgets;
     // Upstreams.
     std::vector<UpstreamConfig> upstreams;

@@ -171,6 +171,12 @@ std::vector<Option> limits() {
          [](const Config& config) { return Values{size_text(config.archive_max_bytes)}; }},
         {"archive-max-age", group, "DURATION", "drained VMs go when they ended longer ago than this", false, true,
          read_duration<&Config::archive_max_age_ns>, write_duration<&Config::archive_max_age_ns>},
+        {"archive-tenant-share", group, "PERCENT",
+         "the oldest drained VMs of a user go when they take more than this of archive-max-bytes", false, true,
+         [](Config& config, const Values& values) {
+             return store(&config.archive_tenant_percent, parse_percent(values.back()));
+         },
+         [](const Config& config) { return Values{std::to_string(config.archive_tenant_percent)}; }},
         {"vm-bytes", group, "SIZE", "segments of one VM together", false, true, read_budget_bytes<&Budgets::vm_bytes>,
          write_budget_bytes<&Budgets::vm_bytes>},
         {"vm-series", group, "COUNT", "series of one VM, as many as its schemas have room for", false, true,

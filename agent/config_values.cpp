@@ -64,6 +64,12 @@ Result<bool> parse_bool(const std::string& text) {
     return wrong(text, "true or false");
 }
 
+Result<std::uint32_t> parse_percent(const std::string& text) {
+    auto number = parse_number(text);
+    if (!number || *number > 100) return wrong(text, "a percentage, 0 to 100");
+    return static_cast<std::uint32_t>(*number);
+}
+
 Result<std::uint32_t> parse_user(const std::string& text) {
     if (is_number(text)) return parse_id(text, "user");
     passwd entry{};

@@ -19,8 +19,9 @@ namespace ringside::agent {
 Result<std::string> parse_path(const std::string& text);  // absolute, without a final slash
 Result<mode_t> parse_mode(const std::string& text);       // octal, permission bits only
 std::string mode_text(mode_t mode);
-Result<bool> parse_bool(const std::string& text);           // true, false (and on, off, yes, no, 1, 0)
-Result<std::uint32_t> parse_user(const std::string& text);  // a number, or a name that this host knows
+Result<bool> parse_bool(const std::string& text);              // true, false (and on, off, yes, no, 1, 0)
+Result<std::uint32_t> parse_percent(const std::string& text);  // 0 to 100, no sign
+Result<std::uint32_t> parse_user(const std::string& text);     // a number, or a name that this host knows
 Result<std::uint32_t> parse_group(const std::string& text);
 // "ADDRESS:PORT", "[ADDRESS]:PORT" with a numeric address, or "off" for ("", 0).
 Result<std::pair<std::string, std::uint16_t>> parse_listen(const std::string& text);

@@ -23,6 +23,7 @@ CatalogOptions catalog_options(const Config& config) {
 ArchiveBounds archive_bounds(const Config& config) {
     ArchiveBounds bounds;
     bounds.max_bytes = config.archive_max_bytes == 0 ? UINT64_MAX : config.archive_max_bytes;
+    bounds.tenant_percent = config.archive_tenant_percent;
     bounds.max_age_s = config.archive_max_age_ns == 0 ? kArchiveAgeWithoutLimit : config.archive_max_age_ns / kSecond;
     return bounds;
 }
@@ -49,7 +50,7 @@ Result<void> Core::open() {
     if (auto opened = archive.open(); !opened) {
         log_error(opened.error().message() + "; drained VMs cannot be read, dead ones wait in their segments");
     }
-    for (const auto& vm : archive.list()) catalog.add_drained(vm);
+    for (const auto& vm : archive.take_found()) catalog.add_drained(vm);
     if (auto loaded = admissions.load(); !loaded) return loaded;
     return upstreams.create(config);
 }
@@ -70,7 +71,7 @@ void Core::maintain_archive() {
         log_info("VM " + eviction.key + " evicted from the archive: " + evict_reason_name(eviction.reason));
     }
     // A file that could not be read at start may be back.
-    for (const auto& vm : archive.list()) {
+    for (const auto& vm : archive.take_found()) {
         if (!catalog.find(vm_key(vm->info()))) catalog.add_drained(vm);
     }
 }

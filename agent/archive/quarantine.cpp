@@ -22,13 +22,7 @@ void ArchiveStore::set_aside(const std::string& name, const Error& why) {
     {
         std::lock_guard lock(mutex_);
         ++status_.corrupt_files;
-        auto found = by_key_.find(key);
-        if (found != by_key_.end()) {
-            status_.bytes -= found->second->file_bytes();
-            by_age_.erase(order_of(*found->second));
-            by_key_.erase(found);
-            status_.files = by_key_.size();
-        }
+        index_.erase(key);
     }
     // A failure here loses nothing: the file stays where it is, out of the index, and the next write replaces it.
     if (!make_directories(fs_, folder).ok()) return;
@@ -69,7 +63,7 @@ void ArchiveStore::evict_quarantined(std::uint64_t now_ns) {
     bool removed = false;
     std::uint64_t over = 0;
     count([&](ArchiveStatus& status) {
-        std::uint64_t bytes = status.bytes + status.quarantined_bytes;
+        std::uint64_t bytes = index_.bytes() + status.quarantined_bytes;
         over = bytes > bounds_.max_bytes ? bytes - bounds_.max_bytes : 0;
     });
     for (const Quarantined& one : quarantined_) {

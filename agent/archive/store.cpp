@@ -34,26 +34,11 @@ Result<bool> holds(const ArchivedVm& archived, const VmInfo& vm, const SchemaInf
 
 }  // namespace
 
-const char* evict_reason_name(EvictReason reason) {
-    switch (reason) {
-        case EvictReason::kAge: return "age";
-        case EvictReason::kBytes: return "bytes";
-        case EvictReason::kBytesUnsent: return "bytes-unsent";
-    }
-    return "unknown";
+ArchiveStore::ArchiveStore(FileSystem& fs, ArchiveOptions options) : fs_(fs), directory_(std::move(options.directory)) {
+    set_bounds(options.bounds);
 }
-
-ArchiveStore::ArchiveStore(FileSystem& fs, ArchiveOptions options)
-    : fs_(fs), directory_(std::move(options.directory)), bounds_(options.bounds) {}
 
 std::string ArchiveStore::path_of(const std::string& key) const { return directory_ + "/" + key + kArchiveSuffix; }
-
-ArchiveStore::Order ArchiveStore::order_of(const ArchivedVm& vm) {
-    // A clock that ran years ahead must not keep a file for years.
-    std::uint64_t ended_ns = vm.info().ended_ns;
-    if (ended_ns == 0 || ended_ns > vm.archived_ns()) ended_ns = vm.archived_ns();
-    return {ended_ns, vm_key(vm.info())};
-}
 
 Result<void> ArchiveStore::open() {
     std::lock_guard lock(change_mutex_);
@@ -90,6 +75,8 @@ void ArchiveStore::load(const std::string& name) {
     unreadable_.erase(name);
     if (vm.ok()) {
         insert(*vm);
+        std::lock_guard lock(mutex_);
+        found_.push_back(*vm);
     } else if (vm.error().code == Code::kCorrupt) {
         set_aside(name, vm.error());
     } else if (vm.error().code == Code::kUnavailable && vm.error().errno_value == 0) {
@@ -102,16 +89,9 @@ void ArchiveStore::load(const std::string& name) {
 
 void ArchiveStore::insert(const Vm& vm) {
     std::lock_guard lock(mutex_);
-    Order order = order_of(*vm);
-    auto [at, added] = by_key_.try_emplace(order.second, vm);
-    if (!added) {
-        status_.bytes -= at->second->file_bytes();
-        by_age_.erase(order_of(*at->second));
-        at->second = vm;
-    }
-    by_age_[std::move(order)] = vm;
-    status_.files = by_key_.size();
-    status_.bytes += vm->file_bytes();
+    index_.insert(vm);
+    // An older one than those that were asked for last: ask again.
+    if (ArchiveIndex::order_of(*vm) < spared_) spared_ = {};
 }
 
 Result<ArchiveStore::Vm> ArchiveStore::look(const std::string& key, Sync sync) {
@@ -191,86 +171,31 @@ Result<ArchiveStore::Vm> ArchiveStore::archive(const SeriesSource& source, const
 
 std::shared_ptr<const ArchivedVm> ArchiveStore::find(const std::string& key) const {
     std::lock_guard lock(mutex_);
-    auto found = by_key_.find(key);
-    return found == by_key_.end() ? nullptr : found->second;
+    return index_.find(key);
 }
 
 std::vector<std::shared_ptr<const ArchivedVm>> ArchiveStore::find_all(const std::string& vm_id) const {
-    std::vector<Vm> found;
-    {
-        std::lock_guard lock(mutex_);
-        // Keys begin with the name and a dot, but a name may hold dots, too.
-        for (auto at = by_key_.lower_bound(vm_id + "."); at != by_key_.end(); ++at) {
-            if (!at->first.starts_with(vm_id + ".")) break;
-            if (at->second->info().vm_id == vm_id) found.push_back(at->second);
-        }
-    }
-    std::sort(found.begin(), found.end(), [](const Vm& a, const Vm& b) { return order_of(*a) < order_of(*b); });
-    return found;
+    std::lock_guard lock(mutex_);
+    return index_.find_all(vm_id);
 }
 
 std::vector<std::shared_ptr<const ArchivedVm>> ArchiveStore::list() const {
     std::lock_guard lock(mutex_);
-    std::vector<Vm> all;
-    all.reserve(by_age_.size());
-    for (const auto& [order, vm] : by_age_) all.push_back(vm);
-    return all;
+    return index_.list();
+}
+
+std::vector<std::shared_ptr<const ArchivedVm>> ArchiveStore::take_found() {
+    std::lock_guard lock(mutex_);
+    return std::exchange(found_, {});
 }
 
 ArchiveStatus ArchiveStore::status() const {
     std::lock_guard lock(mutex_);
     ArchiveStatus status = status_;
-    status.oldest_end_ns = by_age_.empty() ? 0 : by_age_.begin()->first.first;
+    status.files = index_.files();
+    status.bytes = index_.bytes();
+    status.oldest_end_ns = index_.oldest_end_ns();
     return status;
-}
-
-std::vector<Eviction> ArchiveStore::maintain(std::uint64_t now_ns, const Needed& needed) {
-    std::lock_guard lock(change_mutex_);
-    std::vector<Eviction> evicted;
-    if (auto opened = open_folder(); !opened.ok()) {
-        note_error(opened.error(), now_ns);
-        return evicted;
-    }
-    for (const std::string& name : std::set<std::string>(unreadable_)) load(name);
-
-    std::uint64_t age_ns = bounds().max_age_s * kNsPerS;
-    auto is_needed = [&needed](const Vm& vm) { return needed && needed(vm_key(vm->info())); };
-    for (const Vm& vm : list()) {
-        bool old = now_ns > age_ns && order_of(*vm).first < now_ns - age_ns;
-        if (!old) break;
-        if (!is_needed(vm)) evict(vm, EvictReason::kAge, now_ns, &evicted);
-    }
-    evict_quarantined(now_ns);
-    if (over_bytes()) {
-        for (const Vm& vm : list()) {
-            if (!over_bytes()) break;
-            if (!is_needed(vm)) evict(vm, EvictReason::kBytes, now_ns, &evicted);
-        }
-        for (const Vm& vm : list()) {
-            if (!over_bytes()) break;
-            evict(vm, EvictReason::kBytesUnsent, now_ns, &evicted);
-        }
-    }
-    // Without this a power cut could bring back a VM that the upstreams have forgotten.
-    if (!evicted.empty()) {
-        if (auto synced = sync_directory(fs_, directory_); !synced.ok()) note_evict_error(synced.error(), now_ns);
-    }
-    return evicted;
-}
-
-void ArchiveStore::set_bounds(const ArchiveBounds& bounds) {
-    std::lock_guard lock(mutex_);
-    bounds_ = bounds;
-}
-
-ArchiveBounds ArchiveStore::bounds() const {
-    std::lock_guard lock(mutex_);
-    return bounds_;
-}
-
-bool ArchiveStore::over_bytes() const {
-    std::lock_guard lock(mutex_);
-    return status_.bytes + status_.quarantined_bytes > bounds_.max_bytes;
 }
 
 void ArchiveStore::note_error(const Error& error, std::uint64_t now_ns) {
@@ -283,23 +208,6 @@ void ArchiveStore::note_error(const Error& error, std::uint64_t now_ns) {
 void ArchiveStore::note_evict_error(const Error& error, std::uint64_t now_ns) {
     count([](ArchiveStatus& status) { ++status.evict_errors; });
     note_error(error, now_ns);
-}
-
-bool ArchiveStore::evict(const Vm& vm, EvictReason reason, std::uint64_t now_ns, std::vector<Eviction>* evicted) {
-    if (auto removed = remove_file(fs_, vm->path()); !removed.ok()) {
-        note_evict_error(removed.error(), now_ns);
-        return false;
-    }
-    Order order = order_of(*vm);
-    std::lock_guard lock(mutex_);
-    by_key_.erase(order.second);
-    by_age_.erase(order);
-    status_.files = by_key_.size();
-    status_.bytes -= vm->file_bytes();
-    ++status_.evicted_files[static_cast<std::size_t>(reason)];
-    status_.evicted_bytes[static_cast<std::size_t>(reason)] += vm->file_bytes();
-    evicted->push_back({order.second, vm->file_bytes(), reason});
-    return true;
 }
 
 }  // namespace ringside::agent

@@ -11,7 +11,6 @@
 #include <array>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -20,6 +19,7 @@
 #include <vector>
 
 #include "agent/archive/archived_vm.h"
+#include "agent/archive/index.h"
 #include "agent/archive/writer.h"
 #include "agent/base/file.h"
 #include "agent/base/metrics.h"
@@ -32,6 +32,7 @@ inline constexpr std::uint64_t kArchiveAgeWithoutLimit = UINT64_MAX / 1'000'000'
 struct ArchiveBounds {
     std::uint64_t max_bytes = std::uint64_t{4} << 30;  // UINT64_MAX: no limit
     std::uint64_t max_age_s = 15 * 86400;
+    std::uint32_t tenant_percent = 0;  // of max_bytes, for the files of one owner; 0: no share
 };
 
 struct ArchiveOptions {
@@ -40,12 +41,14 @@ struct ArchiveOptions {
 };
 
 enum class EvictReason {
-    kAge,         // ended longer ago than max_age_s
-    kBytes,       // the oldest, because the archive was over max_bytes
-    kBytesUnsent  // the same, although an upstream had not finished with it: these samples are lost to it
+    kAge,          // ended longer ago than max_age_s
+    kBytes,        // the oldest, because the archive was over max_bytes
+    kBytesUnsent,  // the same, although an upstream had not finished with it: these samples are lost to it
+    kTenant,       // the oldest of its tenant, because the tenant was over its share
+    kTenantUnsent  // the same, although an upstream had not finished with it
 };
-inline constexpr std::size_t kEvictReasons = 3;
-const char* evict_reason_name(EvictReason reason);  // "age", "bytes", "bytes-unsent"
+inline constexpr std::size_t kEvictReasons = 5;
+const char* evict_reason_name(EvictReason reason);  // "age", "bytes", "bytes-unsent", "tenant", "tenant-unsent"
 
 struct Eviction {
     std::string key;
@@ -100,12 +103,16 @@ class ArchiveStore {
     std::vector<std::shared_ptr<const ArchivedVm>> find_all(const std::string& vm_id) const;
     std::vector<std::shared_ptr<const ArchivedVm>> list() const;
 
+    // What open() and maintain() have found in the folder and taken into the index, since the last call.
+    std::vector<std::shared_ptr<const ArchivedVm>> take_found();
+
     // Catches up with what failed before, then keeps the archive within its bounds: what ended more than max_age_s
-    // before `now_ns` goes, unless `needed` says that an upstream has not finished with the key; then, while more
-    // than max_bytes are there, quarantined files go, then the oldest that nobody needs, then the oldest that
-    // somebody does. What could not be removed stays in the index and is tried again by the next call. `needed` may
-    // be empty; it is called without the index's lock, and it has to say yes for a VM that an upstream has not even
-    // begun with.
+    // before `now_ns` goes, unless `needed` says that an upstream has not finished with the key; then, of each tenant that
+    // is over its share, its own oldest that nobody needs, then its oldest; then, while more than max_bytes are there,
+    // quarantined files go, then the oldest that nobody needs, then the oldest that somebody does. What could not be
+    // removed stays in the index and is tried again by the next call. `needed` may be empty; it is called without the
+    // index's lock, and it has to say yes for a VM that an upstream has not even begun with. What it says of the old
+    // ones holds for a minute, so that a call that evicts nothing costs nothing, however many files there are.
     using Needed = std::function<bool(const std::string& key)>;
     std::vector<Eviction> maintain(std::uint64_t now_ns, const Needed& needed);
 
@@ -121,14 +128,13 @@ class ArchiveStore {
 
   private:
     using Vm = std::shared_ptr<const ArchivedVm>;
-    using Order = std::pair<std::uint64_t, std::string>;  // oldest end first, then by key
+    using Order = ArchiveIndex::Order;
     struct Quarantined {
         std::string name;
         std::uint64_t bytes = 0;
         std::uint64_t changed_ns = 0;
     };
 
-    static Order order_of(const ArchivedVm& vm);
     // All below with change_mutex_ held.
     Result<void> open_folder();
     void load(const std::string& name);
@@ -139,8 +145,14 @@ class ArchiveStore {
     void set_aside(const std::string& name, const Error& why);
     Result<void> scan_quarantine();
     void evict_quarantined(std::uint64_t now_ns);
-    bool evict(const Vm& vm, EvictReason reason, std::uint64_t now_ns, std::vector<Eviction>* evicted);
+    struct Round;
+    bool evict(const Vm& vm, EvictReason reason, Round* round);
+    void evict_unneeded(EvictReason reason, const std::function<bool(const Order&)>& more, Round* round);
+    void evict_of_tenant(std::uint32_t uid, Round* round);
+    void evict_for_bytes(Round* round);
     bool over_bytes() const;
+    bool over_share(std::uint32_t uid) const;
+    Vm next(const Order& after) const;
     void note_error(const Error& error, std::uint64_t now_ns);
     void note_evict_error(const Error& error, std::uint64_t now_ns);
     template <typename Change>
@@ -160,9 +172,11 @@ class ArchiveStore {
 
     mutable std::mutex mutex_;  // guards all below; never held during a system call
     ArchiveBounds bounds_;
-    std::map<std::string, Vm> by_key_;
-    std::map<Order, Vm> by_age_;
-    ArchiveStatus status_;
+    ArchiveIndex index_;
+    std::vector<Vm> found_;
+    Order spared_;                 // all files up to here were needed when they were asked for,
+    std::uint64_t spared_ns_ = 0;  // which was then
+    ArchiveStatus status_;         // without what the index knows
 };
 
 }  // namespace ringside::agent

@@ -59,6 +59,14 @@ TEST(Config, WorksWithoutAnyOption) {
     EXPECT_EQ(line->config.archive_max_age_ns, 15ull * 86400 * 1'000'000'000);
 }
 
+TEST(Config, TheShareOfATenantIsAPercentage) {
+    EXPECT_EQ(read({"--archive-tenant-share", "25"})->config.archive_tenant_percent, 25u);
+    EXPECT_EQ(read({})->config.archive_tenant_percent, 0u);
+    for (const char* wrong : {"101", "-1", "25%", "a fourth", ""}) {
+        EXPECT_NE(complaint({"--archive-tenant-share", wrong}), "") << wrong;
+    }
+}
+
 TEST(Config, PutsFilesWhereTheUserMayWrite) {
     Surroundings around;
     around.home = "/home/ann";
@@ -99,6 +107,8 @@ TEST(Config, ReadsEveryOptionFromTheCommandLine) {
                       "false",
                       "--archive-max-bytes",
                       "1GiB",
+                      "--archive-tenant-share",
+                      "30",
                       "--archive-max-age",
                       "1d",
                       "--vm-bytes",

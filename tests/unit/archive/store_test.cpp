@@ -448,7 +448,89 @@ TEST_F(ArchiveStoreTest, AgeSparesWhatAnUpstreamStillNeeds) {
     MemorySource source = vm_that_ended(1, 100);
     ASSERT_TRUE(store.add(source, source.info, kNow).ok());
     EXPECT_TRUE(store.maintain(kNow, [](const std::string&) { return true; }).empty());
-    EXPECT_EQ(store.maintain(kNow, [](const std::string&) { return false; }).size(), 1u);
+    EXPECT_EQ(store.maintain(kNow + 60 * kNsPerS, [](const std::string&) { return false; }).size(), 1u);
+}
+
+TEST_F(ArchiveStoreTest, AsksOnceAMinuteWhetherOldFilesAreNeeded) {
+    ArchiveStore store(files_, options_);
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        MemorySource source = vm_that_ended(seed, seed <= 10 ? 20 : 1);
+        ASSERT_TRUE(store.add(source, source.info, kNow).ok());
+    }
+    std::uint64_t asked = 0;
+    auto needed = [&](const std::string&) { return ++asked > 0; };
+    auto asked_at = [&](std::uint64_t now_ns) {
+        asked = 0;
+        EXPECT_TRUE(store.maintain(now_ns, needed).empty());
+        return asked;
+    };
+    EXPECT_EQ(asked_at(kNow), 10u);
+    files_.reset();
+    for (int i = 0; i < 100; ++i) EXPECT_EQ(asked_at(kNow + 1), 0u);
+    EXPECT_EQ(files_.calls(), 0u) << "a call that evicts nothing touches no file";
+    MemorySource older = vm_that_ended(30, 30);
+    ASSERT_TRUE(store.add(older, older.info, kNow).ok());
+    EXPECT_EQ(asked_at(kNow + 2), 11u) << "one came that was not asked for";
+    EXPECT_EQ(asked_at(kNow + 3), 0u);
+    EXPECT_EQ(asked_at(kNow + 60 * kNsPerS), 11u);
+    EXPECT_EQ(asked_at(kNow), 11u) << "the clock went back";
+}
+
+TEST_F(ArchiveStoreTest, ATenantOverItsSharePaysForItAlone) {
+    std::vector<MemorySource> sources;
+    ArchiveStore store(files_, options_);
+    for (std::uint64_t days : {9, 8, 7, 6, 5, 4}) {
+        sources.push_back(vm_that_ended(1, days));  // all of one size
+        sources.back().info.vm_id = "vm-" + std::to_string(days);
+        sources.back().info.uid = days == 9 || days == 4 ? 1000 : 2000;
+        ASSERT_TRUE(store.add(sources.back(), sources.back().info, kNow).ok());
+    }
+    const std::uint64_t one = store.status().bytes / 6;
+    ArchiveBounds bounds{20 * one, 15 * 86400, 12};  // 2.4 files a tenant
+    store.set_bounds(bounds);
+    auto needed = [&](const std::string& which) { return which == key(sources[2]); };
+    std::vector<Eviction> evicted = store.maintain(kNow, needed);
+    ASSERT_EQ(evicted.size(), 2u);
+    EXPECT_EQ(evicted[0].key, key(sources[1]));
+    EXPECT_EQ(evicted[1].key, key(sources[3])) << "the next one is needed";
+    EXPECT_EQ(evicted[0].reason, EvictReason::kTenant);
+    EXPECT_NE(store.find(key(sources[0])), nullptr) << "the oldest of all is another tenant's";
+
+    bounds.tenant_percent = 7;
+    store.set_bounds(bounds);
+    evicted = store.maintain(kNow, [&](const std::string& which) { return which != key(sources[5]); });
+    ASSERT_EQ(evicted.size(), 2u);
+    EXPECT_EQ(evicted[0].key, key(sources[5]));
+    EXPECT_EQ(evicted[0].reason, EvictReason::kTenant);
+    EXPECT_EQ(evicted[1].key, key(sources[2]));
+    EXPECT_EQ(evicted[1].reason, EvictReason::kTenantUnsent);
+    EXPECT_EQ(store.status().evicted_files[static_cast<std::size_t>(EvictReason::kTenantUnsent)], 1u);
+    EXPECT_TRUE(store.maintain(kNow, needed).empty());
+}
+
+TEST_F(ArchiveStoreTest, WithoutAShareOrABoundATenantMayHaveAll) {
+    ArchiveStore store(files_, options_);
+    MemorySource source = vm_that_ended(1, 1);
+    ASSERT_TRUE(store.add(source, source.info, kNow).ok());
+    EXPECT_TRUE(store.maintain(kNow, {}).empty());
+    store.set_bounds({UINT64_MAX, 15 * 86400, 1});
+    EXPECT_TRUE(store.maintain(kNow, {}).empty());
+}
+
+TEST_F(ArchiveStoreTest, TellsOnceWhatItFoundInTheFolder) {
+    MemorySource source = vm_that_ended(1, 1), added = vm_that_ended(2, 1);
+    {
+        ArchiveStore store(files_, options_);
+        ASSERT_TRUE(store.add(source, source.info, kNow).ok());
+        EXPECT_TRUE(store.take_found().empty()) << "the caller knows what it added";
+    }
+    ArchiveStore store(files_, options_);
+    ASSERT_TRUE(store.open().ok());
+    ASSERT_TRUE(store.add(added, added.info, kNow).ok());
+    auto found = store.take_found();
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(vm_key(found[0]->info()), key(source));
+    EXPECT_TRUE(store.take_found().empty());
 }
 
 TEST_F(ArchiveStoreTest, BytesTakeTheOldestThatNobodyNeedsAndOnlyThenTheOthers) {

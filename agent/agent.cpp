@@ -96,6 +96,7 @@ Result<void> Agent::serve() {
     }
     // First, so that dead VMs make room for others while the first scan goes on.
     drain_thread_ = std::thread([this] { drain_loop(); });
+    ::pthread_setname_np(drain_thread_.native_handle(), "drain");
     if (auto scanning = scan_.start(); !scanning) return scanning;
     core_.upstreams.start();
 

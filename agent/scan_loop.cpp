@@ -56,6 +56,7 @@ Result<void> ScanLoop::start() {
     }
     ready_.store(true, std::memory_order_release);
     thread_ = std::thread([this] { run(); });
+    ::pthread_setname_np(thread_.native_handle(), "scan");
     return {};
 }
 

@@ -40,9 +40,13 @@ Result<void> SegmentDrain::unlink_segment(const std::string& key, const SegmentF
 }
 
 void SegmentDrain::drain_failed(const std::string& key, DrainStep step, const Error& error, bool given_up) {
-    const std::string line = "drain of VM " + key + " failed at step " + drain_step_name(step) + ": " + error.message();
-    if (!given_up) return log_warning(line + "; it is tried again, the segment stays until then");
-    log_error(line + "; given up");
+    if (!given_up) {
+        if (auto line = troubles_.failed(key, step, error)) log_warning(*line);
+        return;
+    }
+    (void)troubles_.ended(key);
+    log_error("drain of VM " + key + " failed at step " + drain_step_name(step) + ": " + error.message() +
+              "; given up");
     // What is bad is in quarantine. What has vanished was exited in the catalog's eyes and cannot be read any more.
     auto entry = catalog_.find(key);
     if (entry && entry->state() == VmState::kExited && !scanner_.find(key)) catalog_.remove(key);
@@ -51,6 +55,7 @@ void SegmentDrain::drain_failed(const std::string& key, DrainStep step, const Er
 void SegmentDrain::drained(const std::string& key, const ArchivedVm& archived) {
     catalog_.segment_removed(key, realtime_ns());
     scanner_.forget(key);
+    if (auto line = troubles_.ended(key)) log_info(*line);
     log_info("VM " + key + " drained: " + std::to_string(archived.series_count()) + " series in " +
              size_text(archived.file_bytes()) + (archived.file_bytes() % 1024 == 0 ? "" : " bytes"));
 }

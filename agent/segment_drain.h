@@ -7,6 +7,7 @@
 
 #include "agent/catalog/catalog.h"
 #include "agent/drain/host.h"
+#include "agent/drain/troubles.h"
 #include "agent/scanner.h"
 
 namespace ringside::agent {
@@ -27,6 +28,7 @@ class SegmentDrain : public DrainHost {
     Scanner& scanner_;
     Catalog& catalog_;
     const std::function<void()> handed_over_;
+    Troubles troubles_;
 };
 
 }  // namespace ringside::agent

@@ -23,18 +23,26 @@ Drain::Drain(DrainOptions options, ArchiveStore& store, DrainHost& host)
 void Drain::submit(const std::string& key) {
     std::lock_guard lock(mutex_);
     auto [job, added] = jobs_.try_emplace(key);
-    if (added) job->second.sequence = ++submitted_;
+    if (!added) return;
+    job->second.sequence = ++submitted_;
+    wait(key, &job->second, 0);
 }
 
 // The key of the job that has waited longest, or "".
 std::string Drain::next_due(std::uint64_t monotonic_ns) const {
-    auto best = jobs_.end();
-    for (auto job = jobs_.begin(); job != jobs_.end(); ++job) {
-        if (job->second.running || job->second.next_try_ns > monotonic_ns) continue;
-        auto order = [](const Job& one) { return std::tie(one.next_try_ns, one.sequence); };
-        if (best == jobs_.end() || order(job->second) < order(best->second)) best = job;
-    }
-    return best == jobs_.end() ? std::string() : best->first;
+    if (turns_.empty() || std::get<0>(*turns_.begin()) > monotonic_ns) return "";
+    return std::get<2>(*turns_.begin());
+}
+
+void Drain::start(const std::string& key, Job* job) {
+    turns_.erase({job->next_try_ns, job->sequence, key});
+    job->running = true;
+}
+
+void Drain::wait(const std::string& key, Job* job, std::uint64_t next_try_ns) {
+    job->running = false;
+    job->next_try_ns = next_try_ns;
+    turns_.emplace(next_try_ns, job->sequence, key);
 }
 
 std::size_t Drain::tick(const DrainTime& now) {
@@ -46,7 +54,7 @@ std::size_t Drain::tick(const DrainTime& now) {
             if (stopping_) break;
             key = next_due(now.monotonic_ns);
             if (key.empty()) break;
-            jobs_[key].running = true;
+            start(key, &jobs_[key]);
         }
         // The outcome is in the job and at the host.
         static_cast<void>(run(key, now));
@@ -71,7 +79,7 @@ Result<std::shared_ptr<const ArchivedVm>> Drain::drain_now(const std::string& ke
             }
             job->second.sequence = ++submitted_;
         }
-        job->second.running = true;
+        start(key, &job->second);
     }
     return run(key, now);
 }
@@ -143,7 +151,7 @@ Result<Drain::Archived> Drain::finish(const std::string& key, const Attempt& att
     {
         std::lock_guard lock(mutex_);
         Job& job = jobs_[key];
-        job.running = false;
+        if (done || given_up) retrying_ -= job.attempts > 0 ? 1 : 0;
         if (done) {
             ++status_.drained[static_cast<std::size_t>(archived->info().exit_cause)];
             jobs_.erase(key);
@@ -155,9 +163,10 @@ Result<Drain::Archived> Drain::finish(const std::string& key, const Attempt& att
             } else {
                 job.failed_at = attempt.step;
                 job.last_error = result.error();
+                retrying_ += job.attempts == 0 ? 1 : 0;
                 std::uint64_t doublings = std::min<std::uint64_t>(job.attempts++, 16);
                 std::uint64_t wait_ns = std::min(options_.retry_max_ns, options_.retry_min_ns << doublings);
-                job.next_try_ns = now.monotonic_ns + wait_ns;
+                wait(key, &job, now.monotonic_ns + wait_ns);
             }
         }
         idle_.notify_all();
@@ -179,7 +188,7 @@ DrainStatus Drain::status() const {
     std::lock_guard lock(mutex_);
     DrainStatus status = status_;
     status.pending = jobs_.size();
-    for (const auto& [key, job] : jobs_) status.retrying += job.attempts > 0 ? 1 : 0;
+    status.retrying = retrying_;
     return status;
 }
 

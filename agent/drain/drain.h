@@ -15,7 +15,9 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "agent/archive/store.h"
@@ -90,6 +92,7 @@ class Drain {
         Error last_error;
         std::uint64_t next_try_ns = 0;
     };
+    using Turn = std::tuple<std::uint64_t, std::uint64_t, std::string>;  // next_try_ns, sequence, key
     using Archived = std::shared_ptr<const ArchivedVm>;
 
     // What one attempt reached.
@@ -100,6 +103,8 @@ class Drain {
     };
 
     std::string next_due(std::uint64_t monotonic_ns) const;
+    void start(const std::string& key, Job* job);
+    void wait(const std::string& key, Job* job, std::uint64_t next_try_ns);
     Result<Archived> run(const std::string& key, const DrainTime& now);
     Result<void> advance(const std::string& key, std::uint64_t realtime_ns, Attempt* attempt);
     Result<void> archive(const std::string& key, std::uint64_t realtime_ns, Attempt* attempt);
@@ -113,6 +118,8 @@ class Drain {
     mutable std::mutex mutex_;      // guards all below
     std::condition_variable idle_;  // a job stopped running
     std::map<std::string, Job> jobs_;
+    std::set<Turn> turns_;        // of all jobs that do not run, the next one first
+    std::uint64_t retrying_ = 0;  // jobs that have failed
     std::uint64_t submitted_ = 0;
     bool stopping_ = false;
     DrainStatus status_;

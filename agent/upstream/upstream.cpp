@@ -125,6 +125,7 @@ Result<std::unique_ptr<Upstream>> Upstream::create(UpstreamOptions options, Sour
 
 void Upstream::start() {
     impl_->thread = std::thread([this] { impl_->run(); });
+    ::pthread_setname_np(impl_->thread.native_handle(), "upstream");
 }
 
 void Upstream::wake() { impl_->pacer.wake(); }

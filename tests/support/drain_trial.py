@@ -1,0 +1,103 @@
+"""Dead VMs laid before a real agent with a receiver, and what must have become of them in the end: each VM is in the archive
+once, no segment is left, and the receiver has, series by series and sample by sample, what it got from an agent that
+nobody disturbed."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+from harness import Agent, Process, Writer, wait_until
+from tally_receiver import TallyReceiver
+
+OPTIONS = ("--scan-interval", "100ms", "--upstream-grace", "500ms")
+
+
+class Dead:
+    """Segments of VMs that were killed, and what a receiver has of them after an undisturbed run."""
+
+    def __init__(self, place, count):
+        disk, memory = place
+        (memory / "made").mkdir(mode=0o700)
+        self.folder = disk / "dead"
+        self.folder.mkdir()
+        for i in range(count):
+            writer = Writer(memory / "made", f"vm-{i}", disk / f"writer-{i}.log", tiers="1x10,2x10", threads=1, seed=i)
+            writer.tell("run 20")
+            writer.kill()
+            shutil.copy(writer.path, self.folder)
+            writer.close()
+        self.names = sorted(path.name for path in self.folder.iterdir())
+        self.expected = {}
+        # A VM that was killed ends with its last window, but not later than it was found: from here on that is the same.
+        last_s = int(time.time()) + 1
+        wait_until("the last window to end", lambda: time.time() > last_s)
+        with Trial(self, disk / "reference", memory / "reference") as trial:
+            trial.lay_out()
+            trial.finish()
+            self.expected = trial.receiver.tally()
+        assert len(self.expected) > 5 * count
+
+
+class Trial:
+    """One agent with folders and a receiver of its own."""
+
+    def __init__(self, dead, disk, memory, agent=Agent):
+        self.dead = dead
+        disk.mkdir()
+        memory.mkdir()
+        self.memory = memory
+        self.receiver = TallyReceiver()
+        self.agent = agent(disk, memory, "--upstream", f"central={self.receiver.url}", *OPTIONS)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.agent.close()
+        self.receiver.close()
+        shutil.rmtree(self.memory, ignore_errors=True)
+        shutil.rmtree(self.agent.disk, ignore_errors=True)
+
+    def lay_out(self):
+        for name in self.dead.names:
+            shutil.copy(self.dead.folder / name, self.memory / name)
+            os.rename(self.memory / name, self.agent.directory / name)
+
+    def thread(self, name):
+        for task in Path(f"/proc/{self.agent.pid}/task").iterdir():
+            if (task / "comm").read_text().strip() == name:
+                return int(task.name)
+        raise AssertionError(f"the agent has no thread {name}")
+
+    def strace(self, thread, inject):
+        """strace on one thread; its output says which calls it made."""
+        log = self.agent.disk / "strace.log"
+        call = inject.split(":")[0]
+        command = ["strace", "-y", "-o", log, "-e", f"trace={call}", "-e", f"inject={inject}", "-p", str(self.thread(thread))]
+        tracer = Process(command, self.agent.disk / "tracer.log")
+        wait_until("strace to hold the thread", lambda: "attached" in tracer.output() or not tracer.alive())
+        assert "attached" in tracer.output(), tracer.output()
+        return tracer, log
+
+    def done(self):
+        archive = getattr(self.agent, "archive", self.agent.disk / "archive")
+        names = sorted(path.name for path in archive.iterdir()) if archive.is_dir() else []
+        return (
+            names == [name.removesuffix(".seg") + ".rsa" for name in self.dead.names]
+            and not list(self.agent.directory.iterdir())
+            and (self.receiver.tally().keys() >= self.dead.expected.keys() and self.receiver.ended())
+        )
+
+    def finish(self):
+        """Lets the agent go on undisturbed, and looks at what has become of everything."""
+        if not self.agent.alive():
+            self.agent.close()
+            self.agent.start()
+        wait_until("the VMs to be drained and pushed", self.done, step_s=0.02)
+        assert self.agent.terminate() == 0
+        assert self.receiver.breaches == []
+        if self.dead.expected:
+            assert self.receiver.tally() == self.dead.expected
+        cursors = [path for path in (self.agent.disk / "state").rglob("*.tmp")]
+        assert cursors == []

@@ -162,7 +162,7 @@ void Upstreams::export_to(Metrics& metrics) const {
             return samples;
         });
     };
-    by_reason("ringside_upstream_samples_refused_total", "Samples that the receiver refused for good.",
+    by_reason("ringside_upstream_samples_refused_total", "Samples refused for good, or too old to be sent again.",
               &UpstreamStats::samples_refused);
     by_reason("ringside_upstream_windows_dropped_total", "Windows of one VM that were never sent.",
               &UpstreamStats::windows_dropped);

@@ -10,6 +10,17 @@ std::uint64_t ns(std::chrono::milliseconds duration) {
     return static_cast<std::uint64_t>(duration.count()) * 1'000'000u;
 }
 
+constexpr char kTooOld[] = "too_old";
+
+// In place of the answer that never came.
+Reply given_up(const Reply& last) {
+    Reply reply;
+    reply.verdict = Verdict::kRefused;
+    reply.reason = kTooOld;
+    reply.text = "older than backlog-max by now; the last answer was " + last.text;
+    return reply;
+}
+
 std::string count_text(std::size_t samples) {
     return std::to_string(samples) + (samples == 1 ? " sample" : " samples");
 }
@@ -59,10 +70,14 @@ void Delivery::deliver_part(std::span<const WireSample> samples, Halving& halvin
 
 // Repeats until there is an answer that will not change, or the pacer is stopped.
 Reply Delivery::send(std::span<const WireSample> samples) {
+    Reply reply;
     for (std::uint32_t attempt = 0;; ++attempt) {
-        Reply reply = sender_.send(samples, attempt, pacer_.now_ns());
+        // What has grown too old while it was repeated is what would not be sent any more.
+        if (attempt > 0 && too_old(samples)) return given_up(reply);
+        reply = sender_.send(samples, attempt, pacer_.now_ns());
         if (reply.aborted && reply.verdict == Verdict::kRetry) return reply;
         count(samples.size(), reply, attempt);
+        if (!reply.notice.empty()) log_(false, url_without_credentials(options_.url) + " " + reply.notice);
         if (reply.verdict != Verdict::kRetry) {
             if (std::exchange(unreachable_, false)) {
                 log_(false, url_without_credentials(options_.url) + " answers again");
@@ -79,10 +94,18 @@ Reply Delivery::send(std::span<const WireSample> samples) {
     }
 }
 
+// All of them.
+bool Delivery::too_old(std::span<const WireSample> samples) {
+    const auto now_ms = static_cast<std::int64_t>(pacer_.now_ns() / 1'000'000);
+    const std::int64_t oldest_ms = now_ms - std::chrono::milliseconds(options_.backlog_max).count();
+    return std::all_of(samples.begin(), samples.end(),
+                       [&](const WireSample& sample) { return sample.timestamp_ms < oldest_ms; });
+}
+
 void Delivery::count(std::size_t samples, const Reply& reply, std::uint32_t attempt) {
     const std::uint64_t now_ns = pacer_.now_ns();
     stats_.update([&](UpstreamStats& stats) {
-        ++stats.requests;
+        stats.requests += reply.requests;
         stats.retries += attempt > 0 ? 1 : 0;
         if (reply.verdict != Verdict::kAccepted) {
             stats.last_error = reply.text;
@@ -112,7 +135,8 @@ void Delivery::refuse(std::span<const WireSample> samples, const Reply& reply, H
     for (std::size_t i = 0; i < samples.size(); ++i) outcome.refused.push_back({first + i, reply.reason});
     stats_.update([&](UpstreamStats& stats) { stats.samples_refused[reply.reason] += samples.size(); });
     if (halving.logged++ >= kRefusalsLoggedMax) return;
-    std::string text = url_without_credentials(options_.url) + " refused " + count_text(samples.size()) + " (" +
+    const char* verb = reply.reason == kTooOld ? " never took " : " refused ";
+    std::string text = url_without_credentials(options_.url) + verb + count_text(samples.size()) + " (" +
                        label_text(*samples.front().labels) + " at " + std::to_string(samples.front().timestamp_ms) +
                        (samples.size() == 1 ? "" : " and others") + "): " + reply.text;
     if (halving.logged == kRefusalsLoggedMax) text += "; more of this batch are only counted";

@@ -50,8 +50,9 @@ class Delivery {
         bool stopped = false;  // the pacer was stopped first: nothing is known of the rest
     };
 
-    // Sends `samples` (not empty, one per series) until each is accepted or finally refused, or the
-    // pacer stops. Blocks, without limit while the receiver cannot be reached. One thread.
+    // Sends `samples` (not empty, one per series) until each is accepted or finally refused, or all of
+    // them are older than `backlog_max` (refused then, as "too_old"), or the pacer stops. Blocks, for as
+    // long as the receiver cannot be reached. One thread.
     Outcome deliver(std::span<const WireSample> samples);
 
   private:
@@ -63,6 +64,7 @@ class Delivery {
         std::uint32_t logged = 0;
     };
     Reply send(std::span<const WireSample> samples);
+    bool too_old(std::span<const WireSample> samples);
     void count(std::size_t samples, const Reply& reply, std::uint32_t attempt);
     std::uint64_t wait_ns(const Reply& reply);
     void deliver_part(std::span<const WireSample> samples, Halving& halving, Outcome& outcome);

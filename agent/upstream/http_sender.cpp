@@ -7,6 +7,8 @@
 #include <mutex>
 #include <string_view>
 
+#include "agent/upstream/secret_file.h"
+
 namespace ringside::agent {
 namespace {
 
@@ -28,7 +30,7 @@ bool curl_ready() {
     return ready;
 }
 
-bool add_header(HeaderList& list, const std::string& header) {
+bool add_line(HeaderList& list, const std::string& header) {
     curl_slist* longer = curl_slist_append(list.get(), header.c_str());
     if (longer == nullptr) return false;
     (void)list.release();  // It is part of the longer one now.
@@ -44,9 +46,10 @@ std::string_view trimmed(std::string_view text) {
     return text;
 }
 
-bool same_ignoring_case(std::string_view a, std::string_view b) {
-    auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
+std::string lower(std::string_view text) {
+    std::string low(text);
+    for (char& c : low) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    return low;
 }
 
 // What curl's callbacks fill while an answer comes in.
@@ -67,14 +70,15 @@ std::size_t on_body(char* bytes, std::size_t, std::size_t size, void* context) {
 std::size_t on_header(char* bytes, std::size_t, std::size_t size, void* context) {
     auto& incoming = *static_cast<Incoming*>(context);
     std::string_view line(bytes, size);
+    HeaderFields& headers = incoming.reply->headers;
     if (line.starts_with("HTTP/")) {  // Also after a 100: only the last answer counts.
         incoming.headers_done = false;
-        incoming.reply->retry_after.reset();
+        headers.clear();
     }
     if (trimmed(line).empty()) incoming.headers_done = true;
-    std::size_t colon = line.find(':');
-    if (colon != std::string_view::npos && same_ignoring_case(line.substr(0, colon), "retry-after")) {
-        incoming.reply->retry_after = std::string(trimmed(line.substr(colon + 1)));
+    const std::size_t colon = line.find(':');
+    if (colon != std::string_view::npos && headers.size() < kReplyHeadersMax && size <= kReplyHeaderBytesMax) {
+        headers.emplace_back(lower(line.substr(0, colon)), trimmed(line.substr(colon + 1)));
     }
     return size;
 }
@@ -82,32 +86,73 @@ std::size_t on_header(char* bytes, std::size_t, std::size_t size, void* context)
 }  // namespace
 
 struct HttpSender::Impl {
+    explicit Impl(const UpstreamOptions& given)
+        : options(given), files({given.tls.ca_file, given.tls.cert_file, given.tls.key_file}), url(given.url) {}
+
     Easy easy;
     Multi multi;
-    HeaderList headers;
-    std::string url;
-    long timeout_ms = 0;
+    const UpstreamOptions options;
+    FileWatch files;
+    std::string url;         // as curl gets it
+    std::string connect_to;  // "NAME:PORT:HOST:PORT"; "": where the URL says
+    HeaderFields always;     // headers of every request
     char error_text[CURL_ERROR_SIZE] = {};
     std::atomic<bool> aborted{false};
 
-    bool set_up(const UpstreamOptions& options);
+    bool set_up();
+    bool take_server_name();
+    void set_tls();
     CURLcode run();
 };
 
-bool HttpSender::Impl::set_up(const UpstreamOptions& options) {
+bool HttpSender::Impl::set_up() {
     easy.reset(curl_easy_init());
     multi.reset(curl_multi_init());
     if (!easy || !multi) return false;
-    url = options.url;
-    timeout_ms = static_cast<long>(options.timeout.count());
-    for (const std::string& header : {
-             std::string("Content-Type: application/x-protobuf"), std::string("Content-Encoding: snappy"),
-             std::string("X-Prometheus-Remote-Write-Version: 0.1.0"), "User-Agent: ringside-agent/" + options.version,
-             std::string("Expect:"),  // No 100-continue: it costs a round trip, and old receivers stall.
-         }) {
-        if (!add_header(headers, header)) return false;
-    }
-    return true;
+    // Never two, so that a fresh one ends the old one.
+    curl_multi_setopt(multi.get(), CURLMOPT_MAXCONNECTS, 1L);
+    always = options.headers;
+    always.emplace_back("User-Agent", "ringside-agent/" + options.version);
+    always.emplace_back("Expect", "");  // No 100-continue: it costs a round trip, and old receivers stall.
+    return options.tls.server_name.empty() || take_server_name();
+}
+
+// curl checks the certificate against the URL's host. So the URL gets the name that it must have, and the connection and
+// the Host header stay with the host that was given.
+bool HttpSender::Impl::take_server_name() {
+    std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parts(curl_url(), curl_url_cleanup);
+    auto part = [&](CURLUPart which, unsigned flags) {
+        char* text = nullptr;
+        if (curl_url_get(parts.get(), which, &text, flags) != CURLUE_OK) return std::string();
+        std::string copy = text;
+        curl_free(text);
+        return copy;
+    };
+    if (!parts || curl_url_set(parts.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) return false;
+    const std::string host = part(CURLUPART_HOST, 0), port = part(CURLUPART_PORT, CURLU_DEFAULT_PORT);
+    const std::string given_port = part(CURLUPART_PORT, 0);
+    if (curl_url_set(parts.get(), CURLUPART_HOST, options.tls.server_name.c_str(), 0) != CURLUE_OK) return false;
+    url = part(CURLUPART_URL, 0);
+    connect_to = options.tls.server_name + ":" + port + ":" + host + ":" + port;
+    always.emplace_back("Host", given_port.empty() ? host : host + ":" + given_port);
+    return !url.empty();
+}
+
+void HttpSender::Impl::set_tls() {
+    auto path = [&](CURLoption option, const std::string& file) {
+        if (!file.empty()) curl_easy_setopt(easy.get(), option, file.c_str());
+    };
+    path(CURLOPT_CAINFO, options.tls.ca_file);
+    path(CURLOPT_SSLCERT, options.tls.cert_file);
+    path(CURLOPT_SSLKEY, options.tls.key_file);
+    curl_easy_setopt(easy.get(), CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+    curl_easy_setopt(easy.get(), CURLOPT_SSL_VERIFYPEER, options.tls.insecure_skip_verify ? 0L : 1L);
+    curl_easy_setopt(easy.get(), CURLOPT_SSL_VERIFYHOST, options.tls.insecure_skip_verify ? 0L : 2L);
+    curl_easy_setopt(easy.get(), CURLOPT_CA_CACHE_TIMEOUT, 0L);  // Else a new file is not seen for a day.
+    if (!files.changed()) return;
+    // What the old files said must not live on in a connection or a session.
+    curl_easy_setopt(easy.get(), CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(easy.get(), CURLOPT_SSL_SESSIONID_CACHE, 0L);
 }
 
 CURLcode HttpSender::Impl::run() {
@@ -131,26 +176,32 @@ CURLcode HttpSender::Impl::run() {
     return result;
 }
 
+std::optional<std::string> HttpReply::header(std::string_view name) const {
+    for (const auto& [known, value] : headers) {
+        if (known == name) return value;
+    }
+    return std::nullopt;
+}
+
 HttpSender::HttpSender(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 HttpSender::~HttpSender() = default;
 
 Result<std::unique_ptr<HttpSender>> HttpSender::create(const UpstreamOptions& options) {
-    auto impl = std::make_unique<Impl>();
-    if (!curl_ready() || !impl->set_up(options)) {
+    auto impl = std::make_unique<Impl>(options);
+    if (!curl_ready() || !impl->set_up()) {
         return error(Code::kInternal, "cannot set up the HTTP client: libcurl has no memory or no TLS");
     }
     return std::unique_ptr<HttpSender>(new HttpSender(std::move(impl)));
 }
 
-HttpReply HttpSender::post(const std::string& body, std::uint32_t attempt) {
+HttpReply HttpSender::post(const std::string& body, const HeaderFields& headers) {
     HttpReply reply;
     Incoming incoming{&reply};
     CURL* easy = impl_->easy.get();
-    HeaderList headers;
-    for (curl_slist* at = impl_->headers.get(); at != nullptr; at = at->next) {
-        add_header(headers, at->data);
-    }
-    if (attempt > 0) add_header(headers, "Retry-Attempt: " + std::to_string(attempt));
+    HeaderList lines, connect_to;
+    HeaderFields all = headers;
+    all.insert(all.end(), impl_->always.begin(), impl_->always.end());
+    for (const auto& [name, value] : all) add_line(lines, name + ": " + value);
 
     curl_easy_reset(easy);  // Keeps connections and names that were resolved.
     impl_->error_text[0] = '\0';
@@ -159,9 +210,16 @@ HttpReply HttpSender::post(const std::string& body, std::uint32_t attempt) {
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // abort() does not wait for a name server.
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");       // Configuration comes from the options alone.
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, impl_->timeout_ms);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
+    // Configuration comes from the options alone, so both are set: else curl asks the environment.
+    curl_easy_setopt(easy, CURLOPT_PROXY, impl_->options.proxy.c_str());
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);  // A proxy's answer is not the receiver's.
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(impl_->options.timeout.count()));
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, lines.get());
+    if (!impl_->connect_to.empty() && add_line(connect_to, impl_->connect_to)) {
+        curl_easy_setopt(easy, CURLOPT_CONNECT_TO, connect_to.get());
+    }
+    impl_->set_tls();
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.data());
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
@@ -176,8 +234,10 @@ HttpReply HttpSender::post(const std::string& body, std::uint32_t attempt) {
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     // The status is the answer. A body that is too long, too slow or broken off does not change it,
     // and must not make an acknowledged request look as if it had to be sent again.
-    if (result == CURLE_OK || (incoming.headers_done && status >= 200)) {
+    if (incoming.headers_done && status >= 200) {
         reply.status = static_cast<int>(status);
+    } else if (result == CURLE_OK) {  // curl forgives headers that are cut off; what they would have said is not known.
+        reply.error = "the answer ended within its headers";
     } else {
         reply.error = impl_->error_text[0] != '\0' ? impl_->error_text : curl_easy_strerror(result);
     }

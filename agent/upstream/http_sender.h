@@ -1,4 +1,4 @@
-// One POST at a time to a remote write receiver. The one file that knows libcurl's transfers.
+// One POST at a time to a receiver. The one file that knows libcurl's transfers.
 #pragma once
 
 #include <atomic>
@@ -6,6 +6,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "agent/upstream/options.h"
 
@@ -14,13 +17,19 @@ namespace ringside::agent {
 // How much of an answer is kept for the log, and how much is read before the connection is dropped.
 inline constexpr std::size_t kReplyTextMax = 4096;
 inline constexpr std::size_t kReplyBytesMax = 1u << 20;
+// How many of an answer's headers are kept, and how much of each.
+inline constexpr std::size_t kReplyHeadersMax = 64;
+inline constexpr std::size_t kReplyHeaderBytesMax = 256;
 
 struct HttpReply {
-    int status = 0;                          // 0: no answer; `error` says why
-    std::string body;                        // as sent, cut at kReplyTextMax
-    std::string error;                       // curl's words, with host and port
-    std::optional<std::string> retry_after;  // the header as it came
-    bool aborted = false;                    // by abort()
+    int status = 0;        // 0: no answer; `error` says why
+    std::string body;      // as sent, cut at kReplyTextMax
+    std::string error;     // curl's words, with host and port
+    HeaderFields headers;  // names in lower case
+    bool aborted = false;  // by abort()
+
+    // The first header of that name (in lower case).
+    std::optional<std::string> header(std::string_view name) const;
 };
 
 class HttpSender {
@@ -29,10 +38,10 @@ class HttpSender {
     static Result<std::unique_ptr<HttpSender>> create(const UpstreamOptions& options);
     ~HttpSender();
 
-    // Sends one snappy-compressed WriteRequest and waits for the answer, at most `options.timeout`.
-    // `attempt` counts from 0; a repeat says so in a header. No redirects, no proxy from the
-    // environment. The connection is kept for the next call. One thread.
-    HttpReply post(const std::string& body, std::uint32_t attempt);
+    // Sends `body` with `headers` beside those of the options, and waits for the answer, at most `options.timeout`.
+    // No redirects, and no proxy but that of the options. The connection is kept for the next call, unless a file of
+    // the options' TLS has changed since. One thread.
+    HttpReply post(const std::string& body, const HeaderFields& headers);
 
     // Ends the post() in hand and every later one at once. Any thread.
     void abort();

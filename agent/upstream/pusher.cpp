@@ -4,8 +4,8 @@
 #include <unordered_set>
 #include <utility>
 
-#include "agent/upstream/remote_write_encoder.h"
 #include "agent/upstream/vm_reader.h"
+#include "agent/upstream/wire_size.h"
 
 namespace ringside::agent {
 namespace {

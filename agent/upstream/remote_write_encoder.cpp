@@ -4,6 +4,7 @@
 
 #include <unordered_set>
 
+#include "agent/upstream/remote_write_histogram.h"
 #include "prometheus/remote_write.pb.h"
 
 namespace ringside::agent {
@@ -18,23 +19,19 @@ prometheus::MetricMetadata::MetricType wire_type(FamilyType type) {
     return prometheus::MetricMetadata::UNKNOWN;
 }
 
-// A tag and a length of up to 2^28 before each message or string: never more than this.
-constexpr std::size_t kFieldBytes = 1 + 4;
+void add(const WireSample& sample, prometheus::TimeSeries& series) {
+    if (sample.family->native) {
+        prometheus::Histogram& histogram = *series.add_histograms();
+        fill_histogram(sample, histogram);
+        histogram.set_timestamp(sample.timestamp_ms);
+        return;
+    }
+    prometheus::Sample& added = *series.add_samples();
+    added.set_value(sample.value);
+    added.set_timestamp(sample.timestamp_ms);
+}
 
 }  // namespace
-
-std::size_t wire_bytes(const WireSample& sample) {
-    // The sample: its header, a double (1 + 8) and a timestamp (1 + at most 10).
-    std::size_t bytes = kFieldBytes + kFieldBytes + 9 + 11;
-    for (const Label& label : *sample.labels) {
-        bytes += 3 * kFieldBytes + label.name.size() + label.value.size();
-    }
-    return bytes;
-}
-
-std::size_t wire_bytes(const Family& family) {
-    return 4 * kFieldBytes + 2 + family.name.size() + family.help.size() + family.unit.size();
-}
 
 std::string encode_write_request(std::span<const WireSample> samples) {
     prometheus::WriteRequest request;
@@ -51,9 +48,7 @@ std::string encode_write_request(std::span<const WireSample> samples) {
                 added->set_value(label.value);
             }
         }
-        prometheus::Sample* added = series->add_samples();
-        added->set_value(sample.value);
-        added->set_timestamp(sample.timestamp_ms);
+        add(sample, *series);
         if (!described.insert(sample.family).second) continue;
         prometheus::MetricMetadata* metadata = request.add_metadata();
         metadata->set_type(wire_type(sample.family->type));

@@ -1,7 +1,7 @@
-// Samples to the body of a remote write 1.0 request. Pure; the one file that knows its protobuf.
+// Samples to the body of a remote write request. Pure: the same input gives the same bytes. The files that know the
+// protocol's protobuf are remote_write_encoder.cpp (1.0) and remote_write_2_encoder.cpp.
 #pragma once
 
-#include <cstddef>
 #include <span>
 #include <string>
 
@@ -9,13 +9,13 @@
 
 namespace ringside::agent {
 
-// An upper bound of what the sample adds to a request before compression, without its family.
-std::size_t wire_bytes(const WireSample& sample);
-std::size_t wire_bytes(const Family& family);
+// Both give a snappy block. Neighbours with the same label set (the same object) become one time series, in the order
+// given.
 
-// The snappy block of a WriteRequest: neighbours with the same label set (the same object) become one
-// time series, in the order given; then the metadata of each family that occurs, once, in the order of
-// first use. The same input gives the same bytes.
+// 1.0: then the metadata of each family that occurs, once, in the order of first use. Start times have no place.
 std::string encode_write_request(std::span<const WireSample> samples);
+
+// 2.0: each text stands once in the table of symbols, in the order of first use; each series carries its metadata.
+std::string encode_write_request_2(std::span<const WireSample> samples);
 
 }  // namespace ringside::agent

@@ -20,6 +20,8 @@ struct Reply {
     // kAccepted: how many of the samples the receiver has left out for good, without saying which.
     std::uint64_t rejected = 0;
     std::size_t body_bytes = 0;  // as sent, compressed
+    std::uint32_t requests = 1;  // that it took: two where the receiver had to be asked in another way
+    std::string notice;          // for the log: what was learnt of the receiver; "": nothing new
     bool aborted = false;        // by abort(): nothing is known of the request
 };
 

@@ -19,7 +19,8 @@ struct UpstreamStats {
     std::uint64_t requests = 0;  // attempts, whatever came of them
     std::uint64_t retries = 0;   // of them, repeats of a request after an error that may pass
 
-    // Samples that the receiver refused for good, by answer: "http_400".
+    // Samples that the receiver refused for good, by answer ("http_400"), or that it did not take before they were
+    // over backlog_max ("too_old").
     std::map<std::string, std::uint64_t> samples_refused;
     // Windows of one VM that were never sent: "too_old" (over backlog_max), "lapped" (the ring had
     // them no more), "overlap" (another life of the VM has the series at that time), "read_failed" (no

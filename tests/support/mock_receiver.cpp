@@ -3,88 +3,38 @@
 #include <arpa/inet.h>
 #include <httplib.h>
 #include <netinet/in.h>
-#include <snappy.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <bit>
-#include <cmath>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
-#include <optional>
-#include <set>
 #include <thread>
+
+#include "tests/support/remote_write_check.h"
 
 namespace ringside::agent {
 namespace {
 
 constexpr std::uint64_t kStale = 0x7ff0000000000002;
-constexpr std::uint64_t kNan = 0x7ff8000000000001;
 
-std::string key_of(const prometheus::TimeSeries& series) {
-    std::string name, rest;
-    for (const prometheus::Label& label : series.labels()) {
-        if (label.name() == "__name__") {
-            name = label.value();
-        } else {
-            rest += (rest.empty() ? "" : ",") + label.name() + "=\"" + label.value() + "\"";
-        }
-    }
-    return rest.empty() ? name : name + "{" + rest + "}";
+MockReceiver::Sample kept(const prometheus::Sample& sample) {
+    return {sample.timestamp(), std::bit_cast<std::uint64_t>(sample.value())};
 }
 
-bool name_char(char c, bool first, bool colon) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (colon && c == ':') ||
-           (!first && c >= '0' && c <= '9');
+MockReceiver::Sample kept(const prometheus::Histogram& histogram) {
+    const auto sum = std::bit_cast<std::uint64_t>(histogram.sum());
+    if (sum == kStale) return {histogram.timestamp(), kStale};
+    return {histogram.timestamp(), std::hash<std::string>{}(histogram.SerializeAsString())};
 }
 
-bool good_name(const std::string& name, bool colon) {
-    for (std::size_t i = 0; i < name.size(); ++i) {
-        if (!name_char(name[i], i == 0, colon)) return false;
-    }
-    return !name.empty();
-}
-
-// What is wrong with the labels of one series; empty: nothing.
-std::string label_breach(const prometheus::TimeSeries& series) {
-    std::string before, metric;
-    for (const prometheus::Label& label : series.labels()) {
-        if (label.name().empty() || label.value().empty()) return "empty label name or value";
-        if (!before.empty() && label.name() <= before) return "labels not sorted, or repeated: " + label.name();
-        if (!good_name(label.name(), false)) return "bad label name " + label.name();
-        if (label.name() == "__name__") metric = label.value();
-        before = label.name();
-    }
-    if (!good_name(metric, true)) return "bad metric name '" + metric + "'";
-    return "";
-}
-
-std::string sample_breach(const prometheus::TimeSeries& series) {
-    if (series.samples().empty()) return "a series without samples";
-    for (int i = 1; i < series.samples_size(); ++i) {
-        if (series.samples(i).timestamp() <= series.samples(i - 1).timestamp()) return "samples not oldest first";
-    }
-    for (const prometheus::Sample& sample : series.samples()) {
-        auto bits = std::bit_cast<std::uint64_t>(sample.value());
-        if (std::isnan(sample.value()) && bits != kStale && bits != kNan) return "an unusual NaN";
-        if (sample.timestamp() < 1'000'000'000'000) return "a timestamp that is not in ms since 1970";
-    }
-    return "";
-}
-
-// The family that a series belongs to, if the message describes it.
-bool is_described(const std::string& name, const std::map<std::string, int>& families) {
-    auto family = families.find(name);
-    if (family != families.end()) return family->second != prometheus::MetricMetadata::HISTOGRAM;
-    for (const char* suffix : {"_bucket", "_sum", "_count"}) {
-        std::string tail = suffix;
-        if (!name.ends_with(tail)) continue;
-        family = families.find(name.substr(0, name.size() - tail.size()));
-        if (family != families.end() && family->second == prometheus::MetricMetadata::HISTOGRAM) return true;
-    }
-    return false;
+std::vector<MockReceiver::Sample> samples_of(const prometheus::TimeSeries& series) {
+    std::vector<MockReceiver::Sample> samples;
+    for (const prometheus::Sample& sample : series.samples()) samples.push_back(kept(sample));
+    for (const prometheus::Histogram& histogram : series.histograms()) samples.push_back(kept(histogram));
+    return samples;
 }
 
 }  // namespace
@@ -103,91 +53,78 @@ struct MockReceiver::Impl {
     std::vector<std::string> breaches;
     std::size_t repeated = 0;
     bool released = false;
+    int status_of_2 = 0;  // 0: 2.0 is known
 
+    // What came of the samples of one request.
+    struct Stored {
+        std::uint64_t samples = 0, histograms = 0;  // kept, or the same as what was kept
+        std::string bad;                            // why the others were not; "": there are none
+    };
     void handle(const httplib::Request& http, httplib::Response& response);
-    void check_headers(const httplib::Request& http);
-    bool decode(const std::string& body, prometheus::WriteRequest& message);
-    void check(const prometheus::WriteRequest& message);
-    std::optional<std::string> store(const prometheus::WriteRequest& message);
-    void breach(const std::string& text) {
-        breaches.push_back("request " + std::to_string(requests.size()) + ": " + text);
-    }
+    Answer judge(const Request& request, Stored& stored);
+    Stored store(const Request& request);
+    std::string place(const std::string& key, const Sample& sample, std::vector<Sample>& fresh, std::uint64_t& same);
 };
 
-void MockReceiver::Impl::check_headers(const httplib::Request& http) {
-    auto expect = [&](const char* name, const std::string& value) {
-        if (http.get_header_value_count(name) != 1 || http.get_header_value(name) != value) {
-            breach(std::string(name) + " is '" + http.get_header_value(name) + "', not '" + value + "'");
-        }
-    };
-    expect("Content-Type", "application/x-protobuf");
-    expect("Content-Encoding", "snappy");
-    expect("X-Prometheus-Remote-Write-Version", "0.1.0");
-    if (!http.get_header_value("User-Agent").starts_with("ringside-agent/")) breach("User-Agent");
-    if (http.has_header("Expect")) breach("Expect header");
-    if (http.has_header("Transfer-Encoding")) breach("no Content-Length");
+// As Prometheus' head without an out-of-order window. What is wrong with the sample; "": it is in `fresh`, or was there.
+std::string MockReceiver::Impl::place(const std::string& key, const Sample& sample, std::vector<Sample>& fresh,
+                                      std::uint64_t& same) {
+    const auto old = stored.find(key);
+    const Sample* newest = !fresh.empty()                                ? &fresh.back()
+                           : old != stored.end() && !old->second.empty() ? &old->second.back()
+                                                                         : nullptr;
+    if (newest == nullptr || sample.timestamp_ms > newest->timestamp_ms) {
+        fresh.push_back(sample);
+    } else if (sample == *newest) {
+        ++same;
+    } else if (sample.timestamp_ms == newest->timestamp_ms) {
+        return "duplicate sample for timestamp: " + key;
+    } else {
+        return "out of order sample: " + key;
+    }
+    return "";
 }
 
-bool MockReceiver::Impl::decode(const std::string& body, prometheus::WriteRequest& message) {
-    std::string plain;
-    if (!snappy::Uncompress(body.data(), body.size(), &plain)) {
-        breach("the body is no snappy block");
-        return false;
-    }
-    if (message.ParseFromString(plain)) return true;
-    breach("the body is no WriteRequest");
-    return false;
-}
-
-void MockReceiver::Impl::check(const prometheus::WriteRequest& message) {
-    if (message.timeseries().empty()) breach("no series");
-    std::map<std::string, int> families;
-    for (const prometheus::MetricMetadata& metadata : message.metadata()) {
-        if (metadata.type() == prometheus::MetricMetadata::UNKNOWN) breach("metadata of unknown type");
-        if (!families.emplace(metadata.metric_family_name(), metadata.type()).second) {
-            breach("metadata twice: " + metadata.metric_family_name());
-        }
-    }
-    std::set<std::string> seen;
-    for (const prometheus::TimeSeries& series : message.timeseries()) {
-        if (std::string text = label_breach(series); !text.empty()) breach(text);
-        if (std::string text = sample_breach(series); !text.empty()) breach(key_of(series) + ": " + text);
-        if (!seen.insert(key_of(series)).second) breach("series twice in a request: " + key_of(series));
-        std::string name = key_of(series).substr(0, key_of(series).find('{'));
-        if (!is_described(name, families)) breach("no metadata for " + name);
-    }
-}
-
-// As Prometheus' head without an out-of-order window: all of a request or nothing.
-std::optional<std::string> MockReceiver::Impl::store(const prometheus::WriteRequest& message) {
+// 1.0: all of a request or nothing. 2.0: what is good.
+MockReceiver::Impl::Stored MockReceiver::Impl::store(const Request& request) {
+    Stored result;
     std::map<std::string, std::vector<Sample>> fresh;
-    std::size_t same = 0;
-    for (const prometheus::TimeSeries& series : message.timeseries()) {
+    std::uint64_t same = 0;
+    for (const prometheus::TimeSeries& series : request.message.timeseries()) {
         const std::string key = key_of(series);
-        std::vector<Sample>& added = fresh[key];
-        for (const prometheus::Sample& sample : series.samples()) {
-            const Sample one{sample.timestamp(), std::bit_cast<std::uint64_t>(sample.value())};
-            const auto kept = stored.find(key);
-            const Sample* newest = !added.empty()                                  ? &added.back()
-                                   : kept != stored.end() && !kept->second.empty() ? &kept->second.back()
-                                                                                   : nullptr;
-            if (newest == nullptr || one.timestamp_ms > newest->timestamp_ms) {
-                added.push_back(one);
-            } else if (one == *newest) {
-                ++same;
-            } else if (one.timestamp_ms == newest->timestamp_ms) {
-                return "duplicate sample for timestamp: " + key;
-            } else {
-                return "out of order sample: " + key;
-            }
+        for (const Sample& sample : samples_of(series)) {
+            const std::string bad = place(key, sample, fresh[key], same);
+            if (!bad.empty() && result.bad.empty()) result.bad = bad;
+            if (bad.empty()) ++(series.histograms().empty() ? result.samples : result.histograms);
         }
     }
+    if (request.version == 1 && !result.bad.empty()) return {0, 0, result.bad};
     for (auto& [key, samples] : fresh) {
+        if (samples.empty()) continue;
         std::vector<Sample>& all = stored[key];
         all.insert(all.end(), samples.begin(), samples.end());
     }
     repeated += same;
-    return std::nullopt;
+    return result;
+}
+
+MockReceiver::Answer MockReceiver::Impl::judge(const Request& request, Stored& stored_now) {
+    Answer answer;
+    answer.status = 0;
+    if (request.version == 2 && status_of_2 != 0) {
+        answer.status = status_of_2;
+        answer.bare = true;
+        return answer;
+    }
+    if (decide) answer = decide(requests.size(), request.message);
+    if (answer.status == 0) {
+        stored_now = store(request);
+        answer.status = stored_now.bad.empty() ? 204 : 400;
+        answer.body = stored_now.bad;
+    } else if (answer.status / 100 == 2 && !answer.bare) {
+        stored_now = store(request);
+    }
+    return answer;
 }
 
 void MockReceiver::Impl::handle(const httplib::Request& http, httplib::Response& response) {
@@ -195,25 +132,26 @@ void MockReceiver::Impl::handle(const httplib::Request& http, httplib::Response&
     Request request;
     request.headers = {http.headers.begin(), http.headers.end()};
     request.body = http.body;
-    check_headers(http);
-    if (decode(http.body, request.message)) check(request.message);
-    Answer answer;
-    answer.status = 0;
-    if (decide) answer = decide(requests.size(), request.message);
-    if (answer.status == 0) {
-        answer.status = 204;
-        if (std::optional<std::string> bad = store(request.message)) {
-            answer.status = 400;
-            answer.body = *bad;
-        }
-    } else if (answer.status / 100 == 2) {
-        (void)store(request.message);
+    CheckedRequest checked = check_remote_write(request.headers, http.body);
+    for (const std::string& text : checked.breaches) {
+        breaches.push_back("request " + std::to_string(requests.size()) + ": " + text);
     }
+    request.version = checked.version;
+    request.message = std::move(checked.message);
+    request.v2 = std::move(checked.v2);
+    Stored stored_now;
+    const Answer answer = judge(request, stored_now);
     request.status = answer.status;
+    const bool tells = request.version == 2 && !answer.bare;
     requests.push_back(std::move(request));
     changed.notify_all();
     if (answer.hang) changed.wait(lock, [&] { return released; });
     response.status = answer.status;
+    if (tells) {
+        response.set_header("X-Prometheus-Remote-Write-Samples-Written", std::to_string(stored_now.samples));
+        response.set_header("X-Prometheus-Remote-Write-Histograms-Written", std::to_string(stored_now.histograms));
+        response.set_header("X-Prometheus-Remote-Write-Exemplars-Written", "0");
+    }
     for (const auto& [name, value] : answer.headers) response.set_header(name, value);
     response.set_content(answer.body, "text/plain");
 }
@@ -245,6 +183,11 @@ std::string MockReceiver::url() const { return "http://127.0.0.1:" + std::to_str
 void MockReceiver::decide(std::function<Answer(std::size_t, const prometheus::WriteRequest&)> decide) {
     std::lock_guard lock(impl_->mutex);
     impl_->decide = std::move(decide);
+}
+
+void MockReceiver::know_only_1(int status) {
+    std::lock_guard lock(impl_->mutex);
+    impl_->status_of_2 = status;
 }
 
 void MockReceiver::release() {

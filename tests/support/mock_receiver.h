@@ -1,5 +1,6 @@
-// A remote write 1.0 receiver in this process, stricter than any real one: it keeps what it accepts as Prometheus
-// does, answers 400 to a whole request for one bad sample, and writes down every breach of the protocol.
+// A remote write receiver of 1.0 and 2.0 in this process, stricter than any real one: it keeps what it accepts as
+// Prometheus does and writes down every breach of the protocol. For one bad sample 1.0 gets 400 to the whole request;
+// of 2.0 the others are kept, and the 400 says how many.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "prometheus/remote_write.pb.h"
+#include "prometheus/remote_write_2.pb.h"
 
 namespace ringside::agent {
 
@@ -18,8 +20,10 @@ class MockReceiver {
   public:
     struct Request {
         std::multimap<std::string, std::string> headers;
-        std::string body;  // as sent
-        prometheus::WriteRequest message;
+        std::string body;                  // as sent
+        int version = 0;                   // 1 or 2
+        prometheus::WriteRequest message;  // one of 2.0 in the form of 1.0, without metadata
+        io::prometheus::write::v2::Request v2;
         int status = 0;  // that it was answered with
     };
     struct Answer {
@@ -27,10 +31,11 @@ class MockReceiver {
         std::string body;
         std::multimap<std::string, std::string> headers;
         bool hang = false;  // no answer before release() or the end
+        bool bare = false;  // of 2.0: without a word on what was written
     };
     struct Sample {
         std::int64_t timestamp_ms;
-        std::uint64_t value_bits;
+        std::uint64_t value_bits;  // of a native histogram a hash of all of it, its stale marker as of any series
         bool operator==(const Sample&) const = default;
     };
 
@@ -43,6 +48,9 @@ class MockReceiver {
     // Decides each request by its number, from 0. Without one, or when it says 0, Prometheus' rules decide. A request
     // that is answered otherwise than by 2xx is not kept.
     void decide(std::function<Answer(std::size_t number, const prometheus::WriteRequest& message)> decide);
+    // From now on 2.0 is not known, and a request of it gets `status` without a word on what was written: 204 or 400, as
+    // receivers of 1.0 that do not look at the content type, or 415. Nothing of it is kept.
+    void know_only_1(int status);
     // Ends all hanging answers, and hangs no more.
     void release();
 

@@ -12,86 +12,11 @@
 #include <thread>
 #include <vector>
 
-#include "agent/upstream/remote_write_sender.h"
-#include "tests/support/mock_receiver.h"
-#include "tests/support/results.h"
-#include "tests/support/virtual_clock.h"
+#include "agent/upstream/http_sender.h"
+#include "tests/unit/upstream/delivery_fixture.h"
 
 namespace ringside::agent {
 namespace {
-
-constexpr std::uint64_t kMs = 1'000'000;
-constexpr std::uint64_t kSecond = 1000 * kMs;
-constexpr std::uint64_t kNow = 1'700'000'000 * kSecond;
-constexpr std::int64_t kSampleMs = 1'700'000'000'000;
-
-using Answer = MockReceiver::Answer;
-
-struct Line {
-    bool warning;
-    std::string text;
-};
-
-// A delivery to `url`, with what it needs.
-struct Bench {
-    explicit Bench(const std::string& url, std::chrono::milliseconds timeout = std::chrono::milliseconds(20'000)) {
-        options.url = url;
-        options.version = "1.2.3";
-        options.timeout = timeout;
-        Result<std::unique_ptr<Sender>> made = RemoteWriteSender::create(options);
-        EXPECT_TRUE(made.ok()) << message_of(made);
-        sender = std::move(*made);
-        delivery = std::make_unique<Delivery>(
-            options, *sender, pacer, stats,
-            [this](bool warning, const std::string& text) {
-                log.push_back({warning, text});
-            },
-            [this] { ++waits_announced; }, 7);
-    }
-
-    UpstreamOptions options;
-    VirtualClock clock{kNow};
-    Pacer pacer{clock};
-    StatsBoard stats;
-    std::unique_ptr<Sender> sender;
-    std::unique_ptr<Delivery> delivery;
-    std::vector<Line> log;
-    int waits_announced = 0;
-};
-
-// `count` samples, each of its own series s{n="0"}, s{n="1"}, ...
-struct Batch {
-    explicit Batch(std::size_t count) {
-        labels.reserve(count);
-        for (std::size_t n = 0; n < count; ++n) labels.push_back({{"__name__", "s"}, {"n", std::to_string(n)}});
-        for (std::size_t n = 0; n < count; ++n)
-            samples.push_back({&labels[n], &family, kSampleMs, static_cast<double>(n)});
-    }
-    Family family{"s", FamilyType::kGauge, "", ""};
-    std::vector<LabelSet> labels;
-    std::vector<WireSample> samples;
-};
-
-// Numbers n of the series in a message.
-std::set<std::size_t> numbers(const prometheus::WriteRequest& message) {
-    std::set<std::size_t> all;
-    for (const prometheus::TimeSeries& series : message.timeseries()) {
-        for (const prometheus::Label& label : series.labels()) {
-            if (label.name() == "n") all.insert(std::stoul(label.value()));
-        }
-    }
-    return all;
-}
-
-// Of the samples refused; all by the same answer in these tests.
-std::vector<std::size_t> indices(const Delivery::Outcome& outcome) {
-    std::vector<std::size_t> all;
-    for (const Delivery::Outcome::Refused& one : outcome.refused) {
-        EXPECT_EQ(one.reason, outcome.refused.front().reason);
-        all.push_back(one.index);
-    }
-    return all;
-}
 
 TEST(Delivery, SendsABatchInOneRequestWithTheHeadersOfTheProtocol) {
     MockReceiver receiver;
@@ -197,8 +122,40 @@ TEST(Delivery, WaitsAsLongAsRetryAfterAsks) {
     EXPECT_LE(bench.clock.waits[4], 960 * kMs);
 }
 
+TEST(Delivery, GivesUpABatchInHandOnceAllOfItIsTooOld) {
+    MockReceiver receiver;
+    receiver.decide([](std::size_t, const auto&) { return Answer{503, "closed", {}}; });
+    UpstreamOptions options;
+    options.url = receiver.url();
+    options.backlog_max = std::chrono::minutes(10);
+    Bench bench(options);
+    Batch batch(3);
+    batch.samples[1].timestamp_ms += 60'000;  // The newest of them decides.
+    Delivery::Outcome outcome = bench.delivery->deliver(batch.samples);
+    EXPECT_FALSE(outcome.stopped);
+    ASSERT_EQ(outcome.refused.size(), 3u);
+    EXPECT_EQ(outcome.refused[0].reason, "too_old");
+    const std::uint64_t took_s = (bench.clock.now_ns() - kNow) / kSecond;
+    EXPECT_GE(took_s, 660u);
+    EXPECT_LE(took_s, 666u);
+    EXPECT_EQ(bench.stats.snapshot().samples_refused.at("too_old"), 3u);
+    EXPECT_NE(bench.all_log().find("never took 3 samples"), std::string::npos) << bench.all_log();
+    EXPECT_NE(bench.all_log().find("HTTP 503: closed"), std::string::npos) << bench.all_log();
+}
+
+TEST(Delivery, SendsWhatIsTooOldOnceAllTheSame) {
+    MockReceiver receiver;
+    UpstreamOptions options;
+    options.url = receiver.url();
+    options.backlog_max = std::chrono::minutes(10);
+    Bench bench(options);
+    Batch batch(1, kSampleMs - 3'600'000);  // Whoever hands it over has decided.
+    EXPECT_TRUE(bench.delivery->deliver(batch.samples).refused.empty());
+    EXPECT_EQ(receiver.stored().size(), 1u);
+}
+
 TEST(Delivery, Other4xxAreFinalForTheWholeBatch) {
-    for (int status : {401, 402, 403, 404, 405, 408, 410, 415, 418, 451, 301, 307}) {
+    for (int status : {401, 402, 403, 404, 405, 408, 410, 418, 451, 301, 307}) {
         MockReceiver receiver;
         receiver.decide([&](std::size_t, const auto&) { return Answer{status, "go away", {}}; });
         Bench bench(receiver.url());
@@ -401,7 +358,7 @@ TEST(Delivery, StopsInTheMiddleOfAWait) {
     receiver.decide([](std::size_t, const auto&) { return Answer{503, "", {{"Retry-After", "300"}}}; });
     UpstreamOptions options;
     options.url = receiver.url();
-    Result<std::unique_ptr<Sender>> sender = RemoteWriteSender::create(options);
+    Result<std::unique_ptr<Sender>> sender = make_sender(options);
     ASSERT_TRUE(sender.ok());
     Pacer pacer(Clock::real());
     StatsBoard stats;
@@ -423,10 +380,10 @@ TEST(HttpSender, KeepsALargeAnswerInBounds) {
     options.url = receiver.url();
     Result<std::unique_ptr<HttpSender>> sender = HttpSender::create(options);
     ASSERT_TRUE(sender.ok());
-    HttpReply reply = (*sender)->post("x", 0);
+    HttpReply reply = (*sender)->post("x", {});
     EXPECT_EQ(reply.status, 400);
     EXPECT_EQ(reply.body, std::string(kReplyTextMax, 'x'));
-    EXPECT_EQ((*sender)->post("x", 0).status, 400);
+    EXPECT_EQ((*sender)->post("x", {}).status, 400);
 }
 
 TEST(HttpSender, FollowsNoRedirect) {
@@ -436,7 +393,7 @@ TEST(HttpSender, FollowsNoRedirect) {
     options.url = receiver.url();
     Result<std::unique_ptr<HttpSender>> sender = HttpSender::create(options);
     ASSERT_TRUE(sender.ok());
-    EXPECT_EQ((*sender)->post("x", 0).status, 307);
+    EXPECT_EQ((*sender)->post("x", {}).status, 307);
     EXPECT_TRUE(elsewhere.requests().empty());
 }
 
@@ -448,7 +405,7 @@ TEST(HttpSender, TakesNoProxyFromTheEnvironment) {
     options.url = receiver.url();
     Result<std::unique_ptr<HttpSender>> sender = HttpSender::create(options);
     ASSERT_TRUE(sender.ok());
-    EXPECT_EQ((*sender)->post("x", 0).status, 204);
+    EXPECT_EQ((*sender)->post("x", {}).status, 204);
     unsetenv("http_proxy");
 }
 
@@ -459,7 +416,7 @@ TEST(HttpSender, GoesOnAfterTheReceiverClosedTheConnection) {
     options.url = receiver->url();
     Result<std::unique_ptr<HttpSender>> sender = HttpSender::create(options);
     ASSERT_TRUE(sender.ok());
-    for (int i = 0; i < 3; ++i) EXPECT_EQ((*sender)->post("x", 0).status, 204);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ((*sender)->post("x", {}).status, 204);
     EXPECT_EQ(receiver->requests().size(), 3u);
 }
 

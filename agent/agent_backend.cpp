@@ -1,5 +1,6 @@
 #include "agent/agent_backend.h"
 
+#include "agent/audit/audit.h"
 #include "agent/base/clock.h"
 
 namespace ringside::agent {
@@ -28,6 +29,20 @@ Result<CatalogVmPtr> AgentBackend::drain(const std::string& key) {
     auto drained = parts_.catalog.find(key);
     if (!drained) return error(Code::kNotFound, "VM " + key + " was evicted from the archive");
     return drained;
+}
+
+Result<VmAudit> AgentBackend::audit(const CatalogVm& vm) const {
+    const std::shared_ptr<const SeriesSource> source = vm.source();
+    Result<VmAudit> audit = audit_vm(*source);
+    if (!audit.ok()) return audit;
+    if (vm.state() == VmState::kDrained) {
+        auto archived = parts_.archive.find(vm.key());
+        if (!archived) return error(Code::kNotFound, "VM " + vm.key() + " was evicted from the archive meanwhile");
+        const Result<void> sound = archived->verify();
+        audit->archive = sound.ok() ? "" : sound.error().message();
+    }
+    audit->upstreams = parts_.upstreams.audit(vm.key(), *source);
+    return audit;
 }
 
 Result<std::variant<Admission, AdmitRefusal>> AgentBackend::admit(const std::string& vm_id, std::uint32_t uid,

@@ -36,6 +36,7 @@ class AgentBackend : public Backend {
     CatalogVmPtr find(const std::string& key) const override { return parts_.catalog.find(key); }
     VmExtras extras(const CatalogVm& vm) const override;
     Result<CatalogVmPtr> drain(const std::string& key) override;
+    Result<VmAudit> audit(const CatalogVm& vm) const override;
     const EventBus& events() const override { return parts_.events; }
     Result<std::variant<Admission, AdmitRefusal>> admit(const std::string& vm_id, std::uint32_t uid,
                                                         const Demand& demand, bool dry_run) override;

@@ -1,5 +1,6 @@
 #include "agent/upstreams.h"
 
+#include "agent/audit/recount.h"
 #include "agent/base/clock.h"
 #include "agent/log.h"
 
@@ -93,6 +94,23 @@ std::vector<UpstreamPosition> Upstreams::positions(const CatalogVm& vm) const {
         positions.push_back(std::move(position));
     }
     return positions;
+}
+
+std::vector<UpstreamAudit> Upstreams::audit(const std::string& key, const SeriesSource& source) const {
+    std::vector<UpstreamAudit> audits;
+    for (const auto& one : all_) {
+        const UpstreamOptions& options = one->upstream->options();
+        const Ledger ledger = one->upstream->ledger(key);
+        Result<UpstreamAudit> audit = recount(options, source, ledger);
+        if (!audit.ok()) {
+            audit = UpstreamAudit{};
+            audit->upstream = options.name;
+            audit->ledger = ledger;
+            audit->note = audit.error().message();
+        }
+        audits.push_back(std::move(*audit));
+    }
+    return audits;
 }
 
 std::vector<UpstreamReport> Upstreams::reports() const {

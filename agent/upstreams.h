@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/api/backend.h"
+#include "agent/audit/report.h"
 #include "agent/base/metrics.h"
 #include "agent/catalog/catalog.h"
 #include "agent/config.h"
@@ -54,6 +55,8 @@ class Upstreams {
     // Whether some upstream has not finished with this VM epoch.
     bool needs(const std::string& key) const;
     std::vector<UpstreamPosition> positions(const CatalogVm& vm) const;
+    // What each has of the VM of this key, which `source` is, counted again from it.
+    std::vector<UpstreamAudit> audit(const std::string& key, const SeriesSource& source) const;
     std::vector<UpstreamReport> reports() const;
     void export_to(Metrics& metrics) const;
     std::size_t count() const { return all_.size(); }

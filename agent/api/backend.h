@@ -1,6 +1,6 @@
 // What the API asks of the agent. main implements it, over the catalog, the drain, the archive and the upstreams.
 //
-// Every method may be called by any thread, several at once. Only drain() may take long, as it waits for a disk; admit()
+// Every method may be called by any thread, several at once. Only drain() and audit() may take long, as they wait for a disk; admit()
 // and release() may write a small file; the others take locks for a walk over a table at most.
 //
 // Who may see what is not this interface's business: the API judges callers before, and filters answers after.
@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "agent/audit/report.h"
 #include "agent/base/model.h"
 #include "agent/base/result.h"
 #include "agent/catalog/catalog.h"
@@ -106,6 +107,10 @@ class Backend {
     // while a writer lives or may still come, kNotFound when there is no such VM, kExhausted when the archive has no
     // room, and what else the disk answers.
     virtual Result<CatalogVmPtr> drain(const std::string& key) = 0;
+
+    // Reads all that is held of the VM, and counts again what each upstream has of it: tens of milliseconds for a usual
+    // one. The errors are those of a source that cannot be read at all.
+    virtual Result<VmAudit> audit(const CatalogVm& vm) const = 0;
 
     // Lives as long as the backend.
     virtual const EventBus& events() const = 0;

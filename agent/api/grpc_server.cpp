@@ -69,6 +69,7 @@ Result<void> ApiServer::start_serving() {
     services_.push_back(make_series_service(context_));
     services_.push_back(make_event_service(context_, fan_));
     services_.push_back(make_admission_service(context_));
+    services_.push_back(make_audit_service(context_));
     services_.push_back(make_status_service(context_));
     grpc::ServerBuilder builder;
     for (const auto& service : services_) builder.RegisterService(service.get());

@@ -213,20 +213,34 @@ void to_wire(const Event& event, v1::Event* out) {
     }
 }
 
-void to_wire(const Layout& layout, Row row, std::uint64_t created_ns, v1::Series* out) {
-    const MetricInfo& metric = layout.schema().metrics[layout.metric(row)];
-    out->set_index(layout.series_index(row));
+namespace {
+
+// All but the values of the labels.
+void to_wire(const MetricInfo& metric, std::uint32_t index, std::uint64_t created_ns, v1::Series* out) {
+    out->set_index(index);
     out->set_metric(metric.name);
     out->set_kind(to_wire(metric.kind));
     out->set_unit(metric.unit);
-    for (std::size_t i = 0; i < metric.label_names.size(); ++i) {
-        v1::Label* label = out->add_labels();
-        label->set_name(metric.label_names[i]);
-        const std::string_view value = layout.label_value(row, i);
-        label->set_value(value.data(), value.size());
-    }
+    for (const std::string& name : metric.label_names) out->add_labels()->set_name(name);
     if (metric.kind == Kind::kHistogram) set_histogram(metric, out->mutable_histogram());
     if (created_ns) out->set_created_ns(created_ns);
+}
+
+}  // namespace
+
+void to_wire(const SchemaInfo& schema, const SeriesInfo& series, v1::Series* out) {
+    to_wire(schema.metrics[series.metric], series.index, series.created_ns, out);
+    for (int i = 0; i < out->labels_size(); ++i) {
+        out->mutable_labels(i)->set_value(series.label_values[static_cast<std::size_t>(i)]);
+    }
+}
+
+void to_wire(const Layout& layout, Row row, std::uint64_t created_ns, v1::Series* out) {
+    to_wire(layout.schema().metrics[layout.metric(row)], layout.series_index(row), created_ns, out);
+    for (int i = 0; i < out->labels_size(); ++i) {
+        const std::string_view value = layout.label_value(row, static_cast<std::size_t>(i));
+        out->mutable_labels(i)->set_value(value.data(), value.size());
+    }
 }
 
 void to_wire(const SeriesData& data, Kind kind, v1::SeriesPoints* out) {

@@ -33,6 +33,7 @@ void to_wire(const CatalogVm& vm, const VmExtras& extras, std::uint64_t now_ns, 
 
 void to_wire(const Event& event, v1::Event* out);
 
+void to_wire(const SchemaInfo& schema, const SeriesInfo& series, v1::Series* out);
 // `created_ns` 0: not known.
 void to_wire(const Layout& layout, Row row, std::uint64_t created_ns, v1::Series* out);
 

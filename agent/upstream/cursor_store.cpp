@@ -73,8 +73,8 @@ std::string encode(const Cursor& cursor) {
     out.u64(cursor.zeros_ns);
     out.u64(static_cast<std::uint64_t>(cursor.last_ms));
     out.u64(static_cast<std::uint64_t>(cursor.floor_ms));
-    out.u64(cursor.acked_samples);
-    put(out, cursor.tallied_ns, cursor.acked);
+    out.u64(cursor.accepted);
+    put(out, cursor.tallied_ns, cursor.answered);
     put(out, cursor.half_ns, cursor.half);
     return sealed(std::move(out));
 }
@@ -109,9 +109,9 @@ void decode_cursor(ByteReader& in, std::uint32_t flags, Cursor& cursor) {
     cursor.zeros_ns = in.u64();
     cursor.last_ms = static_cast<std::int64_t>(in.u64());
     cursor.floor_ms = static_cast<std::int64_t>(in.u64());
-    cursor.acked_samples = in.u64();
+    cursor.accepted = in.u64();
     for (auto [at_ns, tally] :
-         {std::pair(&cursor.tallied_ns, &cursor.acked), std::pair(&cursor.half_ns, &cursor.half)}) {
+         {std::pair(&cursor.tallied_ns, &cursor.answered), std::pair(&cursor.half_ns, &cursor.half)}) {
         *at_ns = in.u64();
         tally->samples = in.u64();
         tally->digest = in.u64();
@@ -167,18 +167,18 @@ std::string cursor_key(const Cursor& cursor) {
 
 void restart_tally(Cursor& cursor) {
     cursor.tallied_ns = cursor.half_ns = cursor.acked_ns;
-    cursor.acked = cursor.half = {};
+    cursor.answered = cursor.half = {};
 }
 
 void slide_tally(Cursor& cursor, std::uint64_t span_ns) {
     if (cursor.acked_ns > cursor.tallied_ns + span_ns) {
         cursor.tallied_ns = cursor.half_ns;
-        cursor.acked.remove(cursor.half);
+        cursor.answered.remove(cursor.half);
         cursor.half = {};
     }
     if (cursor.half_ns == cursor.tallied_ns && cursor.acked_ns >= cursor.tallied_ns + span_ns / 2) {
         cursor.half_ns = cursor.acked_ns;
-        cursor.half = cursor.acked;
+        cursor.half = cursor.answered;
     }
 }
 

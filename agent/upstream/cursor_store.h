@@ -41,11 +41,12 @@ struct Cursor {
     std::uint64_t zeros_ns = 0;         // series registered before this have had their zeros
     std::int64_t last_ms = INT64_MIN;   // time of the newest sample sent
     std::int64_t floor_ms = INT64_MIN;  // samples up to here belong to an earlier life of the VM
-    // Samples of windows that the receiver has acknowledged: since ever, and with a digest of those that end after
-    // `tallied_ns`, which follows so that a source still has all of them (slide_tally).
-    std::uint64_t acked_samples = 0;
+    // Samples of windows that the receiver has accepted, since ever.
+    std::uint64_t accepted = 0;
+    // All that got a final answer, be it accepted or refused, of windows that end after `tallied_ns`. That follows, so
+    // that a source still has them all (slide_tally).
     std::uint64_t tallied_ns = 0;
-    Tally acked;
+    Tally answered;
     // Of them, those up to `half_ns`.
     std::uint64_t half_ns = 0;
     Tally half;
@@ -58,7 +59,7 @@ struct Cursor {
 // "vm_id.epoch[.component]", as vm_key().
 std::string cursor_key(const Cursor& cursor);
 
-// What is acknowledged from here on is tallied anew.
+// What is answered from here on is tallied anew.
 void restart_tally(Cursor& cursor);
 // Lets go of the older half of what is tallied when it spans more than `span_ns`.
 void slide_tally(Cursor& cursor, std::uint64_t span_ns);

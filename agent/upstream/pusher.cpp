@@ -181,13 +181,14 @@ bool Pusher::take_answer(std::span<const WireSample> batch, std::vector<Share>::
     auto refused = outcome.refused.begin();  // by rising index
     for (std::size_t i = 0; i < batch.size(); ++i) {
         const RollupStep& step = share->step();
-        const RollupPoint& point = step.points[share->answered++];
+        const RollupPoint& point = step.points[share->next_point++];
+        share->answered.add(batch[i]);
         if (refused != outcome.refused.end() && refused->index == i) {
             refuse(*share, share->run->rollup.series[point.series].source, refused++->reason, 1);
         } else {
-            share->accepted.add(batch[i]);
+            ++share->accepted;
         }
-        const bool last = share->answered == step.points.size();
+        const bool last = share->next_point == step.points.size();
         if (outcome.unnamed > 0 && (last || i + 1 == batch.size())) {
             refuse(*share, kUnnamedSeries, outcome.unnamed_reason, outcome.unnamed);
         }
@@ -229,15 +230,15 @@ void Pusher::acknowledge(Share& share) {
     cursor.zeros_ns = std::max(cursor.zeros_ns, step.end_ns);
     if (step.kind != StepKind::kZeros) cursor.acked_ns = std::max(cursor.acked_ns, step.end_ns);
     if (step.kind == StepKind::kWindow) {
-        cursor.acked.add(share.accepted);
-        cursor.acked_samples += share.accepted.samples;
+        cursor.accepted += share.accepted;
+        cursor.answered.add(share.answered);
         slide_tally(cursor, tally_span_ns(*run.vm->plan));
     }
     for (Loss& loss : share.losses) store_.lose(run.vm->key, std::move(loss));
     tracker_.moved(*run.vm);
     if (step.kind != StepKind::kWindow) return;
     stats_.update([](UpstreamStats& stats) { ++stats.windows_sent; });
-    if (events_.pushed) events_.pushed(run.vm->key, step.end_ns, share.accepted.samples);
+    if (events_.pushed) events_.pushed(run.vm->key, step.end_ns, share.accepted);
 }
 
 // All steps are acknowledged. Windows without a sample have no step, and count as pushed.

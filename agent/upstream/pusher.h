@@ -47,8 +47,9 @@ class Pusher {
     // The points of one step within a batch.
     struct Share {
         Run* run = nullptr;
-        std::size_t answered = 0;  // of its points
-        Tally accepted;
+        std::size_t next_point = 0;  // the first that is not answered
+        Tally answered;
+        std::uint64_t accepted = 0;
         std::vector<Loss> losses;
         const RollupStep& step() const { return run->rollup.steps[run->next_step]; }
     };

@@ -158,6 +158,8 @@ UpstreamStats Upstream::stats() const { return impl_->stats.snapshot(); }
 
 Progress Upstream::progress(const std::string& vm_key) const { return impl_->tracker.progress(vm_key); }
 
+Ledger Upstream::ledger(const std::string& vm_key) const { return impl_->store.ledger(vm_key).value_or(Ledger{}); }
+
 const UpstreamOptions& Upstream::options() const { return impl_->options; }
 
 }  // namespace ringside::agent

@@ -24,6 +24,7 @@
 
 #include "agent/base/file.h"
 #include "agent/upstream/clock.h"
+#include "agent/upstream/cursor_store.h"
 #include "agent/upstream/options.h"
 #include "agent/upstream/sender.h"
 #include "agent/upstream/source.h"
@@ -67,6 +68,8 @@ class Upstream {
     UpstreamStats stats() const;
     // Of any VM epoch: what is not known has nothing done.
     Progress progress(const std::string& vm_key) const;
+    // What is kept of it: its cursor as of the newest acknowledgement, saved or not, and what it will never get.
+    Ledger ledger(const std::string& vm_key) const;
     const UpstreamOptions& options() const;
 
   private:

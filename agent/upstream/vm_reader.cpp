@@ -5,6 +5,10 @@
 
 namespace ringside::agent {
 
+RollupPlan plan_for(const UpstreamOptions&, std::shared_ptr<const SchemaInfo> schema) {
+    return RollupPlan(std::move(schema));
+}
+
 LabelSet labels_on_everything(const UpstreamOptions& options, const VmInfo& vm) {
     LabelSet labels = agent_labels(vm, {options.instance, options.job});
     labels.insert(labels.end(), options.labels.begin(), options.labels.end());

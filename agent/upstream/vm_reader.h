@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "agent/base/labels.h"
@@ -11,6 +12,9 @@
 #include "agent/upstream/rollup_plan.h"
 
 namespace ringside::agent {
+
+// How this upstream rolls up the VMs of a schema.
+RollupPlan plan_for(const UpstreamOptions& options, std::shared_ptr<const SchemaInfo> schema);
 
 // The labels that the agent puts on every series of a VM for this upstream, sorted.
 LabelSet labels_on_everything(const UpstreamOptions& options, const VmInfo& vm);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/upstream/vm_reader.h"
+
 namespace ringside::agent {
 namespace {
 
@@ -337,7 +339,7 @@ std::shared_ptr<const RollupPlan> VmTracker::plan_of(std::shared_ptr<const Schem
         plans_.clear();
         return plan_of(std::move(schema));
     }
-    auto plan = std::make_shared<const RollupPlan>(std::move(schema));
+    auto plan = std::make_shared<const RollupPlan>(plan_for(options_, std::move(schema)));
     same_hash.push_back(plan);
     for (const std::string& name : plan->names_taken()) {
         if (!events_.log) break;

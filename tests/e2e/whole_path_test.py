@@ -3,6 +3,7 @@ windows, and at the end Prometheus holds exactly what the writers say they recor
 oracle; nothing here reads a segment."""
 
 import contextlib
+import json
 import math
 import time
 
@@ -53,8 +54,18 @@ def finished():
         closes.close_segment(7, "guest shut down")
         wait_until("all to be drained", lambda: states(agent) == {"drained": 3})
         wait_until("all to be pushed", lambda: all_done(agent))
+        finished_audit(agent)
         assert agent.terminate() == 0
         yield prometheus, writers, agent
+
+
+AUDIT = {}
+
+
+def finished_audit(agent):
+    """What the agent itself says of the three, while it is there to be asked."""
+    done = agent.ctl("audit", "--all", "--series", check=False)
+    AUDIT.update(json.loads(done.stdout), exit_code=done.returncode)
 
 
 def next_windows(count):
@@ -191,3 +202,52 @@ def test_the_segments_are_gone(finished):
     _, writers, agent = finished
     assert list(agent.directory.iterdir()) == []
     assert len({writer.epoch for writer in writers}) == 3
+
+
+def audited(vm_id, metric, labels, place):
+    rows = [
+        row
+        for row in AUDIT["series"]
+        if (row["vm_id"], row["metric"], row["place"]) == (vm_id, metric, place) and row["labels"] == labels
+    ]
+    assert len(rows) == 1, (vm_id, metric, labels, place, rows)
+    return rows[0]
+
+
+def test_the_audit_finds_all_equal(finished):
+    assert AUDIT["exit_code"] == 0, AUDIT
+    assert [vm["verdict"] for vm in AUDIT["vms"]] == ["equal"] * 3
+    assert [vm["archive"] for vm in AUDIT["vms"]] == ["sound"] * 3
+    assert all(vm["compared_windows"] > 20 and vm["differing_windows"] == 0 for vm in AUDIT["vms"])
+    for upstream in AUDIT["upstreams"]:
+        assert upstream["done"] and upstream["verdict"] == "equal" and upstream["digests_equal"], upstream
+        assert upstream["accepted_samples"] == upstream["expected_samples"] > 0
+    assert AUDIT["losses"] == [] and AUDIT["differences"] == []
+
+
+def test_the_audit_agrees_with_the_tallies(finished):
+    for place in ("1s", "2s", "6s", "upstream central"):
+        for vm_id, metric, labels, tally in each(finished, "counter"):
+            assert audited(vm_id, metric, labels, place)["count"] == tally["value"]
+        for vm_id, metric, labels, tally in each(finished, "counter_f64"):
+            assert audited(vm_id, metric, labels, place)["sum"] == tally["value"]
+        for vm_id, metric, labels, tally in each(finished, "histogram"):
+            assert audited(vm_id, metric, labels, place)["count"] == tally["count"]
+            assert audited(vm_id, metric, labels, place)["sum"] == tally["sum"]
+    for place in ("6s", "upstream central"):  # finer ones do not reach back to the begin
+        for vm_id, metric, labels, tally in each(finished, "gauge"):
+            assert audited(vm_id, metric, labels, place)["count"] == tally["count"]
+            assert audited(vm_id, metric, labels, place)["sum"] == tally["sum"]
+
+
+def test_the_audit_counts_what_the_receiver_has(finished):
+    """All samples of windows. The zeros that series start with stand within a window and count for none."""
+    prometheus = finished[0]
+    for upstream in AUDIT["upstreams"]:
+        everything = prometheus.samples('{vm_id="%s"}' % upstream["vm_id"])
+        ends = {
+            at for labels, samples in everything.items() for at, _ in samples
+            if dict(labels)["__name__"].endswith(":6s_count")
+        }
+        stored = sum(1 for samples in everything.values() for at, _ in samples if at in ends)
+        assert stored == upstream["accepted_samples"]

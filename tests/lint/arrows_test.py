@@ -37,8 +37,10 @@ ARROWS = {
     "agent/drain": BELOW_API,
     "agent/upstream": BELOW_API | {PROTO, WIRE, HTTP},
     "agent/placement": BELOW_API,
-    "agent/api": BELOW_API | MIDDLE | {"libwriter/toml", PROTO, WIRE, HTTP},
-    "agent": BELOW_API | MIDDLE | {"agent/api", "agent/witness", "libwriter/toml"},  # main.cpp and what stands beside it
+    "agent/audit": {"agent/base", "agent/upstream"},  # counts again what upstreams have counted
+    "agent/api": BELOW_API | MIDDLE | {"agent/audit", "libwriter/toml", PROTO, WIRE, HTTP},
+    # main.cpp and what stands beside it
+    "agent": BELOW_API | MIDDLE | {"agent/api", "agent/audit", "agent/witness", "libwriter/toml"},
     "tools/ringsidectl": {
         "agent/base",
         "agent/segment",

@@ -2,6 +2,8 @@
 
 #include <bit>
 
+#include "agent/audit/audit.h"
+
 namespace ringside::agent {
 namespace {
 
@@ -187,6 +189,12 @@ VmExtras TestBackend::extras(const CatalogVm& vm) const {
     if (vm.state() == VmState::kDrained) extras.archive_bytes = 777;
     extras.upstreams.push_back({"central", kTestNowNs - 300 * kNsPerS, 300 * kNsPerS, false});
     return extras;
+}
+
+Result<VmAudit> TestBackend::audit(const CatalogVm& vm) const {
+    Result<VmAudit> audit = audit_vm(*vm.source());
+    if (audit.ok() && vm.state() == VmState::kDrained) audit->archive = "";
+    return audit;
 }
 
 Result<CatalogVmPtr> TestBackend::drain(const std::string& key) {

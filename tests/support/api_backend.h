@@ -58,6 +58,7 @@ class TestBackend : public Backend {
     CatalogVmPtr find(const std::string& key) const override;
     VmExtras extras(const CatalogVm& vm) const override;
     Result<CatalogVmPtr> drain(const std::string& key) override;
+    Result<VmAudit> audit(const CatalogVm& vm) const override;
     const EventBus& events() const override { return bus; }
     Result<std::variant<Admission, AdmitRefusal>> admit(const std::string& vm_id, std::uint32_t uid,
                                                         const Demand& demand, bool dry_run) override;

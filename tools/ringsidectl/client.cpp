@@ -3,6 +3,7 @@
 #include <grpc/support/log.h>
 #include <grpcpp/grpcpp.h>
 #include <ringside/v1/admission.grpc.pb.h>
+#include <ringside/v1/audit.grpc.pb.h>
 #include <ringside/v1/error.pb.h>
 #include <ringside/v1/event.grpc.pb.h>
 #include <ringside/v1/series.grpc.pb.h>
@@ -114,6 +115,7 @@ struct Client::Stubs {
     std::unique_ptr<v1::SeriesService::Stub> series;
     std::unique_ptr<v1::EventService::Stub> event;
     std::unique_ptr<v1::AdmissionService::Stub> admission;
+    std::unique_ptr<v1::AuditService::Stub> audit;
     std::unique_ptr<v1::StatusService::Stub> status;
 
     std::string socket;
@@ -164,6 +166,7 @@ Client::Client(std::string socket, std::uint64_t timeout_ns)
     stubs_->series = v1::SeriesService::NewStub(stubs_->channel);
     stubs_->event = v1::EventService::NewStub(stubs_->channel);
     stubs_->admission = v1::AdmissionService::NewStub(stubs_->channel);
+    stubs_->audit = v1::AuditService::NewStub(stubs_->channel);
     stubs_->status = v1::StatusService::NewStub(stubs_->channel);
     stubs_->socket = socket_;
     stubs_->timeout_ns = timeout_ns_;
@@ -194,6 +197,19 @@ Result<std::vector<v1::Vm>> Client::drain(const v1::DrainRequest& request) {
     auto response = stubs_->call(*stubs_->vm, &v1::VmService::Stub::Drain, request);
     if (!response) return response.error();
     return std::vector<v1::Vm>(response->vms().begin(), response->vms().end());
+}
+
+Result<std::vector<v1::AuditResponse>> Client::audit(const v1::AuditRequest& request) {
+    grpc::ClientContext context;
+    stubs_->set_deadline(context);
+    std::vector<v1::AuditResponse> audits;
+    const auto reader = stubs_->audit->Audit(&context, request);
+    const auto result = stubs_->drain<v1::AuditResponse>(context, reader, [&audits](v1::AuditResponse& response) {
+        audits.push_back(std::move(response));
+        return true;
+    });
+    if (!result) return result.error();
+    return audits;
 }
 
 Result<v1::GetStatusResponse> Client::status() {

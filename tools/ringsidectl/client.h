@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ringside/v1/admission.pb.h>
+#include <ringside/v1/audit.pb.h>
 #include <ringside/v1/event.pb.h>
 #include <ringside/v1/series.pb.h>
 #include <ringside/v1/status.pb.h>
@@ -30,6 +31,7 @@ class Client {
     Result<std::vector<v1::Vm>> list_vms(const v1::ListVmsRequest& request);
     Result<std::vector<v1::Vm>> get_vm(const v1::GetVmRequest& request);
     Result<std::vector<v1::Vm>> drain(const v1::DrainRequest& request);
+    Result<std::vector<v1::AuditResponse>> audit(const v1::AuditRequest& request);
     Result<v1::GetStatusResponse> status();
 
     Result<v1::Admission> admit(const v1::AdmitRequest& request);

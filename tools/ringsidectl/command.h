@@ -84,6 +84,7 @@ void add_section_choice(Command& command, std::string& section, const std::vecto
 
 // One file each.
 void add_admit(Command& root, const Session& session);  // admit, release, admissions
+void add_audit(Command& root, const Session& session);
 void add_drain(Command& root, const Session& session);
 void add_events(Command& root, const Session& session);
 void add_ls(Command& root, const Session& session);

@@ -110,6 +110,7 @@ std::unique_ptr<CLI::App> make_command_line(Session& session) {
     add_global_options(command, *root, session);
 
     add_ls(command, session);
+    add_audit(command, session);
     add_show(command, session);
     add_stat(command, session);
     add_read(command, session);

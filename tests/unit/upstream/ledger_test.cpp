@@ -46,13 +46,13 @@ TEST_F(LedgerTest, TalliesWhatTheReceiverHas) {
     CountingVm& vm = sources.add("a", 1, at(3));
     vm.live_until(at(40));
     agent->run(at(41));
-    EXPECT_EQ(ledger(vm).cursor.acked.samples, 4u);
-    EXPECT_EQ(ledger(vm).cursor.acked, stored("a"));
+    EXPECT_EQ(ledger(vm).cursor.answered.samples, 4u);
+    EXPECT_EQ(ledger(vm).cursor.answered, stored("a"));
     EXPECT_EQ(ledger(vm).cursor.tallied_ns, kStart);
     vm.end(at(57));
     agent->run(at(61));
-    EXPECT_EQ(ledger(vm).cursor.acked.samples, 6u);
-    EXPECT_EQ(ledger(vm).cursor.acked, stored("a"));
+    EXPECT_EQ(ledger(vm).cursor.answered.samples, 6u);
+    EXPECT_EQ(ledger(vm).cursor.answered, stored("a"));
     EXPECT_EQ(ledger(vm).losses, Losses{});
 }
 
@@ -68,8 +68,8 @@ TEST_F(LedgerTest, CountsARequestThatACrashRepeatedOnce) {
     }
     EXPECT_GT(receiver.repeated(), 0u);
     agent->run(at(62));
-    EXPECT_EQ(ledger(vm).cursor.acked.samples, 6u);
-    EXPECT_EQ(ledger(vm).cursor.acked, stored("a"));
+    EXPECT_EQ(ledger(vm).cursor.answered.samples, 6u);
+    EXPECT_EQ(ledger(vm).cursor.answered, stored("a"));
 }
 
 TEST_F(LedgerTest, NamesASampleThatWasRefused) {
@@ -80,8 +80,9 @@ TEST_F(LedgerTest, NamesASampleThatWasRefused) {
     agent->run(at(31));
     start();  // It is in the file.
     EXPECT_EQ(ledger(vm).losses, (Losses{{"http_400", 0, at(10), at(20), 1}}));
-    EXPECT_EQ(ledger(vm).cursor.acked, stored("a"));
-    EXPECT_EQ(ledger(vm).cursor.acked.samples, 2u);
+    EXPECT_EQ(ledger(vm).cursor.answered.samples, 3u);
+    EXPECT_EQ(ledger(vm).cursor.accepted, 2u);
+    EXPECT_EQ(stored("a").samples, 2u);
 }
 
 TEST_F(LedgerTest, NamesWindowsThatCameTooLate) {
@@ -91,7 +92,7 @@ TEST_F(LedgerTest, NamesWindowsThatCameTooLate) {
     vm.live_until(at(1500));  // The ring holds 1,000 s.
     agent->run(at(1501));
     EXPECT_EQ(ledger(vm).losses, (Losses{{"lapped", kEverySeries, at(20), at(500), 0}}));
-    EXPECT_EQ(ledger(vm).cursor.acked_samples, 2u + 100u);
+    EXPECT_EQ(ledger(vm).cursor.accepted, 2u + 100u);
     EXPECT_GE(ledger(vm).cursor.tallied_ns, at(500));  // What the ring has lost cannot be counted again.
 }
 
@@ -102,10 +103,10 @@ TEST_F(LedgerTest, TalliesNoMoreThanTheRingHolds) {
         agent->run(at(seconds + 1));
         const Cursor cursor = ledger(vm).cursor;
         ASSERT_LE(cursor.acked_ns - cursor.tallied_ns, 980 * kSecond) << seconds;
-        ASSERT_EQ(cursor.acked.samples, (cursor.acked_ns - cursor.tallied_ns) / kWindow) << seconds;
-        ASSERT_GE(cursor.acked.samples, seconds > 500 ? 48u : 1u) << seconds;
+        ASSERT_EQ(cursor.answered.samples, (cursor.acked_ns - cursor.tallied_ns) / kWindow) << seconds;
+        ASSERT_GE(cursor.answered.samples, seconds > 500 ? 48u : 1u) << seconds;
     }
-    EXPECT_EQ(ledger(vm).cursor.acked_samples, 400u);
+    EXPECT_EQ(ledger(vm).cursor.accepted, 400u);
 }
 
 TEST_F(LedgerTest, NamesASeriesThatCannotBeRead) {

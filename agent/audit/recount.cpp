@@ -1,0 +1,143 @@
+#include "agent/audit/recount.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+#include "agent/audit/tiers.h"
+#include "agent/upstream/rollup.h"
+#include "agent/upstream/rollup_plan.h"
+#include "agent/upstream/vm_reader.h"
+
+namespace ringside::agent {
+namespace {
+
+// Windows that are read at once.
+constexpr std::uint64_t kWindowsAtOnce = 32;
+
+class Recounter {
+  public:
+    Recounter(const UpstreamOptions& options, const SeriesSource& source, const Ledger& ledger)
+        : source_(source),
+          vm_(source.vm()),
+          plan_(plan_for(options, source.schema())),
+          labels_(labels_on_everything(options, vm_)) {
+        audit_.upstream = options.name;
+        audit_.ledger = ledger;
+    }
+
+    Result<UpstreamAudit> run();
+
+  private:
+    bool never_sent(std::uint32_t series, std::uint64_t end_ns) const;
+    Result<void> add_windows(std::uint64_t after_ns, std::uint64_t until_ns);
+    void add_totals(const VmWindows& windows, std::uint64_t after_ns, std::uint64_t until_ns);
+    void judge();
+
+    const SeriesSource& source_;
+    const VmInfo vm_;
+    const RollupPlan plan_;
+    const LabelSet labels_;
+    UpstreamAudit audit_;
+    std::unordered_map<std::uint32_t, std::size_t> acks_;  // series index -> into audit_.series
+};
+
+bool Recounter::never_sent(std::uint32_t series, std::uint64_t end_ns) const {
+    return std::any_of(audit_.ledger.losses.begin(), audit_.ledger.losses.end(), [&](const Loss& loss) {
+        return loss.samples == 0 && (loss.series == kEverySeries || loss.series == series) && loss.after_ns < end_ns &&
+               end_ns <= loss.until_ns;
+    });
+}
+
+Result<UpstreamAudit> Recounter::run() {
+    const Cursor& cursor = audit_.ledger.cursor;
+    const std::uint64_t step_ns = plan_.resolution_ns();
+    for (std::uint64_t at_ns = cursor.tallied_ns; at_ns < cursor.acked_ns;) {
+        const std::uint64_t next_ns = std::min((at_ns / step_ns + kWindowsAtOnce) * step_ns, cursor.acked_ns);
+        if (Result<void> added = add_windows(at_ns, next_ns); !added) return added.error();
+        at_ns = next_ns;
+    }
+    const std::uint64_t end_ns = vm_.ended_ns != 0 ? vm_.ended_ns : vm_.last_write_ns;
+    if (!cursor.done && cursor.acked_ns != 0 && end_ns > cursor.acked_ns) {
+        audit_.pending = (end_ns - cursor.acked_ns + step_ns - 1) / step_ns;
+    }
+    judge();
+    return std::move(audit_);
+}
+
+Result<void> Recounter::add_windows(std::uint64_t after_ns, std::uint64_t until_ns) {
+    // The last, partial window of a VM that ended is not a full one.
+    const bool final =
+        vm_.state == VmState::kDrained && until_ns == audit_.ledger.cursor.acked_ns && until_ns >= vm_.ended_ns;
+    ReadRequest request;
+    request.begin_ns = after_ns;
+    request.end_ns = until_ns;
+    request.open_window = final;
+    Result<VmWindows> windows = read_windows(source_, plan_, request);
+    if (!windows.ok()) return windows.error();
+    RollupRange range;
+    range.after_ns = after_ns;
+    range.until_ns = until_ns;
+    range.zeros_after_ns = UINT64_MAX;
+    range.final = final;
+    range.floor_ms = audit_.ledger.cursor.floor_ms;
+    const VmRollup rollup = roll_up(plan_, vm_, labels_, windows->series, range);
+    for (const RollupStep& step : rollup.steps) {
+        if (step.kind != StepKind::kWindow || step.end_ns > until_ns) continue;
+        for (const RollupPoint& point : step.points) {
+            if (never_sent(rollup.series[point.series].source, step.end_ns)) continue;
+            audit_.expected.add(wire_sample(plan_, rollup, point));
+        }
+    }
+    add_totals(*windows, after_ns, until_ns);
+    return {};
+}
+
+void Recounter::add_totals(const VmWindows& windows, std::uint64_t after_ns, std::uint64_t until_ns) {
+    for (const SeriesWindows& series : windows.series) {
+        const auto [at, added] = acks_.try_emplace(series.series.index, audit_.series.size());
+        if (added) audit_.series.push_back({series.series.index, {}, 0, 0});
+        SeriesAck& ack = audit_.series[at->second];
+        const Kind kind = plan_.schema().metrics[series.series.metric].kind;
+        for (std::uint64_t end_ns : series.data.end_ns) {
+            if (end_ns <= after_ns || end_ns > until_ns) continue;
+            if (never_sent(series.series.index, end_ns)) {
+                ++ack.never_sent;
+            } else {
+                add(&ack.acknowledged, totals_of(series.data, kind, end_ns - 1, end_ns), kind);
+            }
+        }
+    }
+}
+
+void Recounter::judge() {
+    const Ledger& ledger = audit_.ledger;
+    const Cursor& cursor = ledger.cursor;
+    bool merged = false;
+    for (const Loss& loss : ledger.losses) {
+        merged = merged || loss.reason == kManyReasons;
+        if (auto at = acks_.find(loss.series); at != acks_.end()) audit_.series[at->second].refused += loss.samples;
+    }
+    if (cursor.acked_ns == 0) {
+        audit_.note = "nothing has been pushed of it yet";
+    } else if (audit_.expected == cursor.answered) {
+        audit_.verdict = ledger.losses.empty() ? AckVerdict::kEqual : AckVerdict::kLost;
+    } else if (merged) {
+        audit_.note = "it has more losses than are kept apart";
+    } else if (vm_.ended_ns != 0 && cursor.acked_ns > vm_.ended_ns) {
+        audit_.note =
+            "it was idle before its end, and windows of that time were pushed which its archive does not have";
+    } else if (vm_.ended_ns == 0 && cursor.tallied_ns + plan_.slots() * plan_.resolution_ns() <= vm_.last_write_ns) {
+        audit_.note = "its segment has no longer all windows that were pushed";
+    } else {
+        audit_.verdict = AckVerdict::kDiffers;
+    }
+}
+
+}  // namespace
+
+Result<UpstreamAudit> recount(const UpstreamOptions& options, const SeriesSource& source, const Ledger& ledger) {
+    return Recounter(options, source, ledger).run();
+}
+
+}  // namespace ringside::agent

@@ -1,0 +1,213 @@
+#include "agent/audit/tiers.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <string>
+#include <utility>
+
+namespace ringside::agent {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+// Windows of the coarser tier that are read and compared at once: a day and a half of 5 minutes.
+constexpr std::uint64_t kWindowsAtOnce = 512;
+// Sums of doubles in another order: an error of 2^-53 for each of so many additions, and room.
+constexpr double kSumTolerance = 1e-9;
+
+bool is_gauge(Kind kind) { return kind == Kind::kGauge || kind == Kind::kLevel; }
+
+double sum_at(const SeriesData& data, std::size_t at) { return data.sum.empty() ? 0 : data.sum[at]; }
+std::uint64_t count_at(const SeriesData& data, std::size_t at) { return data.count.empty() ? 0 : data.count[at]; }
+
+// What the windows of a gauge in (begin, end] come to.
+struct Summary {
+    std::uint64_t count = 0;
+    double sum = 0, min = INFINITY, max = -INFINITY, last = 0;
+};
+
+Summary summary_of(const SeriesData& data, std::size_t first, std::size_t end) {
+    Summary all;
+    for (std::size_t at = first; at < end; ++at) {
+        // A window in which nothing was held or observed has no values.
+        if (!data.count.empty() && data.count[at] == 0) continue;
+        all.count += count_at(data, at);
+        all.sum += sum_at(data, at);
+        if (!data.min.empty()) all.min = std::min(all.min, data.min[at]);
+        if (!data.max.empty()) all.max = std::max(all.max, data.max[at]);
+        if (!data.last.empty()) all.last = data.last[at];
+    }
+    return all;
+}
+
+template <typename T>
+std::string unlike(const char* column, T fine, T coarse) {
+    return std::string(column) + ": " + std::to_string(fine) + " in the finer windows, " + std::to_string(coarse) +
+           " in this one";
+}
+
+bool close(double a, double b) {
+    return a == b || std::isnan(a) || std::isnan(b) || std::isinf(a) || std::isinf(b) ||
+           std::abs(a - b) <= kSumTolerance * (std::abs(a) + std::abs(b));
+}
+
+// One tier of a series, as far as it was read.
+struct Tier {
+    const TierInfo* info = nullptr;
+    SeriesData data;
+    std::uint64_t resolution_ns() const { return info->resolution_s * kSecond; }
+};
+
+class Comparison {
+  public:
+    Comparison(Kind kind, const Tier& fine, const Tier& coarse, SeriesAudit* audit)
+        : kind_(kind), fine_(fine), coarse_(coarse), audit_(audit) {
+        if (fine.data.size() == 0) return;
+        // The ring's oldest window may have gone while it was read.
+        const std::uint64_t newest = fine.data.end_ns.back() / fine.resolution_ns();
+        const std::uint64_t windows = std::min<std::uint64_t>(fine.info->slots, newest + 1) - 1;
+        reach_ns_ = (newest - windows + 1) * fine.resolution_ns();
+    }
+
+    void run() {
+        for (std::size_t at = 0; at < coarse_.data.size(); ++at) {
+            if ((coarse_.data.flags[at] & kPointOpen) == 0 && fine_.data.size() > 0) compare(at);
+        }
+    }
+
+  private:
+    void compare(std::size_t at) {
+        const auto& ends = fine_.data.end_ns;
+        const std::uint64_t end_ns = coarse_.data.end_ns[at];
+        const auto last = std::upper_bound(ends.begin(), ends.end(), end_ns);
+        const auto end = static_cast<std::size_t>(last - ends.begin());
+        std::string wrong;
+        if (is_gauge(kind_)) {
+            const std::uint64_t begin_ns = (end_ns - 1) / coarse_.resolution_ns() * coarse_.resolution_ns();
+            if (begin_ns < reach_ns_ || ends.back() < end_ns) return;
+            const auto first = std::upper_bound(ends.begin(), last, begin_ns);
+            wrong = gauge_difference(at, static_cast<std::size_t>(first - ends.begin()), end);
+        } else {
+            if (end == 0 || ends[end - 1] != end_ns) return;
+            wrong = cumulative_difference(at, end - 1);
+        }
+        ++audit_->compared;
+        if (wrong.empty()) return;
+        ++audit_->differing;
+        if (audit_->differences.size() == kDifferencesKept) return;
+        audit_->differences.push_back({fine_.info->resolution_s, coarse_.info->resolution_s, end_ns, std::move(wrong)});
+    }
+
+    std::string cumulative_difference(std::size_t at, std::size_t fine_at) const {
+        const SeriesData &fine = fine_.data, &coarse = coarse_.data;
+        if (!fine.value.empty() && !coarse.value.empty() && fine.value[fine_at] != coarse.value[at]) {
+            if (kind_ == Kind::kCounterF64) {
+                return unlike("value", std::bit_cast<double>(fine.value[fine_at]),
+                              std::bit_cast<double>(coarse.value[at]));
+            }
+            return unlike("value", fine.value[fine_at], coarse.value[at]);
+        }
+        if (!fine.count.empty() && !coarse.count.empty() && fine.count[fine_at] != coarse.count[at]) {
+            return unlike("count", fine.count[fine_at], coarse.count[at]);
+        }
+        if (!fine.sum.empty() && !coarse.sum.empty() &&
+            std::bit_cast<std::uint64_t>(fine.sum[fine_at]) != std::bit_cast<std::uint64_t>(coarse.sum[at])) {
+            return unlike("sum", fine.sum[fine_at], coarse.sum[at]);
+        }
+        if (fine.buckets.empty() || coarse.buckets.empty()) return "";
+        const std::size_t stride = coarse.buckets.size() / coarse.size();
+        for (std::size_t i = 0; i < stride; ++i) {
+            const std::uint64_t one = fine.buckets[fine_at * stride + i], other = coarse.buckets[at * stride + i];
+            if (one != other) return unlike(("bucket " + std::to_string(i)).c_str(), one, other);
+        }
+        return "";
+    }
+
+    std::string gauge_difference(std::size_t at, std::size_t first, std::size_t end) const {
+        const SeriesData &fine = fine_.data, &coarse = coarse_.data;
+        const Summary parts = summary_of(fine, first, end);
+        const Summary whole = summary_of(coarse, at, at + 1);
+        if (!fine.count.empty() && !coarse.count.empty() && parts.count != whole.count) {
+            return unlike("count", parts.count, whole.count);
+        }
+        if (parts.count == 0) return "";
+        if (!fine.sum.empty() && !coarse.sum.empty() && !close(parts.sum, whole.sum)) {
+            return unlike("sum", parts.sum, whole.sum);
+        }
+        if (!fine.min.empty() && !coarse.min.empty() && parts.min != whole.min) {
+            return unlike("min", parts.min, whole.min);
+        }
+        if (!fine.max.empty() && !coarse.max.empty() && parts.max != whole.max) {
+            return unlike("max", parts.max, whole.max);
+        }
+        if (!fine.last.empty() && !coarse.last.empty() && parts.last != whole.last) {
+            return unlike("last", parts.last, whole.last);
+        }
+        return "";
+    }
+
+    const Kind kind_;
+    const Tier &fine_, &coarse_;
+    SeriesAudit* audit_;
+    std::uint64_t reach_ns_ = 0;  // gauges: finer windows that begin before this may be missing
+};
+
+}  // namespace
+
+void add(SeriesTotals* totals, const SeriesTotals& more, Kind kind) {
+    if (more.windows == 0) return;
+    if (totals->windows == 0) totals->from_ns = more.from_ns;
+    totals->windows += more.windows;
+    totals->until_ns = more.until_ns;
+    totals->count = is_gauge(kind) ? totals->count + more.count : more.count;
+    totals->sum = is_gauge(kind) ? totals->sum + more.sum : more.sum;
+}
+
+SeriesTotals totals_of(const SeriesData& data, Kind kind, std::uint64_t after_ns, std::uint64_t until_ns) {
+    SeriesTotals totals;
+    for (std::size_t at = 0; at < data.size(); ++at) {
+        if (data.end_ns[at] <= after_ns || data.end_ns[at] > until_ns) continue;
+        SeriesTotals window{1, data.end_ns[at], data.end_ns[at], count_at(data, at), sum_at(data, at)};
+        if (kind == Kind::kCounter && !data.value.empty()) window.count = data.value[at];
+        if (kind == Kind::kCounterF64 && !data.value.empty()) window.sum = std::bit_cast<double>(data.value[at]);
+        add(&totals, window, kind);
+    }
+    return totals;
+}
+
+SeriesAudit audit_series(const SeriesSource& source, const SchemaInfo& schema, const VmInfo& vm, SeriesInfo series) {
+    SeriesAudit audit;
+    audit.series = std::move(series);
+    audit.tiers.resize(schema.tiers.size());
+    const Kind kind = schema.metrics[audit.series.metric].kind;
+    if (kind == Kind::kInfo || schema.tiers.empty()) return audit;
+    const std::uint64_t step_ns = schema.tiers.back().resolution_s * kSecond * kWindowsAtOnce;
+    const std::uint64_t newest_ns = vm.ended_ns != 0 ? vm.ended_ns : vm.last_write_ns;
+    // After a rebase the times before it mean nothing: all at once then.
+    const bool in_parts = vm.rebases == 0 && vm.created_ns < newest_ns;
+    std::uint64_t begin_ns = in_parts ? vm.created_ns / step_ns * step_ns : 0;
+    for (bool last = false; !last; begin_ns += step_ns) {
+        last = !in_parts || begin_ns + step_ns >= newest_ns;
+        std::vector<Tier> tiers(schema.tiers.size());
+        // From the coarsest on: what a live VM adds meanwhile is in the finer tiers then.
+        for (std::size_t tier = schema.tiers.size(); tier-- > 0;) {
+            ReadRequest request;
+            request.tier = static_cast<std::uint32_t>(tier);
+            request.begin_ns = begin_ns;
+            request.end_ns = last ? UINT64_MAX : begin_ns + step_ns;
+            Result<SeriesData> data = source.read(audit.series.index, request);
+            if (!data.ok()) {
+                audit.unreadable = data.error().message();
+                return audit;
+            }
+            tiers[tier] = {&schema.tiers[tier], std::move(*data)};
+            add(&audit.tiers[tier], totals_of(tiers[tier].data, kind), kind);
+        }
+        for (std::size_t tier = 1; tier < tiers.size(); ++tier) {
+            Comparison(kind, tiers[tier - 1], tiers[tier], &audit).run();
+        }
+    }
+    return audit;
+}
+
+}  // namespace ringside::agent

@@ -1,0 +1,140 @@
+// What an upstream acknowledged, counted again: by the real pusher against a strict receiver.
+#include "agent/audit/recount.h"
+
+#include "tests/unit/upstream/pusher_fixture.h"
+
+namespace ringside::agent {
+namespace {
+
+class RecountTest : public PusherTest {
+  protected:
+    UpstreamAudit counted(const CountingVm& vm) {
+        std::optional<Ledger> ledger = agent->store.ledger(vm_key(vm.info));
+        EXPECT_TRUE(ledger);
+        Result<UpstreamAudit> audit = recount(options, vm, ledger.value_or(Ledger{}));
+        EXPECT_TRUE(audit.ok()) << message_of(audit);
+        return std::move(*audit);
+    }
+};
+
+TEST_F(RecountTest, AgreesWithWhatWasPushed) {
+    CountingVm& vm = sources.add("a", 1, at(3), 3);
+    vm.live_until(at(40));
+    agent->run(at(41));
+    vm.info.last_write_ns = at(52);
+    const UpstreamAudit audit = counted(vm);
+    EXPECT_EQ(audit.verdict, AckVerdict::kEqual) << audit.note;
+    EXPECT_EQ(audit.expected.samples, 12u);
+    EXPECT_EQ(audit.pending, 2u);
+    ASSERT_EQ(audit.series.size(), 3u);
+    EXPECT_EQ(audit.series[1].acknowledged.count, 37u);
+    EXPECT_EQ(audit.series[1].acknowledged.until_ns, at(40));
+}
+
+TEST_F(RecountTest, AgreesToTheEndOfAVm) {
+    CountingVm& vm = sources.add("a", 1, at(3));
+    vm.live_until(at(40));
+    agent->run(at(41));
+    vm.end(at(57));
+    agent->run(at(61));
+    const UpstreamAudit audit = counted(vm);
+    EXPECT_EQ(audit.verdict, AckVerdict::kEqual) << audit.note;
+    EXPECT_EQ(audit.expected.samples, 6u);
+    EXPECT_EQ(audit.pending, 0u);
+    EXPECT_EQ(audit.series[0].acknowledged.count, 54u);
+    EXPECT_TRUE(audit.ledger.cursor.done);
+}
+
+TEST_F(RecountTest, AgreesForEachLengthOfLife) {
+    for (int seconds = 4; seconds <= 60; ++seconds) {
+        CountingVm& vm = sources.add("v" + std::to_string(seconds), 1, at(3));
+        vm.end(at(seconds));
+    }
+    agent->run(at(71));
+    for (const auto& vm : sources.vms) {
+        const UpstreamAudit audit = counted(*vm);
+        EXPECT_EQ(audit.verdict, AckVerdict::kEqual) << vm->info.vm_id << ": " << audit.note;
+        EXPECT_GT(audit.expected.samples, 0u) << vm->info.vm_id;
+    }
+}
+
+TEST_F(RecountTest, FindsAValueThatIsNotWhatWasPushed) {
+    CountingVm& vm = sources.add("a", 1, at(3));
+    vm.live_until(at(40));
+    agent->run(at(41));
+    ++vm.runs[{0, 0}].value[1];
+    EXPECT_EQ(counted(vm).verdict, AckVerdict::kDiffers);
+}
+
+TEST_F(RecountTest, FindsAWindowThatIsNotHeldAnyMore) {
+    CountingVm& vm = sources.add("a", 1, at(3));
+    vm.live_until(at(40));
+    agent->run(at(41));
+    SeriesData& data = vm.runs[{0, 0}];
+    data.end_ns.pop_back();
+    data.flags.pop_back();
+    data.value.pop_back();
+    const UpstreamAudit audit = counted(vm);
+    EXPECT_EQ(audit.verdict, AckVerdict::kDiffers);
+    EXPECT_EQ(audit.expected.samples + 1, audit.ledger.cursor.answered.samples);
+}
+
+TEST_F(RecountTest, TellsRefusedSamplesFromTheRest) {
+    CountingVm& vm = sources.add("a", 1, at(3), 2);
+    vm.live_until(at(40));
+    receiver.decide([](std::size_t, const prometheus::WriteRequest& request) {
+        for (const prometheus::TimeSeries& series : request.timeseries()) {
+            const bool second = series.labels(0).value() == "c1_total";
+            if (second && series.samples(0).timestamp() == kStartMs + 20'000) {
+                return MockReceiver::Answer{400, "bad", {}};
+            }
+        }
+        return MockReceiver::Answer{};
+    });
+    agent->run(at(41));
+    const UpstreamAudit audit = counted(vm);
+    EXPECT_EQ(audit.verdict, AckVerdict::kLost) << audit.note;
+    EXPECT_EQ(audit.series[0].refused, 0u);
+    EXPECT_EQ(audit.series[1].refused, 1u);
+    EXPECT_EQ(audit.ledger.cursor.accepted, 7u);
+}
+
+TEST_F(RecountTest, TellsLappedWindowsFromTheRest) {
+    CountingVm& vm = sources.add("a", 1, at(3));
+    vm.live_until(at(20));
+    agent->run(at(21));
+    vm.live_until(at(1500));
+    agent->run(at(1501));
+    const UpstreamAudit audit = counted(vm);
+    EXPECT_EQ(audit.verdict, AckVerdict::kLost) << audit.note;
+    ASSERT_EQ(audit.ledger.losses.size(), 1u);
+    EXPECT_EQ(audit.ledger.losses[0].reason, "lapped");
+}
+
+TEST_F(RecountTest, HoldsThroughALifeLongerThanItsRing) {
+    CountingVm& vm = sources.add("a", 1, at(3));
+    for (int seconds = 10; seconds <= 3000; seconds += 10) {
+        vm.live_until(at(seconds));
+        agent->run(at(seconds + 1));
+        SeriesData& data = vm.runs[{0, 0}];
+        if (data.size() > 100) {  // as many as the ring has slots
+            data.end_ns.erase(data.end_ns.begin());
+            data.flags.erase(data.flags.begin());
+            data.value.erase(data.value.begin());
+        }
+        vm.info.last_write_ns = at(seconds);
+        const UpstreamAudit audit = counted(vm);
+        ASSERT_EQ(audit.verdict, AckVerdict::kEqual) << seconds << ": " << audit.note;
+    }
+}
+
+TEST_F(RecountTest, SaysThatNothingWasPushedYet) {
+    CountingVm& vm = sources.add("a", 1, at(3));
+    Result<UpstreamAudit> audit = recount(options, vm, Ledger{});
+    ASSERT_TRUE(audit.ok());
+    EXPECT_EQ(audit->verdict, AckVerdict::kUnknown);
+    EXPECT_EQ(audit->note, "nothing has been pushed of it yet");
+}
+
+}  // namespace
+}  // namespace ringside::agent

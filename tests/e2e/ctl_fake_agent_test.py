@@ -278,7 +278,8 @@ def test_status_shows_every_part(agent):
         quarantined_count=1,
         budgets=[pb.status.Budget(name="host_bytes", unit="bytes", limit=1 << 30, used=1 << 20)],
         archive=pb.status.ArchiveStatus(directory="/var/lib", bytes=5, limit_bytes=10, vms=2, max_age_s=1296000),
-        upstreams=[pb.status.UpstreamStatus(name="fleet", url="http://x/write", backlog_windows=4)],
+        upstreams=[pb.status.UpstreamStatus(name="fleet", url="http://x/write", backlog_windows=4, losses=[
+            pb.status.UpstreamLoss(what="windows", reason="too_old", count=7)])],
         caller=pb.status.CallerRights(uid=0, is_operator=True)))  # fmt: skip
     text = ok("status", socket=agent.socket)
     for part in ("UPTIME              1h", "host_bytes  bytes   1GiB  1MiB", "15d", "bad a\"b,c\\x0a\\x1b[2J", "fleet"):
@@ -286,6 +287,7 @@ def test_status_shows_every_part(agent):
     document = ok_json("status", socket=agent.socket)
     assert document["budgets"] == [{"name": "host_bytes", "unit": "bytes", "limit": 1 << 30, "used": 1 << 20, "reserved": None}]
     assert document["upstreams"][0]["lag_ns"] is None and document["archive"]["max_age_ns"] == 1296000 * S
+    assert document["losses"] == [{"upstream": "fleet", "what": "windows", "reason": "too_old", "count": 7}]
     assert document["agent"]["caller_is_operator"] is True
     assert len(ok_csv("status", socket=agent.socket)) == 1
     for name in set(document) - {"version", "kind"}:

@@ -108,6 +108,18 @@ Section upstreams_section(const v1::GetStatusResponse& status) {
     return section;
 }
 
+Section losses_section(const v1::GetStatusResponse& status) {
+    Section section{.name = "losses",
+                    .title = "What did not reach an upstream",
+                    .columns = {{"upstream"}, {"what"}, {"reason"}, {"count", Unit::kNumber}}};
+    for (const v1::UpstreamStatus& upstream : status.upstreams()) {
+        for (const v1::UpstreamLoss& loss : upstream.losses()) {
+            section.rows.push_back({upstream.name(), loss.what(), loss.reason(), loss.count()});
+        }
+    }
+    return section;
+}
+
 Section quarantined_section(const v1::GetStatusResponse& status) {
     Section section{.name = "quarantined",
                     .title = "Quarantined",
@@ -127,10 +139,10 @@ int run(const Session& session, const std::string& section) {
     Client client(session.socket, session.timeout_ns);
     const auto status = client.status();
     if (!status) return fail(status.error());
-    Document document{
-        .kind = "status",
-        .sections = {agent_section(*status), states_section(*status), budgets_section(*status, session.format),
-                     archive_section(*status), upstreams_section(*status), quarantined_section(*status)}};
+    Document document{.kind = "status",
+                      .sections = {agent_section(*status), states_section(*status),
+                                   budgets_section(*status, session.format), archive_section(*status),
+                                   upstreams_section(*status), losses_section(*status), quarantined_section(*status)}};
     document.keep(section);
     // A table leaves out what is empty, unless it was asked for; JSON has every key always.
     if (session.format == Format::kTable && section.empty()) {
@@ -147,7 +159,8 @@ void add_status(Command& root, const Session& session) {
     Command command =
         root.add("status", "Show the agent: budgets, archive, upstreams, and segments in quarantine with the reason");
     auto section = std::make_shared<std::string>();
-    add_section_choice(command, *section, {"agent", "vms_by_state", "budgets", "archive", "upstreams", "quarantined"});
+    add_section_choice(command, *section,
+                       {"agent", "vms_by_state", "budgets", "archive", "upstreams", "losses", "quarantined"});
     command.footer("CSV has the agent itself, or the section that is named.");
     command.run([&session, section] { return run(session, *section); });
 }

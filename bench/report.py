@@ -10,6 +10,7 @@ counts with what it said. Conventions between a program of bench/ and this one:
     ours, or ours in a harder place by ours in an easy one;
   - the contexts `cpu_model` and `core` say where it ran;
   - a counter `case:NAME` of a case is a case of its own, in ns;
+  - a counter `bytes:NAME` of a case is a case of its own, in bytes;
   - a case with a counter `bytes` counts with that, in bytes, and not with its time.
 The exit code is 0 only if every result could be read and no case in it failed.
 """
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 NS_PER_UNIT = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 CASE_COUNTER = "case:"
 BYTES_COUNTER = "bytes"
+BYTES_CASE_COUNTER = "bytes:"
 HEADINGS = {"ns": "ns a call", "bytes": "bytes"}  # by unit, in the order in which they are printed
 DECIMALS = {"ns": 2, "bytes": 0}
 
@@ -70,6 +72,10 @@ def read(path: str) -> tuple[dict, dict[str, Case]]:
 
 
 def add(cases: dict[str, Case], entry: dict) -> None:
+    for key in entry:
+        if key.startswith(BYTES_CASE_COUNTER):
+            case = key[len(BYTES_CASE_COUNTER) :]
+            cases.setdefault(case, Case(case, "bytes", [])).runs.append(entry[key])
     name, *options = entry["name"].split("/")
     if BYTES_COUNTER in entry:
         cases.setdefault(name, Case(name, "bytes", [])).runs.append(entry[BYTES_COUNTER])

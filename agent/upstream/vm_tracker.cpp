@@ -92,7 +92,8 @@ void VmTracker::position(TrackedVm& vm, std::uint64_t now_ns, bool first_sight) 
     }
     const std::uint64_t end_ns = vm.vm.ended_ns != 0 ? vm.vm.ended_ns : now_ns;
     skip_to(vm, aligned(minus(now_ns, ns_of(options_.backlog_max)), step), "too_old");
-    skip_to(vm, aligned(minus(end_ns, vm.plan->slots() * step), step), "lapped");
+    // The window in which the end lies takes a slot, too.
+    skip_to(vm, minus(aligned(end_ns + step - 1, step), vm.plan->slots() * step), "lapped");
 }
 
 // The clock was ahead and has been set back, and the segment has started again at the present. While

@@ -42,7 +42,8 @@ Core::Core(const Config& given, const ScanLimits& limits, SegmentDirectory folde
                   dead_waiting();
               }),
       segment_drain(scanner, catalog, [this] { upstreams.wake(); }),
-      drain(DrainOptions{}, archive, segment_drain),
+      drain_host(outside.drain_host ? outside.drain_host(segment_drain) : nullptr),
+      drain(DrainOptions{}, archive, drain_host ? *drain_host : segment_drain),
       admissions(outside.files, config.state_directory + "/admissions", catalog),
       upstreams(catalog, events, outside.clock, outside.files, outside.sender) {}
 

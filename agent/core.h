@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "agent/admission_keeper.h"
@@ -25,6 +26,8 @@ struct Outside {
     FileSystem& files = FileSystem::real();
     ClockOf clock = real_clock;
     MakeSender sender = make_sender;
+    // What stands between the drain and the segments; empty: nothing.
+    std::function<std::unique_ptr<DrainHost>(DrainHost& segments)> drain_host = {};
 };
 
 // The parts are in the order in which they need each other; each has its own lock, and says which thread may call it.
@@ -53,6 +56,7 @@ struct Core {
     ArchiveStore archive;
     Scanner scanner;
     SegmentDrain segment_drain;
+    const std::unique_ptr<DrainHost> drain_host;  // null: segment_drain is
     Drain drain;
     AdmissionKeeper admissions;
     Upstreams upstreams;

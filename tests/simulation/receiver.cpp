@@ -152,40 +152,52 @@ void Receiver::take(const agent::WireSample& sample, std::uint64_t run) {
     const auto output = output_of(*sample.labels);
     if (!output) return findings_.add(Fault::kInvented, name_ + " does not know " + text_of(sample));
     Series& series = series_[std::move(key)];
-    if (sample.timestamp_ms <= series.newest_ms) return take_again(series, sample, run);
-    const std::string vm_id(agent::label_value(*sample.labels, "vm_id"));
-    Life* life = census_.at(vm_id, static_cast<std::uint64_t>(sample.timestamp_ms) * kMs);
+    if (sample.timestamp_ms <= series.newest_ms) return take_again(series, *output, sample, run);
+    Life* life = life_of(sample);
     if (!life) return findings_.add(Fault::kInvented, name_ + ": no VM lived then: " + text_of(sample));
     life->seen_by.insert(this);
     take_new(series, *output, *life, sample);
     series.newest_ms = sample.timestamp_ms;
     series.newest = sample.value;
+    series.taken_run = run;
     series.acked_run = 0;
     series.life = life;
 }
 
 // U2 and U3: a repeat is the newest sample of its series, bit for bit, and the agent that repeats it has not been told
-// that it arrived.
-void Receiver::take_again(const Series& series, const agent::WireSample& sample, std::uint64_t run) {
+// that it arrived. An agent that could not write its cursors down before it died begins further back.
+void Receiver::take_again(const Series& series, const Output& output, const agent::WireSample& sample,
+                          std::uint64_t run) {
     ++repeats_;
+    const std::string text = text_of(sample);
     if (sample.timestamp_ms < series.newest_ms) {
-        findings_.add(Fault::kDisorder, name_ + " has " + std::to_string(series.newest_ms) + ": " + text_of(sample));
+        const bool forgotten = series.taken_run < run && forgetful_runs.contains(series.taken_run);
+        if (!forgotten) {
+            return findings_.add(Fault::kDisorder, name_ + " has " + std::to_string(series.newest_ms) + ": " + text);
+        }
+        ++findings_.tried["samples repeated for want of a cursor"];
+        Life* life = life_of(sample);
+        const std::string wrong = life ? difference(output, *life, sample) : "no VM lived then";
+        if (!wrong.empty()) findings_.add(Fault::kInvented, name_ + ": " + wrong + ": " + text);
     } else if (!same(sample.value, series.newest)) {
-        findings_.add(Fault::kInvented,
-                      name_ + " had " + std::to_string(series.newest) + " before: " + text_of(sample));
+        findings_.add(Fault::kInvented, name_ + " had " + std::to_string(series.newest) + " before: " + text);
     } else if (series.acked_run == run) {
-        findings_.add(Fault::kDoubled, name_ + " has acknowledged to this run: " + text_of(sample));
+        findings_.add(Fault::kDoubled, name_ + " has acknowledged to this run: " + text);
     }
 }
 
-// R2.
-std::int64_t Receiver::zero_ms(std::uint64_t created_ns) { return static_cast<std::int64_t>(created_ns / kMs); }
+Life* Receiver::life_of(const agent::WireSample& sample) const {
+    const std::string vm_id(agent::label_value(*sample.labels, "vm_id"));
+    return census_.at(vm_id, static_cast<std::uint64_t>(sample.timestamp_ms) * kMs);
+}
 
 bool Receiver::excused(const Life& life, std::uint64_t window_end_ns) const {
     const std::uint64_t now_ns = time_.realtime_ns();
     const std::uint64_t end_ns = life.end_ns != 0 ? life.end_ns : now_ns;
-    if (window_end_ns + kPushedSlots * kStepNs <= end_ns / kStepNs * kStepNs) return true;  // lapped
-    return window_end_ns + excuses_.backlog_max_ns <= now_ns;                               // too old
+    // The window in which the end lies takes one of the slots.
+    const std::uint64_t newest_ns = (end_ns + kStepNs - 1) / kStepNs * kStepNs;
+    if (window_end_ns + kPushedSlots * kStepNs <= newest_ns) return true;  // lapped
+    return window_end_ns + excuses_.backlog_max_ns <= now_ns;              // too old
 }
 
 // Windows after the series' newest sample that end before `until_ns` and that the tally has.
@@ -201,12 +213,12 @@ void Receiver::miss(const Series& series, const Output& output, const Life& life
             continue;
         }
         findings_.add(Fault::kLost, name_ + " lacks " + agent::label_text(labels) + " at " +
-                                        std::to_string(end_ns / kMs) + " of " + life.vm->key());
+                                        std::to_string(end_ns / kMs) + " of " + life.vm->key() + ", told at " +
+                                        std::to_string(time_.realtime_ns() / kMs));
     }
 }
 
 void Receiver::take_new(Series& series, const Output& output, Life& life, const agent::WireSample& sample) {
-    const SimulatedVm& vm = *life.vm;
     const auto at_ns = static_cast<std::uint64_t>(sample.timestamp_ms) * kMs;
     const bool first = series.life != &life;
     if (first && series.life && !series.ended) {
@@ -214,27 +226,34 @@ void Receiver::take_new(Series& series, const Output& output, Life& life, const 
     }
     if (first) series.ended = false;
     if (series.ended) return findings_.add(Fault::kInvented, name_ + ": after the end: " + text_of(sample));
-    if (agent::is_stale(sample)) {
-        if (vm.running()) return findings_.add(Fault::kInvented, name_ + ": VM is running: " + text_of(sample));
-        miss(series, output, life, at_ns, *sample.labels);
-        series.ended = true;
-        return;
-    }
-    const std::uint64_t created_ns = vm.tally().created_ns(output.series);
-    if (first && output.cumulative && sample.value == 0 && sample.timestamp_ms == zero_ms(created_ns)) return;
-
+    const bool zero = first && is_zero(output, life, sample);
     const std::uint64_t begin_ns = (at_ns - 1) / kStepNs * kStepNs;
-    miss(series, output, life, begin_ns + 1, *sample.labels);
-    if (at_ns % kStepNs != 0) {
-        if (auto wrong = life.take_end(at_ns); !wrong.empty()) {
-            return findings_.add(Fault::kInvented, name_ + ": " + wrong + ": " + text_of(sample));
-        }
+    if (!zero) miss(series, output, life, agent::is_stale(sample) ? at_ns : begin_ns + 1, *sample.labels);
+    if (auto wrong = difference(output, life, sample); !wrong.empty()) {
+        return findings_.add(Fault::kInvented, name_ + ": " + wrong + ": " + text_of(sample));
     }
-    const auto columns = vm.tally().window(output.series, begin_ns, at_ns);
-    if (!columns) return findings_.add(Fault::kInvented, name_ + ": nothing was recorded: " + text_of(sample));
+    series.ended = agent::is_stale(sample);
+}
+
+// R2.
+bool Receiver::is_zero(const Output& output, const Life& life, const agent::WireSample& sample) {
+    const std::uint64_t created_ns = life.vm->tally().created_ns(output.series);
+    return output.cumulative && sample.value == 0 && sample.timestamp_ms == static_cast<std::int64_t>(created_ns / kMs);
+}
+
+std::string Receiver::difference(const Output& output, Life& life, const agent::WireSample& sample) const {
+    const SimulatedVm& vm = *life.vm;
+    if (agent::is_stale(sample)) return vm.running() ? "the VM is running" : "";
+    if (is_zero(output, life, sample)) return "";
+    const auto at_ns = static_cast<std::uint64_t>(sample.timestamp_ms) * kMs;
+    if (at_ns % kStepNs != 0) {
+        if (auto wrong = life.take_end(at_ns); !wrong.empty()) return wrong;
+    }
+    if (vm.tally().forgotten()) return "";
+    const auto columns = vm.tally().window(output.series, (at_ns - 1) / kStepNs * kStepNs, at_ns);
+    if (!columns) return "nothing was recorded";
     const double expected = column_of(*columns, output);
-    if (about_same(expected, sample.value)) return;
-    findings_.add(Fault::kInvented, name_ + ": " + std::to_string(expected) + " was recorded: " + text_of(sample));
+    return about_same(expected, sample.value) ? "" : std::to_string(expected) + " was recorded";
 }
 
 void Receiver::check_all_ended() {

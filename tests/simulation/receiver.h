@@ -39,6 +39,8 @@ class Receiver {
              std::uint64_t seed);
 
     Mood mood;
+    // Runs of the agent whose disk failed for a while: what they could not note down a later run may send again.
+    std::set<std::uint64_t> forgetful_runs;
 
     const std::string& name() const { return name_; }
     // A request of run `run` of the agent, whose waits are those of `clock`.
@@ -55,7 +57,8 @@ class Receiver {
     struct Series {
         std::int64_t newest_ms = INT64_MIN;
         double newest = 0;
-        std::uint64_t acked_run = 0;  // the run of the agent that was told so; 0: none
+        std::uint64_t taken_run = 0;  // the run of the agent that has sent it
+        std::uint64_t acked_run = 0;  // the one that was told of its arrival; 0: none
         const Life* life = nullptr;   // of the newest sample
         bool ended = false;           // by a stale marker
     };
@@ -70,7 +73,9 @@ class Receiver {
 
     void take(const agent::WireSample& sample, std::uint64_t run);
     void acknowledge(std::span<const agent::WireSample> samples, std::uint64_t run);
-    void take_again(const Series& series, const agent::WireSample& sample, std::uint64_t run);
+    void take_again(const Series& series, const Output& output, const agent::WireSample& sample, std::uint64_t run);
+    // "" or how the sample differs from what its VM has recorded.
+    std::string difference(const Output& output, Life& life, const agent::WireSample& sample) const;
     void take_new(Series& series, const Output& output, Life& life, const agent::WireSample& sample);
     void miss(const Series& series, const Output& output, const Life& life, std::uint64_t until_ns,
               const agent::LabelSet& labels);
@@ -78,7 +83,8 @@ class Receiver {
     static std::optional<Output> output_of(const agent::LabelSet& labels);
     static double column_of(const Columns& columns, const Output& output);
     static SeriesKey key_of(const agent::LabelSet& labels);
-    static std::int64_t zero_ms(std::uint64_t created_ns);
+    static bool is_zero(const Output& output, const Life& life, const agent::WireSample& sample);
+    Life* life_of(const agent::WireSample& sample) const;
 
     const std::string name_;
     Census& census_;

@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <cstdlib>
 
+#include "tests/simulation/mutants.h"
 #include "tests/simulation/world.h"
 #include "tests/support/run_length.h"
 
@@ -14,16 +16,68 @@ void print(const Findings& findings) {
         std::printf("  %s: %llu\n", what.c_str(), static_cast<unsigned long long>(count));
 }
 
-TEST(Simulation, LosesNothingOnAQuietDay) {
+// What goes wrong on a bad day, all at once.
+Plan bad_time(std::uint64_t seed, std::uint64_t duration_ns, std::size_t vms) {
     Plan plan;
-    plan.seed = chosen_seed();
-    SCOPED_TRACE("RINGSIDE_SEED=" + std::to_string(plan.seed));
+    plan.seed = seed;
+    plan.duration_ns = duration_ns;
+    plan.vms = vms;
+    plan.crash_every_ns = 40 * kMinute;
+    plan.disk_trouble_every_ns = 4 * kHour;
+    plan.receiver_trouble_every_ns = 2 * kHour;
+    return plan;
+}
+
+void expect_no_fault(const Plan& plan) {
+    std::printf("RINGSIDE_SEED=%llu repeats this run\n", static_cast<unsigned long long>(plan.seed));
     World world(plan);
     const Findings& findings = world.run();
     print(findings);
-    EXPECT_EQ(findings.faults(), 0u) << findings.text();
-    EXPECT_GT(findings.tried.at("samples"), 10'000u);
+    EXPECT_EQ(findings.faults(), 0u) << "RINGSIDE_SEED=" << plan.seed << "\n" << findings.text();
 }
+
+TEST(Simulation, LosesNothingInAQuietTime) {
+    Plan plan;
+    plan.seed = chosen_seed();
+    plan.duration_ns = 4 * kHour;
+    expect_no_fault(plan);
+}
+
+TEST(Simulation, LosesNothingOnABadDay) { expect_no_fault(bad_time(chosen_seed(), kDay, 20)); }
+
+// A host of 200 VMs for 30 days; RINGSIDE_SIMULATED_DAYS and RINGSIDE_SIMULATED_VMS say otherwise.
+TEST(Simulation, LosesNothingInABadMonth) {
+    if (!std::getenv("RINGSIDE_SOAK")) GTEST_SKIP() << "./dev soak runs it, and RINGSIDE_SOAK=1";
+    const std::uint64_t days = number_from("RINGSIDE_SIMULATED_DAYS", 30);
+    expect_no_fault(bad_time(chosen_seed(), days * kDay, number_from("RINGSIDE_SIMULATED_VMS", 200)));
+}
+
+TEST(Simulation, IsTheSameRunForTheSameSeed) {
+    auto hash = [](std::uint64_t seed) { return World(bad_time(seed, 3 * kHour, 6)).run().hash(); };
+    const std::uint64_t seed = chosen_seed();
+    const std::uint64_t once = hash(seed);
+    EXPECT_EQ(hash(seed), once) << "RINGSIDE_SEED=" << seed;
+    EXPECT_NE(hash(seed + 1), once);
+}
+
+class Mutants : public testing::TestWithParam<Mutant> {};
+
+TEST_P(Mutants, AreCaught) {
+    constexpr int kSeedsMax = 5;
+    const std::uint64_t seed = chosen_seed();
+    for (int tries = 0; tries < kSeedsMax; ++tries) {
+        Plan plan = bad_time(seed + tries, 6 * kHour, 8);
+        plan.crash_every_ns = 5 * kMinute;
+        plan.settle_max_ns = 30 * kMinute;  // some never settle
+        GetParam().apply(plan);
+        World world(plan);
+        if (world.run().faults() > 0) return;
+    }
+    FAIL() << GetParam().name << " was not caught with the seeds from " << seed << " on";
+}
+
+INSTANTIATE_TEST_SUITE_P(Simulation, Mutants, testing::ValuesIn(mutants()),
+                         [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace ringside::simulation

@@ -19,7 +19,7 @@ const Record* before(const std::vector<Record>& records, std::uint64_t ns) {
 }
 
 template <typename Record>
-void forget(std::vector<Record>& records, std::uint64_t ns) {
+void drop_before(std::vector<Record>& records, std::uint64_t ns) {
     auto at = first_from(records, ns);
     if (at == records.begin()) return;
     records.erase(records.begin(), at - 1);  // the last one before it is what is carried on
@@ -102,10 +102,15 @@ std::optional<Columns> Tally::level_window(std::uint64_t begin_ns, std::uint64_t
 }
 
 void Tally::forget_before(std::uint64_t ns) {
-    for (std::vector<Total>& totals : counters_) forget(totals, ns);
-    forget(gauge_, ns);
-    forget(level_, ns);
-    forget(histogram_, ns);
+    for (std::vector<Total>& totals : counters_) drop_before(totals, ns);
+    drop_before(gauge_, ns);
+    drop_before(level_, ns);
+    drop_before(histogram_, ns);
+}
+
+void Tally::forget() {
+    forget_before(UINT64_MAX);
+    forgotten_ = true;
 }
 
 }  // namespace ringside::simulation

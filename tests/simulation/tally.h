@@ -43,6 +43,8 @@ class Tally {
     std::uint64_t last_ns() const { return last_ns_; }
     // Windows that begin before `ns` are not asked for any more.
     void forget_before(std::uint64_t ns);
+    void forget();
+    bool forgotten() const { return forgotten_; }
 
   private:
     struct Total {
@@ -65,6 +67,7 @@ class Tally {
     std::vector<Value> gauge_, level_;
     std::vector<Observed> histogram_;
     std::uint64_t last_ns_ = 0;
+    bool forgotten_ = false;
 };
 
 }  // namespace ringside::simulation

@@ -31,8 +31,10 @@ struct Plan {
     std::uint64_t disk_trouble_every_ns = 0;
     std::uint64_t receiver_trouble_every_ns = 0;
     std::uint64_t clock_step_every_ns = 0;
-    // A mutant: what stands between the agent and its receivers.
+    std::uint64_t settle_max_ns = 12 * kHour;  // to come to rest after the end
+    // Of a mutant: what stands between the agent and the world.
     std::function<std::unique_ptr<agent::Sender>(std::unique_ptr<agent::Sender>)> sender;
+    std::function<std::unique_ptr<agent::DrainHost>(agent::DrainHost& real)> drain_host;
     std::function<bool(const std::string& path)> fsync_lies;
 };
 
@@ -73,6 +75,7 @@ class World {
     // The agent.
     void start_agent();
     void end_agent();
+    void count_losses();
     void die();
     void sweep();
     void discover();
@@ -84,6 +87,7 @@ class World {
     // Faults.
     void plan_crash();
     void plan_disk_trouble();
+    void note_disk_trouble();
     void plan_receiver_trouble(Receiver& receiver);
     void plan_clock_step();
 

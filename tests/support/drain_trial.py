@@ -39,6 +39,16 @@ class Dead:
         assert len(self.expected) > 5 * count
 
 
+def difference(tally, expected):
+    """Lines that say which samples are where they should not be, or not where they should."""
+    return [
+        f"{labels} at {at}: {tally.get(labels, {}).get(at)}, not {expected.get(labels, {}).get(at)}"
+        for labels in sorted(tally.keys() | expected.keys())
+        for at in sorted(tally.get(labels, {}).keys() | expected.get(labels, {}).keys())
+        if tally.get(labels, {}).get(at) != expected.get(labels, {}).get(at)
+    ]
+
+
 class Trial:
     """One agent with folders and a receiver of its own."""
 
@@ -98,6 +108,7 @@ class Trial:
         assert self.agent.terminate() == 0
         assert self.receiver.breaches == []
         if self.dead.expected:
-            assert self.receiver.tally() == self.dead.expected
+            wrong = difference(self.receiver.tally(), self.dead.expected)
+            assert not wrong, "\n".join(wrong)
         cursors = [path for path in (self.agent.disk / "state").rglob("*.tmp")]
         assert cursors == []

@@ -206,6 +206,13 @@ Result<void> check_connection_files(const UpstreamOptions& options) {
     return {};
 }
 
+UrlHost url_host(const std::string& url) {
+    Url parts(curl_url());
+    if (!parts || curl_url_set(parts.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) return {};
+    return {part(parts.get(), CURLUPART_SCHEME) == "https", part(parts.get(), CURLUPART_HOST),
+            part(parts.get(), CURLUPART_PORT)};
+}
+
 std::string url_without_credentials(const std::string& url) {
     std::size_t begin = url.find("://");
     begin = begin == std::string::npos ? 0 : begin + 3;

@@ -48,6 +48,14 @@ Result<void> check_connection(const UpstreamOptions& options);
 // Opens each file that the options name, as a sender will. The first that cannot be used, and why.
 Result<void> check_connection_files(const UpstreamOptions& options);
 
+// Where a URL that has been checked leads.
+struct UrlHost {
+    bool secure = false;  // https
+    std::string host;     // an IPv6 address in its brackets
+    std::string port;     // "": not given
+};
+UrlHost url_host(const std::string& url);
+
 // `url` without user and password, for logs.
 std::string url_without_credentials(const std::string& url);
 

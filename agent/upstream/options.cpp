@@ -106,7 +106,12 @@ Result<UpstreamOptions> checked(UpstreamOptions options) {
     if (options.job.empty()) return bad(options, "no job; leave the option out for 'ringside'");
     if (options.state_directory.empty()) return bad(options, "no folder for its cursors is given");
     if (options.batch_samples_max == 0 || options.batch_bytes_max < 64 * 1024) {
-        return bad(options, "a batch holds at least 1 sample and 65536 bytes");
+        return bad(options,
+                   "a batch holds at least 1 sample and 65536 bytes: give larger batch-samples and batch-bytes");
+    }
+    // What is said of the request itself takes some bytes too.
+    if (options.protocol == Protocol::kOtlpGrpc && options.batch_bytes_max > kOtlpRequestBytesMax - 4096) {
+        return bad(options, "batch-bytes is too large: receivers of otlp-grpc take less than 4MiB");
     }
     if (options.cursors_max == 0) return bad(options, "cursors_max is 0; at least one VM is needed");
     if (options.instance.empty()) {

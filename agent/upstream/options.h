@@ -14,6 +14,9 @@ namespace ringside::agent {
 // Below this a source may still take a window for open, and leave it out, when it is asked for.
 inline constexpr std::chrono::milliseconds kGraceMin{500};
 
+// What receivers of OTLP take of one request by default; batches stay below it.
+inline constexpr std::size_t kOtlpRequestBytesMax = 4u << 20;
+
 struct UpstreamOptions {
     // Names the cursor file and the metrics of this upstream; [a-z0-9][a-z0-9_-]*, at most 32 bytes.
     // Cursors belong to the name, not to the URL: a receiver that moves keeps them, and one that is

@@ -9,6 +9,7 @@
 
 #include "agent/upstream/cursor_store.h"
 #include "agent/upstream/delivery.h"
+#include "agent/upstream/otlp_sender.h"
 #include "agent/upstream/pusher.h"
 #include "agent/upstream/remote_write_sender.h"
 #include "agent/upstream/vm_tracker.h"
@@ -92,7 +93,7 @@ void Upstream::Impl::note_failure() {
 }
 
 Result<std::unique_ptr<Sender>> make_sender(const UpstreamOptions& options) {
-    return RemoteWriteSender::create(options);
+    return options.protocol == Protocol::kOtlpGrpc ? OtlpSender::create(options) : RemoteWriteSender::create(options);
 }
 
 Upstream::Upstream(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

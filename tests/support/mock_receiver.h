@@ -75,6 +75,7 @@ class ClosedPort {
     ClosedPort();
     ~ClosedPort();
     std::string url() const;
+    int port() const { return port_; }
 
   private:
     int fd_;

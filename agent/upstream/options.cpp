@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <functional>
 #include <string_view>
 
 namespace ringside::agent {
@@ -120,6 +121,11 @@ Result<UpstreamOptions> checked(UpstreamOptions options) {
         options.instance = *host;
     }
     return options;
+}
+
+std::chrono::milliseconds send_offset(const UpstreamOptions& options) {
+    const std::size_t hash = std::hash<std::string>{}(options.instance + '\0' + options.name);
+    return std::chrono::milliseconds(hash % (static_cast<std::size_t>(options.grace.count()) + 1));
 }
 
 }  // namespace ringside::agent

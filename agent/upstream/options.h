@@ -61,4 +61,8 @@ struct UpstreamOptions {
 // offending option and what it should look like.
 Result<UpstreamOptions> checked(UpstreamOptions options);
 
+// How much later than `grace` this host sends, so that the windows of a fleet, which all end at once, do not arrive at
+// once: spread evenly over hosts and upstreams, at most another `grace`, and the same at every window and start.
+std::chrono::milliseconds send_offset(const UpstreamOptions& options);
+
 }  // namespace ringside::agent

@@ -105,6 +105,7 @@ Result<std::unique_ptr<Upstream>> Upstream::create(UpstreamOptions options, Sour
                                                    const MakeSender& make) {
     Result<UpstreamOptions> good = checked(std::move(options));
     if (!good.ok()) return good.error();
+    good->grace += send_offset(*good);
     Result<CursorStore> store =
         CursorStore::open(files, good->state_directory + "/" + good->name + ".cursors", good->cursors_max);
     if (!store.ok()) return store.error();

@@ -2,7 +2,8 @@
 // write receiver, behind one durable cursor per VM epoch.
 //
 // Promises to the receiver and to the operator:
-//  U1  A window is pushed once it cannot change any more (its end plus `grace` has passed), is
+//  U1  A window is pushed once it cannot change any more (its end plus `grace` has passed, and the
+//      send_offset() of this host), is
 //      computed from closed windows alone, and is byte-identical when it is pushed again.
 //  U2  A request holds at most one sample a series, and of each series the oldest that is not
 //      acknowledged. Repeating the newest request is therefore harmless: receivers take an
@@ -70,6 +71,7 @@ class Upstream {
     Progress progress(const std::string& vm_key) const;
     // What is kept of it: its cursor as of the newest acknowledgement, saved or not, and what it will never get.
     Ledger ledger(const std::string& vm_key) const;
+    // As given, but for the grace, which has the send_offset() in it.
     const UpstreamOptions& options() const;
 
   private:

@@ -107,5 +107,23 @@ TEST(UpstreamOptions, BoundsTimesAndSizes) {
     EXPECT_EQ(complaint([](auto& o) { o.grace = milliseconds(500); }), "");
 }
 
+TEST(UpstreamOptions, SpreadsTheHostsOfAFleetOverTheGrace) {
+    UpstreamOptions options = good();
+    options.grace = std::chrono::seconds(10);
+    int seconds[11] = {};
+    for (int host = 0; host < 10'000; ++host) {
+        options.instance = "host-" + std::to_string(host);
+        const auto offset = send_offset(options);
+        EXPECT_EQ(send_offset(options), offset);  // the same each time
+        ASSERT_GE(offset.count(), 0);
+        ASSERT_LE(offset, options.grace);
+        ++seconds[offset.count() / 1000];
+    }
+    for (int second = 0; second < 10; ++second) {
+        EXPECT_GT(seconds[second], 800);  // 1,000 and five times the square root of it
+        EXPECT_LT(seconds[second], 1200);
+    }
+}
+
 }  // namespace
 }  // namespace ringside::agent

@@ -80,8 +80,9 @@ class Done {
 
 class UpstreamTest : public ::testing::Test {
   protected:
-    std::unique_ptr<Upstream> create(const std::string& url) {
+    std::unique_ptr<Upstream> create(const std::string& url, const std::string& name = "default") {
         UpstreamOptions options;
+        options.name = name;
         options.url = url;
         options.instance = "h";
         options.state_directory = "/state";
@@ -167,6 +168,34 @@ TEST_F(UpstreamTest, AFlushToAReceiverThatDoesNotAnswerEndsAtItsLimit) {
     EXPECT_FALSE(upstream->flush(std::chrono::milliseconds(50)));
     upstream->stop();
     EXPECT_FALSE(upstream->progress(key).done);
+}
+
+TEST_F(UpstreamTest, AReceiverThatHangsOrIsAwaySlowsNoOther) {
+    MockReceiver hanging;
+    hanging.decide([](std::size_t, const auto&) {
+        MockReceiver::Answer answer;
+        answer.hang = true;
+        return answer;
+    });
+    ClosedPort closed;
+    std::unique_ptr<Upstream> hangs = create(hanging.url(), "hangs");
+    std::unique_ptr<Upstream> away = create(closed.url(), "away");
+    std::unique_ptr<Upstream> upstream = create(receiver.url());
+    const std::string first = drained.add(1);
+    hangs->start();
+    away->start();
+    EXPECT_TRUE(hanging.wait_for_requests(1));  // From here on it waits, until the end of the test.
+    while (away->stats().requests == 0) std::this_thread::yield();
+    upstream->start();
+    EXPECT_TRUE(done.wait_for(first));
+    const std::string second = drained.add(2);
+    upstream->wake();
+    EXPECT_TRUE(done.wait_for(second));
+    EXPECT_TRUE(upstream->progress(second).done);
+    EXPECT_FALSE(hangs->progress(first).done);
+    EXPECT_FALSE(away->progress(first).done);
+    EXPECT_EQ(hanging.requests().size(), 1u);
+    EXPECT_EQ(upstream->stats().retries, 0u);
 }
 
 TEST_F(UpstreamTest, AFlushWaitsForAReceiverThatIsBack) {

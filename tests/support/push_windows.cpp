@@ -1,7 +1,9 @@
 // Pushes windows that it reads as JSON from its standard input to a remote-write receiver, by the agent's own upstream,
 // and says what the upstream counted. For tests that make up VMs and know what a receiver should hold.
 //
-//   push_windows URL STATE_DIRECTORY FLUSH_SECONDS < vms.json
+//   push_windows URL|UPSTREAMS_FILE STATE_DIRECTORY FLUSH_SECONDS < vms.json
+//
+// Of an upstreams file (a path that ends in .toml) the first upstream is taken.
 //
 // {"vms": [{"vm_id", "component", "epoch": 0..255, "state": "running"|"drained", "created_ns", "ended_ns", "resolution_s",
 //   "metrics": [{"name", "kind", "help", "unit", "labels": [], "scale", "first", "buckets",
@@ -17,6 +19,7 @@
 #include <thread>
 
 #include "agent/upstream/upstream.h"
+#include "agent/upstreams_file.h"
 #include "tests/support/memory_source.h"
 
 namespace ringside::agent {
@@ -98,12 +101,23 @@ class Given : public SourceProvider {
     std::vector<UpstreamSource> sources_;
 };
 
-int run(const std::string& url, const std::string& state_directory, int flush_s) {
-    Given given(Json::parse(std::cin).at("vms"));
+UpstreamOptions options_of(const std::string& receiver, const std::string& state_directory) {
     UpstreamOptions options;
-    options.url = url;
     options.instance = "test-host";
     options.state_directory = state_directory;
+    options.url = receiver;
+    if (!receiver.ends_with(".toml")) return options;
+    auto upstreams = read_upstreams_file(receiver, options);
+    if (!upstreams.ok() || upstreams->empty()) {
+        std::fprintf(stderr, "%s\n", upstreams.ok() ? "no upstream" : upstreams.error().message().c_str());
+        std::exit(2);
+    }
+    return upstreams->front();
+}
+
+int run(const std::string& receiver, const std::string& state_directory, int flush_s) {
+    Given given(Json::parse(std::cin).at("vms"));
+    const UpstreamOptions options = options_of(receiver, state_directory);
     UpstreamEvents events;
     events.log = [](bool, const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); };
     Result<std::unique_ptr<Upstream>> upstream = Upstream::create(options, given, events);
@@ -138,7 +152,7 @@ int run(const std::string& url, const std::string& state_directory, int flush_s)
 
 int main(int count, char** arguments) {
     if (count != 4) {
-        std::fprintf(stderr, "usage: push_windows URL STATE_DIRECTORY FLUSH_SECONDS < vms.json\n");
+        std::fprintf(stderr, "usage: push_windows URL|UPSTREAMS_FILE STATE_DIRECTORY FLUSH_SECONDS < vms.json\n");
         return 2;
     }
     return ringside::agent::run(arguments[1], arguments[2], std::stoi(arguments[3]));

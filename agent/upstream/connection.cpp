@@ -96,6 +96,10 @@ Result<void> check_url(const UpstreamOptions& options) {
 }
 
 Result<void> check_tls(const TlsOptions& tls) {
+    const bool good = std::all_of(tls.server_name.begin(), tls.server_name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+    });
+    if (!good) return bad("server-name '" + tls.server_name + "' is not a name such as collector.internal");
     if (tls.cert_file.empty() == tls.key_file.empty()) return {};
     return bad("a client certificate is a pair: give both cert-file and key-file, or none");
 }

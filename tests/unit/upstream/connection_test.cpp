@@ -43,6 +43,7 @@ TEST(Connection, TakesAServerAloneForOtlp) {
 
 TEST(Connection, WantsWholePairs) {
     EXPECT_NE(complaint([](auto& o) { o.tls.cert_file = "/c"; }).find("key-file"), std::string::npos);
+    EXPECT_NE(complaint([](auto& o) { o.tls.server_name = "a/b"; }).find("collector.internal"), std::string::npos);
     EXPECT_NE(complaint([](auto& o) { o.auth.user = "u"; }).find("password-file"), std::string::npos);
     EXPECT_NE(complaint([](auto& o) { o.auth.password_file = "/p"; }).find("user"), std::string::npos);
     EXPECT_NE(complaint([](auto& o) { o.auth = {"a:b", "/p", ""}; }).find("colon"), std::string::npos);

@@ -36,7 +36,7 @@ struct SeriesAudit {
     std::vector<SeriesTotals> tiers;          // as in the schema, finest first
     std::uint64_t compared = 0;               // windows of a coarser tier that were compared with finer ones
     std::uint64_t differing = 0;              // of them
-    std::vector<TierDifference> differences;  // the first ones
+    std::vector<TierDifference> differences;  // some of them
     std::string unreadable;                   // why it could not be read; "" when it could
 };
 

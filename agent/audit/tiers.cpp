@@ -60,14 +60,9 @@ struct Tier {
 
 class Comparison {
   public:
-    Comparison(Kind kind, const Tier& fine, const Tier& coarse, SeriesAudit* audit)
-        : kind_(kind), fine_(fine), coarse_(coarse), audit_(audit) {
-        if (fine.data.size() == 0) return;
-        // The ring's oldest window may have gone while it was read.
-        const std::uint64_t newest = fine.data.end_ns.back() / fine.resolution_ns();
-        const std::uint64_t windows = std::min<std::uint64_t>(fine.info->slots, newest + 1) - 1;
-        reach_ns_ = (newest - windows + 1) * fine.resolution_ns();
-    }
+    // `reach_ns`: finer windows that begin before this may be missing.
+    Comparison(Kind kind, const Tier& fine, const Tier& coarse, std::uint64_t reach_ns, SeriesAudit* audit)
+        : kind_(kind), fine_(fine), coarse_(coarse), reach_ns_(reach_ns), audit_(audit) {}
 
     void run() {
         for (std::size_t at = 0; at < coarse_.data.size(); ++at) {
@@ -148,9 +143,31 @@ class Comparison {
 
     const Kind kind_;
     const Tier &fine_, &coarse_;
+    const std::uint64_t reach_ns_;
     SeriesAudit* audit_;
-    std::uint64_t reach_ns_ = 0;  // gauges: finer windows that begin before this may be missing
 };
+
+// Where the windows begin of which a ring has all, once its newest one ends at `newest_ns`. The oldest may have gone while
+// it was read.
+std::uint64_t reach_of(const TierInfo& tier, std::uint64_t newest_ns) {
+    const std::uint64_t resolution_ns = tier.resolution_s * kSecond;
+    const std::uint64_t newest = newest_ns / resolution_ns;
+    return newest < tier.slots ? resolution_ns : (newest - tier.slots + 2) * resolution_ns;
+}
+
+// The windows of the request in each tier.
+Result<std::vector<Tier>> read_tiers(const SeriesSource& source, const SchemaInfo& schema, std::uint32_t series,
+                                     ReadRequest request) {
+    std::vector<Tier> tiers(schema.tiers.size());
+    // From the coarsest on: what a live VM adds meanwhile is in the finer tiers then.
+    for (std::size_t tier = tiers.size(); tier-- > 0;) {
+        request.tier = static_cast<std::uint32_t>(tier);
+        Result<SeriesData> data = source.read(series, request);
+        if (!data.ok()) return data.error();
+        tiers[tier] = {&schema.tiers[tier], std::move(*data)};
+    }
+    return tiers;
+}
 
 }  // namespace
 
@@ -182,32 +199,33 @@ SeriesAudit audit_series(const SeriesSource& source, const SchemaInfo& schema, c
     const Kind kind = schema.metrics[audit.series.metric].kind;
     if (kind == Kind::kInfo || schema.tiers.empty()) return audit;
     const std::uint64_t step_ns = schema.tiers.back().resolution_s * kSecond * kWindowsAtOnce;
-    const std::uint64_t newest_ns = vm.ended_ns != 0 ? vm.ended_ns : vm.last_write_ns;
+    const std::uint64_t end_ns = vm.ended_ns != 0 ? vm.ended_ns : vm.last_write_ns;
     // After a rebase the times before it mean nothing: all at once then.
-    const bool in_parts = vm.rebases == 0 && vm.created_ns < newest_ns;
-    std::uint64_t begin_ns = in_parts ? vm.created_ns / step_ns * step_ns : 0;
-    for (bool last = false; !last; begin_ns += step_ns) {
-        last = !in_parts || begin_ns + step_ns >= newest_ns;
-        std::vector<Tier> tiers(schema.tiers.size());
-        // From the coarsest on: what a live VM adds meanwhile is in the finer tiers then.
-        for (std::size_t tier = schema.tiers.size(); tier-- > 0;) {
-            ReadRequest request;
-            request.tier = static_cast<std::uint32_t>(tier);
-            request.begin_ns = begin_ns;
-            request.end_ns = last ? UINT64_MAX : begin_ns + step_ns;
-            Result<SeriesData> data = source.read(audit.series.index, request);
-            if (!data.ok()) {
-                audit.unreadable = data.error().message();
-                return audit;
-            }
-            tiers[tier] = {&schema.tiers[tier], std::move(*data)};
-            add(&audit.tiers[tier], totals_of(tiers[tier].data, kind), kind);
+    const bool in_parts = vm.rebases == 0 && vm.created_ns < end_ns;
+    const bool comparable = vm.rebases == 0 || !is_gauge(kind);
+    std::vector<std::uint64_t> newest_ns(schema.tiers.size());
+    ReadRequest request;
+    request.begin_ns = in_parts ? (end_ns - 1) / step_ns * step_ns : 0;
+    // The newest part first: how far back a ring reaches depends on its newest window.
+    for (;;) {
+        Result<std::vector<Tier>> tiers = read_tiers(source, schema, audit.series.index, request);
+        if (!tiers.ok()) {
+            audit.unreadable = tiers.error().message();
+            return audit;
         }
-        for (std::size_t tier = 1; tier < tiers.size(); ++tier) {
-            Comparison(kind, tiers[tier - 1], tiers[tier], &audit).run();
+        for (std::size_t tier = 0; tier < tiers->size(); ++tier) {
+            const SeriesData& data = (*tiers)[tier].data;
+            if (newest_ns[tier] == 0 && data.size() > 0) newest_ns[tier] = data.end_ns.back();
+            const SeriesTotals later = std::exchange(audit.tiers[tier], totals_of(data, kind));
+            add(&audit.tiers[tier], later, kind);
+            if (tier == 0 || !comparable) continue;
+            const std::uint64_t reach_ns = reach_of(schema.tiers[tier - 1], newest_ns[tier - 1]);
+            Comparison(kind, (*tiers)[tier - 1], (*tiers)[tier], reach_ns, &audit).run();
         }
+        if (request.begin_ns <= vm.created_ns) return audit;
+        request.end_ns = request.begin_ns;
+        request.begin_ns -= step_ns;
     }
-    return audit;
 }
 
 }  // namespace ringside::agent

@@ -17,7 +17,8 @@ void add(SeriesTotals* totals, const SeriesTotals& more, Kind kind);
 
 // All that can be said of one series: its totals in each tier, and each closed window of a tier against the next finer
 // tier, where that one reaches. Counters and histograms must say the same wherever both tiers have a window of the same
-// end. A gauge's window must have the count, min, max and last of the finer ones in it, and their sum but for rounding.
+// end. A gauge's window must have the count, min, max and last of the finer ones in it, and their sum but for rounding;
+// once the clock has been set back far, which moves open windows with what they hold, gauges are not compared.
 // `vm`: of the source, as of now.
 SeriesAudit audit_series(const SeriesSource& source, const SchemaInfo& schema, const VmInfo& vm, SeriesInfo series);
 

@@ -191,5 +191,32 @@ TEST(AuditTiers, ReadsALongLifeInParts) {
     }
 }
 
+// A ring that has its newest windows in one part and its oldest in the part before.
+TEST(AuditTiers, KnowsHowFarARingReachesAcrossParts) {
+    const std::uint64_t part_s = 10 * 512;
+    const std::uint64_t seconds = part_s - kStart / kSecond % part_s + 100;
+    const TieredVm vm(seconds, 300);
+    for (Kind kind : kKinds) {
+        const SeriesAudit audit = vm.audit(kind);
+        EXPECT_EQ(audit.differing, 0u) << kind_name(kind) << ": "
+                                       << (audit.differences.empty() ? "" : audit.differences[0].text);
+        EXPECT_GE(audit.compared, 29u) << kind_name(kind);
+        EXPECT_EQ(audit.tiers[0].until_ns, vm.info.ended_ns) << kind_name(kind);
+        EXPECT_EQ(audit.tiers[1].from_ns, kStart + 10 * kSecond) << kind_name(kind);
+    }
+    EXPECT_EQ(vm.audit(Kind::kCounter).tiers[1].count, 3 * (seconds - 1));
+}
+
+// The open window of a gauge moves with what it holds, the closed finer windows in it do not.
+TEST(AuditTiers, ComparesNoGaugesOnceTheClockWasSetBack) {
+    TieredVm vm(95);
+    ++vm.run(Kind::kGauge, 1).count[4];
+    ++vm.run(Kind::kCounter, 1).value[4];
+    vm.info.rebases = 1;
+    EXPECT_EQ(vm.audit(Kind::kGauge).compared, 0u);
+    EXPECT_EQ(vm.audit(Kind::kGauge).tiers[0].count, 190u);
+    EXPECT_EQ(vm.audit(Kind::kCounter).differing, 1u);
+}
+
 }  // namespace
 }  // namespace ringside::agent

@@ -28,7 +28,7 @@ bool FileBytes::read(std::uint64_t offset, void* to, std::size_t size) const {
 
 std::uint64_t FileBytes::size() const {
     struct stat status;
-    if (::fstat(fd_, &status) < 0) return 0;
+    if (::fstat(fd_, &status) < 0) return UINT64_MAX;
     return static_cast<std::uint64_t>(status.st_size);
 }
 

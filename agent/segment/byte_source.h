@@ -27,7 +27,7 @@ class ByteSource {
     // other by 8 bytes, about one word in 10^5 was seen half old and half new under a busy writer.
     virtual bool read(std::uint64_t offset, void* to, std::size_t size) const = 0;
 
-    // The size at the time of the call; 0 when it cannot be told.
+    // The size at the time of the call; UINT64_MAX when it cannot be told, for then it was not seen to be cut.
     virtual std::uint64_t size() const = 0;
 
     // The descriptor to probe for a writer, or -1: bytes in memory have none.

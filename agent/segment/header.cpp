@@ -109,6 +109,7 @@ Checked<SegmentName> check_name(const rside_header& header, const SegmentName* e
 
 Checked<SegmentHeader> read_header(const ByteSource& source, LayoutCache& layouts, const SegmentName* expected) {
     std::uint64_t file_bytes = source.size();
+    if (file_bytes == UINT64_MAX) return cannot_read("size");
     HeaderPage page;
     errno = 0;
     if (!source.read(0, &page, sizeof page)) return cannot_read("header");

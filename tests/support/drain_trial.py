@@ -75,10 +75,11 @@ class Trial:
             os.rename(self.memory / name, self.agent.directory / name)
 
     def thread(self, name):
-        for task in Path(f"/proc/{self.agent.pid}/task").iterdir():
-            if (task / "comm").read_text().strip() == name:
-                return int(task.name)
-        raise AssertionError(f"the agent has no thread {name}")
+        def named():
+            tasks = Path(f"/proc/{self.agent.pid}/task").iterdir()
+            return [int(task.name) for task in tasks if (task / "comm").read_text().strip() == name]
+
+        return wait_until(f"the agent's thread {name}", named)[0]  # threads are named when they run already
 
     def strace(self, thread, inject):
         """strace on one thread; its output says which calls it made."""

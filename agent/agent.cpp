@@ -62,7 +62,7 @@ Agent::Agent(const Config& config, const DescriptorShares& descriptors, StateLoc
       scan_(core_.scanner, config.directory, config.scan_interval_ns, core_.metrics,
             [this](std::uint64_t now_ns) { core_.admissions.end_sweep(now_ns); }),
       backend_(
-          {core_.catalog, core_.events, core_.archive, core_.drain, core_.admissions, core_.upstreams, scan_, config_},
+          {core_.catalog, core_.events, core_.archive, core_.black_box, core_.drain, core_.admissions, core_.upstreams, scan_, config_},
           realtime_ns()) {}
 
 Result<std::unique_ptr<Agent>> Agent::start(const Config& config) {
@@ -173,6 +173,7 @@ std::string Agent::status() const {
 
 void Agent::export_metrics() {
     core_.archive.export_to(core_.metrics);
+    core_.black_box.export_to(core_.metrics);
     core_.drain.export_to(core_.metrics);
     core_.upstreams.export_to(core_.metrics);
     export_own_metrics(core_.metrics, core_.catalog, core_.events);

@@ -7,6 +7,7 @@
 
 #include "agent/admission_keeper.h"
 #include "agent/api/backend.h"
+#include "agent/archive/black_box.h"
 #include "agent/archive/store.h"
 #include "agent/catalog/catalog.h"
 #include "agent/drain/drain.h"
@@ -20,6 +21,7 @@ struct BackendParts {
     Catalog& catalog;
     EventBus& events;
     ArchiveStore& archive;
+    BlackBox& black_box;
     Drain& drain;
     AdmissionKeeper& admissions;
     Upstreams& upstreams;
@@ -42,6 +44,7 @@ class AgentBackend : public Backend {
                                                         const Demand& demand, bool dry_run) override;
     Result<Admission> release(const std::string& vm_id) override { return parts_.admissions.release(vm_id); }
     std::vector<Admission> admissions() const override;
+    std::vector<std::shared_ptr<const ArchivedVm>> black_boxes() const override { return parts_.black_box.list(); }
     AgentReport report() const override;
 
   private:

@@ -80,6 +80,9 @@ Config default_config(const Surroundings& around) {
     config.job = "ringside";
     config.archive_max_bytes = 4ull << 30;
     config.archive_max_age_ns = 15 * 86400 * kSecond;
+    config.black_box_span_ns = 300 * kSecond;
+    config.black_box_max_bytes = 512ull << 20;
+    config.black_box_max_age_ns = 90 * 86400 * kSecond;
     config.upstream_grace_ns = 15 * kSecond;
     config.upstream_timeout_ns = 10 * kSecond;
     config.upstream_backlog_max_ns = 48 * 3600 * kSecond;

@@ -46,6 +46,9 @@ struct Config {
     std::uint64_t archive_max_bytes = 0;
     std::uint64_t archive_max_age_ns = 0;
     std::uint32_t archive_tenant_percent = 0;  // of archive_max_bytes
+    std::uint64_t black_box_span_ns = 0;
+    std::uint64_t black_box_max_bytes = 0;
+    std::uint64_t black_box_max_age_ns = 0;
     Budgets budgets;
     // Upstreams.
     std::vector<UpstreamConfig> upstreams;

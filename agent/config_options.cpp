@@ -177,6 +177,16 @@ std::vector<Option> limits() {
              return store(&config.archive_tenant_percent, parse_percent(values.back()));
          },
          [](const Config& config) { return Values{std::to_string(config.archive_tenant_percent)}; }},
+        {"black-box-span", group, "DURATION",
+         "how much of the end of a VM that ended badly is kept in the black box (0: nothing)", false, true,
+         read_duration<&Config::black_box_span_ns>, write_duration<&Config::black_box_span_ns>},
+        {"black-box-max-bytes", group, "SIZE", "the oldest black box files go when they grow over this", false, true,
+         [](Config& config, const Values& values) {
+             return store(&config.black_box_max_bytes, parse_size(values.back()));
+         },
+         [](const Config& config) { return Values{size_text(config.black_box_max_bytes)}; }},
+        {"black-box-max-age", group, "DURATION", "black box files go when their VM ended longer ago than this", false,
+         true, read_duration<&Config::black_box_max_age_ns>, write_duration<&Config::black_box_max_age_ns>},
         {"vm-bytes", group, "SIZE", "segments of one VM together", false, true, read_budget_bytes<&Budgets::vm_bytes>,
          write_budget_bytes<&Budgets::vm_bytes>},
         {"vm-series", group, "COUNT", "series of one VM, as many as its schemas have room for", false, true,

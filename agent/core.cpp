@@ -28,6 +28,15 @@ ArchiveBounds archive_bounds(const Config& config) {
     return bounds;
 }
 
+BlackBoxBounds black_box_bounds(const Config& config) {
+    BlackBoxBounds bounds;
+    bounds.span_ns = config.black_box_span_ns;
+    bounds.files.max_bytes = config.black_box_max_bytes == 0 ? UINT64_MAX : config.black_box_max_bytes;
+    bounds.files.max_age_s =
+        config.black_box_max_age_ns == 0 ? kArchiveAgeWithoutLimit : config.black_box_max_age_ns / kSecond;
+    return bounds;
+}
+
 }  // namespace
 
 Core::Core(const Config& given, const ScanLimits& limits, SegmentDirectory folder, std::function<void()> dead_waiting,
@@ -35,13 +44,16 @@ Core::Core(const Config& given, const ScanLimits& limits, SegmentDirectory folde
     : config(given),
       events(kEventsKept, realtime_ns() / 1000),
       catalog(catalog_options(config), events),
+      host_signals(catalog),
       archive(outside.files, {config.archive_path(), archive_bounds(config)}),
+      black_box(outside.files, config.archive_path() + "/blackbox", black_box_bounds(config),
+                [this] { return host_signals.find(); }),
       scanner(std::move(folder), catalog, limits, metrics,
               [this, dead_waiting = std::move(dead_waiting)](const std::string& key) {
                   drain.submit(key);
                   dead_waiting();
               }),
-      segment_drain(scanner, catalog, [this] { upstreams.wake(); }),
+      segment_drain(scanner, catalog, black_box, [this] { upstreams.wake(); }),
       drain_host(outside.drain_host ? outside.drain_host(segment_drain) : nullptr),
       drain(DrainOptions{}, archive, drain_host ? *drain_host : segment_drain),
       admissions(outside.files, config.state_directory + "/admissions", catalog),
@@ -52,6 +64,7 @@ Result<void> Core::open() {
         log_error(opened.error().message() + "; drained VMs cannot be read, dead ones wait in their segments");
     }
     for (const auto& vm : archive.take_found()) catalog.add_drained(vm);
+    if (auto opened = black_box.open(); !opened) log_error(opened.error().message() + "; no black box is kept");
     if (auto loaded = admissions.load(); !loaded) return loaded;
     return upstreams.create(config);
 }
@@ -75,11 +88,13 @@ void Core::maintain_archive() {
     for (const auto& vm : archive.take_found()) {
         if (!catalog.find(vm_key(vm->info()))) catalog.add_drained(vm);
     }
+    black_box.maintain(realtime_ns());
 }
 
 void Core::reload(const Config& wanted, const ScanLimits& limits) {
     catalog.set_budgets(wanted.budgets);
     archive.set_bounds(archive_bounds(wanted));
+    black_box.set_bounds(black_box_bounds(wanted));
     scanner.set_limits(limits);
 }
 

@@ -8,12 +8,14 @@
 #include <string>
 
 #include "agent/admission_keeper.h"
+#include "agent/archive/black_box.h"
 #include "agent/archive/store.h"
 #include "agent/base/file.h"
 #include "agent/base/metrics.h"
 #include "agent/catalog/catalog.h"
 #include "agent/config.h"
 #include "agent/drain/drain.h"
+#include "agent/host_signals.h"
 #include "agent/scanner.h"
 #include "agent/segment_drain.h"
 #include "agent/upstreams.h"
@@ -44,7 +46,7 @@ struct Core {
     // The thread that drains: drains dead VMs that are due, then keeps the archive within its bounds when something was
     // drained or a minute has passed. The number of attempts.
     std::size_t drain_dead();
-    // What is in the archive is told to the catalog, and what has to go is removed from both.
+    // What is in the archive is told to the catalog, and what has to go is removed from both; then the black box.
     void maintain_archive();
     // Takes from `config` and `limits` what can change while the agent runs.
     void reload(const Config& config, const ScanLimits& limits);
@@ -53,7 +55,9 @@ struct Core {
     Metrics metrics;
     EventBus events;
     Catalog catalog;
+    HostSignals host_signals;
     ArchiveStore archive;
+    BlackBox black_box;
     Scanner scanner;
     SegmentDrain segment_drain;
     const std::unique_ptr<DrainHost> drain_host;  // null: segment_drain is

@@ -20,6 +20,11 @@ Result<FinalisedVm> SegmentDrain::finalise(const std::string& key) {
 }
 
 Result<void> SegmentDrain::hand_over(const std::string& key, const std::shared_ptr<const ArchivedVm>& archived) {
+    // Before the segment goes, so that a crash in between does it again.
+    if (auto kept = black_box_.keep(archived, realtime_ns()); !kept) {
+        log_warning("the last minutes of VM " + key + " could not be kept: " + kept.error().message() +
+                    "; tried again as long as the archive has the VM");
+    }
     catalog_.set_drained(key, archived);
     handed_over_();
     return {};

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "agent/archive/black_box.h"
 #include "agent/catalog/catalog.h"
 #include "agent/drain/host.h"
 #include "agent/drain/troubles.h"
@@ -15,8 +16,8 @@ namespace ringside::agent {
 class SegmentDrain : public DrainHost {
   public:
     // `handed_over` is called when a VM is in the archive: upstreams may go on with it. All must outlive it.
-    SegmentDrain(Scanner& scanner, Catalog& catalog, std::function<void()> handed_over)
-        : scanner_(scanner), catalog_(catalog), handed_over_(std::move(handed_over)) {}
+    SegmentDrain(Scanner& scanner, Catalog& catalog, BlackBox& black_box, std::function<void()> handed_over)
+        : scanner_(scanner), catalog_(catalog), black_box_(black_box), handed_over_(std::move(handed_over)) {}
 
     Result<FinalisedVm> finalise(const std::string& key) override;
     Result<void> hand_over(const std::string& key, const std::shared_ptr<const ArchivedVm>& archived) override;
@@ -27,6 +28,7 @@ class SegmentDrain : public DrainHost {
   private:
     Scanner& scanner_;
     Catalog& catalog_;
+    BlackBox& black_box_;
     const std::function<void()> handed_over_;
     Troubles troubles_;
 };

@@ -11,7 +11,7 @@ counts with what it said. Conventions between a program of bench/ and this one:
   - the contexts `cpu_model` and `core` say where it ran;
   - a counter `case:NAME` of a case is a case of its own, in ns;
   - a counter `bytes:NAME` of a case is a case of its own, in bytes;
-  - a case with a counter `bytes` counts with that, in bytes, and not with its time.
+  - a case with a counter `bytes`, `bytes_a_sample` or `ns_a_window` counts with that, and not with its time.
 The exit code is 0 only if every result could be read and no case in it failed.
 """
 
@@ -23,10 +23,12 @@ from dataclasses import dataclass
 
 NS_PER_UNIT = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 CASE_COUNTER = "case:"
-BYTES_COUNTER = "bytes"
 BYTES_CASE_COUNTER = "bytes:"
-HEADINGS = {"ns": "ns a call", "bytes": "bytes"}  # by unit, in the order in which they are printed
-DECIMALS = {"ns": 2, "bytes": 0}
+# Counters that are figures, and their units.
+COUNTERS = {"bytes": "bytes", "bytes_a_sample": "bytes a sample", "ns_a_window": "ns a window"}
+# By unit, in the order in which they are printed.
+HEADINGS = {"ns": "ns a call", "bytes": "bytes", "bytes a sample": "bytes a sample", "ns a window": "ns a window"}
+DECIMALS = {"ns": 2, "bytes": 0, "bytes a sample": 3, "ns a window": 0}
 
 
 class BadResult(Exception):
@@ -77,9 +79,10 @@ def add(cases: dict[str, Case], entry: dict) -> None:
             case = key[len(BYTES_CASE_COUNTER) :]
             cases.setdefault(case, Case(case, "bytes", [])).runs.append(entry[key])
     name, *options = entry["name"].split("/")
-    if BYTES_COUNTER in entry:
-        cases.setdefault(name, Case(name, "bytes", [])).runs.append(entry[BYTES_COUNTER])
-        return
+    for counter, unit in COUNTERS.items():
+        if counter in entry:
+            cases.setdefault(name, Case(name, unit, [])).runs.append(entry[counter])
+            return
     time = entry["real_time" if "manual_time" in options else "cpu_time"]
     figures = {name: time * NS_PER_UNIT[entry["time_unit"]]}
     figures |= {key[len(CASE_COUNTER) :]: entry[key] for key in entry if key.startswith(CASE_COUNTER)}

@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "agent/archive/archived_vm.h"
 #include "agent/audit/report.h"
 #include "agent/base/model.h"
 #include "agent/base/result.h"
@@ -122,6 +123,9 @@ class Backend {
     // Gives it back, as it was. kNotFound.
     virtual Result<Admission> release(const std::string& vm_id) = 0;
     virtual std::vector<Admission> admissions() const = 0;  // by vm_id
+
+    // What the black box has, the oldest end first. The host's signals have the component kHostSignals.
+    virtual std::vector<std::shared_ptr<const ArchivedVm>> black_boxes() const = 0;
 
     virtual AgentReport report() const = 0;
 };

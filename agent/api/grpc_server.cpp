@@ -71,6 +71,7 @@ Result<void> ApiServer::start_serving() {
     services_.push_back(make_admission_service(context_));
     services_.push_back(make_audit_service(context_));
     services_.push_back(make_status_service(context_));
+    services_.push_back(make_black_box_service(context_));
     grpc::ServerBuilder builder;
     for (const auto& service : services_) builder.RegisterService(service.get());
     builder.SetMaxReceiveMessageSize(kMaxRequestBytes);

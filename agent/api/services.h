@@ -17,6 +17,7 @@ std::unique_ptr<grpc::Service> make_event_service(ApiContext& api, EventFan& fan
 std::unique_ptr<grpc::Service> make_admission_service(ApiContext& api);
 std::unique_ptr<grpc::Service> make_audit_service(ApiContext& api);
 std::unique_ptr<grpc::Service> make_status_service(ApiContext& api);
+std::unique_ptr<grpc::Service> make_black_box_service(ApiContext& api);
 
 // Messages are sent once they are about this large, and never reach 1 MiB: what goes in last is at most half as large.
 inline constexpr std::size_t kMessageBytes = 384 * 1024;

@@ -29,7 +29,7 @@ AGENT_COMMANDS = [
     ("admissions",),
     ("status",),
 ]
-COMMANDS = sorted({command[0] for command in AGENT_COMMANDS} | {"provision", "schema", "segment", "completion"})
+COMMANDS = sorted({command[0] for command in AGENT_COMMANDS} | {"provision", "schema", "segment", "blackbox", "completion"})
 
 
 @pytest.fixture

@@ -64,8 +64,10 @@ class TestBackend : public Backend {
                                                         const Demand& demand, bool dry_run) override;
     Result<Admission> release(const std::string& vm_id) override;
     std::vector<Admission> admissions() const override;
+    std::vector<std::shared_ptr<const ArchivedVm>> black_boxes() const override { return boxes; }
     AgentReport report() const override;
 
+    std::vector<std::shared_ptr<const ArchivedVm>> boxes;
     EventBus bus;
     Catalog catalog;
     std::atomic<bool> is_ready{true};

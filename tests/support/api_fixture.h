@@ -14,6 +14,7 @@
 
 #include "agent/api/grpc_server.h"
 #include "ringside/v1/admission.grpc.pb.h"
+#include "ringside/v1/blackbox.grpc.pb.h"
 #include "ringside/v1/error.pb.h"
 #include "ringside/v1/event.grpc.pb.h"
 #include "ringside/v1/series.grpc.pb.h"
@@ -39,7 +40,8 @@ class ApiClient {
           series(v1::SeriesService::NewStub(channel)),
           event(v1::EventService::NewStub(channel)),
           admission(v1::AdmissionService::NewStub(channel)),
-          status(v1::StatusService::NewStub(channel)) {}
+          status(v1::StatusService::NewStub(channel)),
+          black_box(v1::BlackBoxService::NewStub(channel)) {}
 
     template <typename Reader>
     static auto read_all(std::unique_ptr<grpc::ClientReader<Reader>> reader) {
@@ -106,6 +108,7 @@ class ApiClient {
     std::unique_ptr<v1::EventService::Stub> event;
     std::unique_ptr<v1::AdmissionService::Stub> admission;
     std::unique_ptr<v1::StatusService::Stub> status;
+    std::unique_ptr<v1::BlackBoxService::Stub> black_box;
 };
 
 // The ErrorInfo of an error; one without a reason when it has none.

@@ -4,6 +4,7 @@
 #include <grpcpp/grpcpp.h>
 #include <ringside/v1/admission.grpc.pb.h>
 #include <ringside/v1/audit.grpc.pb.h>
+#include <ringside/v1/blackbox.grpc.pb.h>
 #include <ringside/v1/error.pb.h>
 #include <ringside/v1/event.grpc.pb.h>
 #include <ringside/v1/series.grpc.pb.h>
@@ -117,6 +118,7 @@ struct Client::Stubs {
     std::unique_ptr<v1::AdmissionService::Stub> admission;
     std::unique_ptr<v1::AuditService::Stub> audit;
     std::unique_ptr<v1::StatusService::Stub> status;
+    std::unique_ptr<v1::BlackBoxService::Stub> black_box;
 
     std::string socket;
     std::uint64_t timeout_ns = 0;
@@ -168,6 +170,7 @@ Client::Client(std::string socket, std::uint64_t timeout_ns)
     stubs_->admission = v1::AdmissionService::NewStub(stubs_->channel);
     stubs_->audit = v1::AuditService::NewStub(stubs_->channel);
     stubs_->status = v1::StatusService::NewStub(stubs_->channel);
+    stubs_->black_box = v1::BlackBoxService::NewStub(stubs_->channel);
     stubs_->socket = socket_;
     stubs_->timeout_ns = timeout_ns_;
 }
@@ -233,6 +236,33 @@ Result<std::vector<v1::Admission>> Client::list_admissions() {
         stubs_->call(*stubs_->admission, &v1::AdmissionService::Stub::ListAdmissions, v1::ListAdmissionsRequest());
     if (!response) return response.error();
     return std::vector<v1::Admission>(response->admissions().begin(), response->admissions().end());
+}
+
+Result<std::vector<v1::BlackBox>> Client::list_black_boxes(const v1::ListBlackBoxesRequest& request) {
+    grpc::ClientContext context;
+    stubs_->set_deadline(context);
+    std::vector<v1::BlackBox> files;
+    const auto reader = stubs_->black_box->ListBlackBoxes(&context, request);
+    const auto result = stubs_->drain<v1::ListBlackBoxesResponse>(context, reader, [&files](auto& response) {
+        for (v1::BlackBox& file : *response.mutable_files()) files.push_back(std::move(file));
+        return true;
+    });
+    if (!result) return result.error();
+    return files;
+}
+
+Result<std::pair<v1::BlackBox, std::string>> Client::export_black_box(const v1::ExportBlackBoxRequest& request) {
+    grpc::ClientContext context;
+    stubs_->set_deadline(context);
+    std::pair<v1::BlackBox, std::string> file;
+    const auto reader = stubs_->black_box->ExportBlackBox(&context, request);
+    const auto result = stubs_->drain<v1::ExportBlackBoxResponse>(context, reader, [&file](auto& response) {
+        if (response.has_file()) file.first = std::move(*response.mutable_file());
+        file.second += response.data();
+        return true;
+    });
+    if (!result) return result.error();
+    return file;
 }
 
 Result<void> Client::list_series(const v1::ListSeriesRequest& request, Warnings& warnings,

@@ -4,6 +4,7 @@
 
 #include <ringside/v1/admission.pb.h>
 #include <ringside/v1/audit.pb.h>
+#include <ringside/v1/blackbox.pb.h>
 #include <ringside/v1/event.pb.h>
 #include <ringside/v1/series.pb.h>
 #include <ringside/v1/status.pb.h>
@@ -13,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/base/result.h"
@@ -37,6 +39,10 @@ class Client {
     Result<v1::Admission> admit(const v1::AdmitRequest& request);
     Result<v1::Admission> release(const v1::ReleaseRequest& request);
     Result<std::vector<v1::Admission>> list_admissions();
+
+    Result<std::vector<v1::BlackBox>> list_black_boxes(const v1::ListBlackBoxesRequest& request);
+    // What file it is, and its bytes.
+    Result<std::pair<v1::BlackBox, std::string>> export_black_box(const v1::ExportBlackBoxRequest& request);
 
     // Answers of several messages, handed over one by one as they come; `warnings` takes what could not be read.
     using Warnings = std::vector<std::string>;

@@ -83,6 +83,7 @@ void add_vm_choice(Command& command, VmChoice& choice);
 void add_section_choice(Command& command, std::string& section, const std::vector<std::string>& names);
 
 // One file each.
+void add_blackbox(Command& root, const Session& session);
 void add_admit(Command& root, const Session& session);  // admit, release, admissions
 void add_audit(Command& root, const Session& session);
 void add_drain(Command& root, const Session& session);

@@ -121,6 +121,7 @@ std::unique_ptr<CLI::App> make_command_line(Session& session) {
     add_provision(command, session);
     add_schema(command, session);
     add_segment(command, session);
+    add_blackbox(command, session);
     add_completion(command, session, *root);
     root->require_subcommand(1);
     name_groups(*root);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tools/ringsidectl/command.h"
+#include "tools/ringsidectl/dump.h"
 #include "tools/ringsidectl/report.h"
 #include "tools/ringsidectl/segment_file.h"
 #include "tools/ringsidectl/selector.h"
@@ -16,14 +17,6 @@ namespace ringside::ctl {
 namespace {
 
 constexpr std::uint64_t kNsPerS = 1'000'000'000;
-
-struct DumpOptions {
-    std::string path;
-    std::optional<std::string> series;
-    std::string tier;  // empty: the finest
-    std::vector<std::string> columns;
-    std::string section;
-};
 
 // --- verify -----------------------------------------------------------------------------------------------------------
 
@@ -244,6 +237,37 @@ Result<std::vector<agent::SeriesInfo>> choose_series(const SegmentFile& file,
     return series;
 }
 
+Result<void> check_tier(const std::string& text) {
+    if (text == "all") return {};
+    const auto parsed = parse_duration_ns(text);
+    if (!parsed) return agent::error(parsed.error().code, parsed.error().context + ", or all");
+    return {};
+}
+
+void add_dump(Command& segment, const Session& session) {
+    Command dump = segment.add("dump", "Print header, schema and series of a file, and windows on request");
+    auto options = std::make_shared<DumpOptions>();
+    dump.text("PATH", options->path, "A segment or an archive file").required().hint({Hint::kFile});
+    dump.parsed("--series", "Also the windows of these series; '{}' is all of them",
+                [options](const std::string& text) {
+                    options->series = text;
+                    return check_selector(text);
+                })
+        .type("SELECTOR");
+    dump.parsed("--tier", "The tier's resolution, or all; the default is the finest",
+                [options](const std::string& text) {
+                    options->tier = text;
+                    return check_tier(text);
+                })
+        .type("DURATION|all");
+    dump.words("--columns", options->columns, column_words(), "Only these columns");
+    add_section_choice(dump, options->section, {"header", "schema", "tiers", "metrics", "series"});
+    dump.footer("CSV has the windows, or without --series and --tier the series, or the section that is named.");
+    dump.run([&session, options] { return run_dump(session, *options); });
+}
+
+}  // namespace
+
 int run_dump(const Session& session, const DumpOptions& options) {
     const auto file = open_segment_file(options.path);
     if (!file) return fail(file.error());
@@ -280,37 +304,6 @@ int run_dump(const Session& session, const DumpOptions& options) {
     for (const std::string& warning : warnings) note(warning);
     return finish(output, warnings.empty() ? kExitOk : kExitPartial);
 }
-
-Result<void> check_tier(const std::string& text) {
-    if (text == "all") return {};
-    const auto parsed = parse_duration_ns(text);
-    if (!parsed) return agent::error(parsed.error().code, parsed.error().context + ", or all");
-    return {};
-}
-
-void add_dump(Command& segment, const Session& session) {
-    Command dump = segment.add("dump", "Print header, schema and series of a file, and windows on request");
-    auto options = std::make_shared<DumpOptions>();
-    dump.text("PATH", options->path, "A segment or an archive file").required().hint({Hint::kFile});
-    dump.parsed("--series", "Also the windows of these series; '{}' is all of them",
-                [options](const std::string& text) {
-                    options->series = text;
-                    return check_selector(text);
-                })
-        .type("SELECTOR");
-    dump.parsed("--tier", "The tier's resolution, or all; the default is the finest",
-                [options](const std::string& text) {
-                    options->tier = text;
-                    return check_tier(text);
-                })
-        .type("DURATION|all");
-    dump.words("--columns", options->columns, column_words(), "Only these columns");
-    add_section_choice(dump, options->section, {"header", "schema", "tiers", "metrics", "series"});
-    dump.footer("CSV has the windows, or without --series and --tier the series, or the section that is named.");
-    dump.run([&session, options] { return run_dump(session, *options); });
-}
-
-}  // namespace
 
 void add_segment(Command& root, const Session& session) {
     Command segment = root.add("segment", "Check and read segments and archive files, with or without an agent");

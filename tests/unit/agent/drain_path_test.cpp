@@ -54,7 +54,8 @@ class DrainPath : public testing::Test {
                     [this](const std::string& key) { drain.submit(key); }};
     int handed_over = 0;
     std::function<void()> at_hand_over;  // between archiving and removing
-    SegmentDrain host{scanner, catalog, [this] {
+    BlackBox black_box{FileSystem::real(), disk / "archive/blackbox", {}, {}};
+    SegmentDrain host{scanner, catalog, black_box, [this] {
                           ++handed_over;
                           if (at_hand_over) at_hand_over();
                       }};
@@ -76,6 +77,8 @@ TEST_F(DrainPath, EndsWithTheVmInTheArchiveAndTheSegmentGone) {
     EXPECT_TRUE(segments().empty());
     EXPECT_FALSE(scanner.find(key));  // no descriptor is kept
     EXPECT_EQ(handed_over, 1);
+    ASSERT_EQ(black_box.list().size(), 1u) << "it was killed";
+    EXPECT_EQ(vm_key(black_box.list()[0]->info()), key);
     EXPECT_EQ(catalog.usage().segment_count, 0u);
 }
 
@@ -96,7 +99,7 @@ TEST_F(DrainPath, GoesOnAfterAnEndBetweenArchivingAndRemoving) {
     Metrics next_metrics;
     Scanner next_scanner(*prepare_segment_folder(memory.path()), next_catalog, ScanLimits{}, next_metrics,
                          [&](const std::string& one) { dead.push_back(one); });
-    SegmentDrain next_host(next_scanner, next_catalog, [] {});
+    SegmentDrain next_host(next_scanner, next_catalog, black_box, [] {});
     Drain next_drain(DrainOptions{}, archive, next_host);
     ASSERT_TRUE(next_scanner.sweep(realtime_ns()).ok());
     ASSERT_EQ(dead, std::vector<std::string>{key});
@@ -104,7 +107,25 @@ TEST_F(DrainPath, GoesOnAfterAnEndBetweenArchivingAndRemoving) {
     next_drain.tick({realtime_ns(), monotonic_ns()});
     EXPECT_TRUE(segments().empty());
     EXPECT_EQ(archive.status().files, 1u);
+    EXPECT_EQ(black_box.status().files, 1u);
     EXPECT_EQ(next_catalog.find(key)->state(), VmState::kDrained);
+}
+
+TEST_F(DrainPath, GoesOnWhenTheBlackBoxCannotBeWritten) {
+    { ChildWriter writer(memory.path(), "vm-1", 42); }
+    sweep();
+    const std::string key = catalog.view()->vms[0]->key();
+    const std::string place = disk / "archive/blackbox";
+    ASSERT_TRUE(make_directories(FileSystem::real(), disk / "archive").ok());
+    ASSERT_TRUE(write_file_durably(FileSystem::real(), place, "in the way").ok());
+    tick();
+    EXPECT_EQ(catalog.find(key)->state(), VmState::kDrained);
+    EXPECT_TRUE(segments().empty());
+    EXPECT_TRUE(black_box.list().empty());
+    ASSERT_TRUE(remove_file(FileSystem::real(), place).ok());
+    black_box.maintain(realtime_ns());
+    ASSERT_EQ(black_box.list().size(), 1u) << "the archive still had it";
+    EXPECT_EQ(vm_key(black_box.list()[0]->info()), key);
 }
 
 // Sets the counter of a ChildWriter, as one that was taken for dead too early would.

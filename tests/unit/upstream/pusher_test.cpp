@@ -357,6 +357,19 @@ TEST_F(PusherTest, AProvisionedSegmentIsNoVmYet) {
     EXPECT_EQ(series("c0_total"), (Texts{"0@23", "27@30"}));
 }
 
+// Else an agent that dies right then ends the VM a second time, a millisecond later.
+TEST_F(PusherTest, AnEndIsDurableTogetherWithItsStaleMarkers) {
+    sources.add("a", 1, at(3)).end(at(24.5));
+    bool durable = false;
+    agent->events.epoch_done = [&](const std::string& key) {
+        const CursorStore on_disk = Agent::opened(disk, options);
+        const Cursor* cursor = on_disk.find(key);
+        durable = cursor != nullptr && cursor->done;
+    };
+    agent->run(at(24.6));
+    EXPECT_TRUE(durable);
+}
+
 TEST_F(PusherTest, WindowsThatAreTooOldAreCountedAndNotSent) {
     sources.add("a", 1, at(3)).live_until(at(5001));
     options.backlog_max = std::chrono::seconds(500);

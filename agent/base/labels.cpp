@@ -22,7 +22,27 @@ void append_escaped(std::string& text, std::string_view value) {
     }
 }
 
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+std::size_t name_length(std::string_view text, bool colon) {
+    std::size_t length = 0;
+    while (length < text.size()) {
+        char c = text[length];
+        if (!is_letter(c) && !(colon && c == ':') && !(length > 0 && is_digit(c))) break;
+        ++length;
+    }
+    return length;
+}
+
 }  // namespace
+
+std::size_t metric_name_length(std::string_view text) { return name_length(text, true); }
+std::size_t label_name_length(std::string_view text) { return name_length(text, false); }
+
+bool is_metric_name(std::string_view text) { return !text.empty() && metric_name_length(text) == text.size(); }
+
+bool is_label_name(std::string_view text) { return !text.empty() && label_name_length(text) == text.size(); }
 
 LabelSet agent_labels(const VmInfo& vm, const HostLabels& host) {
     LabelSet labels;

@@ -20,6 +20,13 @@ struct Label {
 // By rising name, each name once, no empty value: a label without a value is the same as no label.
 using LabelSet = std::vector<Label>;
 
+bool is_metric_name(std::string_view text);  // [a-zA-Z_:][a-zA-Z0-9_:]*
+bool is_label_name(std::string_view text);   // [a-zA-Z_][a-zA-Z0-9_]*
+
+// How many bytes at the front of `text` are such a name.
+std::size_t metric_name_length(std::string_view text);
+std::size_t label_name_length(std::string_view text);
+
 // What the agent says of the host it runs on.
 struct HostLabels {
     std::string instance;

@@ -1,4 +1,4 @@
-// Names and string literals of PromQL.
+// String literals of PromQL.
 #pragma once
 
 #include <string>
@@ -7,13 +7,6 @@
 #include "agent/base/result.h"
 
 namespace ringside::agent {
-
-bool is_metric_name(std::string_view text);  // [a-zA-Z_:][a-zA-Z0-9_:]*
-bool is_label_name(std::string_view text);   // [a-zA-Z_][a-zA-Z0-9_]*
-
-// How many bytes at the front of `text` are such a name.
-std::size_t metric_name_length(std::string_view text);
-std::size_t label_name_length(std::string_view text);
 
 // `value` as a literal in double quotes that unquote() turns back into it, byte by byte.
 std::string quote(std::string_view value);

@@ -7,6 +7,7 @@
 #include "agent/config_values.h"
 #include "agent/toml_table.h"
 #include "agent/units.h"
+#include "agent/upstreams_file_choice.h"
 
 namespace ringside::agent {
 namespace {
@@ -101,6 +102,7 @@ void read_upstream(TomlTable& table, UpstreamOptions& options) {
     table.table("tls", [&](TomlTable& tls) { read_tls(tls, options.tls); });
     table.table("auth", [&](TomlTable& auth) { read_auth(auth, options.auth); });
     read_batches(table, options);
+    read_choice(table, options.choice);
     if (auto good = checked(options); !good) table.wrong(good.error().context);
 }
 

@@ -1,6 +1,7 @@
 #include "agent/audit/recount.h"
 
 #include <algorithm>
+#include <memory>
 #include <unordered_map>
 #include <utility>
 
@@ -20,7 +21,7 @@ class Recounter {
     Recounter(const UpstreamOptions& options, const SeriesSource& source, const Ledger& ledger)
         : source_(source),
           vm_(source.vm()),
-          plan_(plan_for(options, source.schema())),
+          plan_(plan_for(options, source.schema(), vm_)),
           labels_(labels_on_everything(options, vm_)) {
         audit_.upstream = options.name;
         audit_.ledger = ledger;
@@ -36,7 +37,7 @@ class Recounter {
 
     const SeriesSource& source_;
     const VmInfo vm_;
-    const RollupPlan plan_;
+    const std::shared_ptr<const RollupPlan> plan_;
     const LabelSet labels_;
     UpstreamAudit audit_;
     std::unordered_map<std::uint32_t, std::size_t> acks_;  // series index -> into audit_.series
@@ -51,7 +52,7 @@ bool Recounter::never_sent(std::uint32_t series, std::uint64_t end_ns) const {
 
 Result<UpstreamAudit> Recounter::run() {
     const Cursor& cursor = audit_.ledger.cursor;
-    const std::uint64_t step_ns = plan_.resolution_ns();
+    const std::uint64_t step_ns = plan_->resolution_ns();
     for (std::uint64_t at_ns = cursor.tallied_ns; at_ns < cursor.acked_ns;) {
         const std::uint64_t next_ns = std::min((at_ns / step_ns + kWindowsAtOnce) * step_ns, cursor.acked_ns);
         if (Result<void> added = add_windows(at_ns, next_ns); !added) return added.error();
@@ -73,7 +74,7 @@ Result<void> Recounter::add_windows(std::uint64_t after_ns, std::uint64_t until_
     request.begin_ns = after_ns;
     request.end_ns = until_ns;
     request.open_window = final;
-    Result<VmWindows> windows = read_windows(source_, plan_, request);
+    Result<VmWindows> windows = read_windows(source_, *plan_, request);
     if (!windows.ok()) return windows.error();
     RollupRange range;
     range.after_ns = after_ns;
@@ -81,12 +82,12 @@ Result<void> Recounter::add_windows(std::uint64_t after_ns, std::uint64_t until_
     range.zeros_after_ns = UINT64_MAX;
     range.final = final;
     range.floor_ms = audit_.ledger.cursor.floor_ms;
-    const VmRollup rollup = roll_up(plan_, vm_, labels_, windows->series, range);
+    const VmRollup rollup = roll_up(*plan_, vm_, labels_, windows->series, range);
     for (const RollupStep& step : rollup.steps) {
         if (step.kind != StepKind::kWindow || step.end_ns > until_ns) continue;
         for (const RollupPoint& point : step.points) {
             if (never_sent(rollup.series[point.series].source, step.end_ns)) continue;
-            audit_.expected.add(wire_sample(plan_, rollup, point));
+            audit_.expected.add(wire_sample(*plan_, rollup, point));
         }
     }
     add_totals(*windows, after_ns, until_ns);
@@ -98,7 +99,7 @@ void Recounter::add_totals(const VmWindows& windows, std::uint64_t after_ns, std
         const auto [at, added] = acks_.try_emplace(series.series.index, audit_.series.size());
         if (added) audit_.series.push_back({series.series.index, {}, 0, 0});
         SeriesAck& ack = audit_.series[at->second];
-        const Kind kind = plan_.schema().metrics[series.series.metric].kind;
+        const Kind kind = plan_->schema().metrics[series.series.metric].kind;
         for (std::uint64_t end_ns : series.data.end_ns) {
             if (end_ns <= after_ns || end_ns > until_ns) continue;
             if (never_sent(series.series.index, end_ns)) {
@@ -127,7 +128,7 @@ void Recounter::judge() {
     } else if (vm_.ended_ns != 0 && cursor.acked_ns > vm_.ended_ns) {
         audit_.note =
             "it was idle before its end, and windows of that time were pushed which its archive does not have";
-    } else if (vm_.ended_ns == 0 && cursor.tallied_ns + plan_.slots() * plan_.resolution_ns() <= vm_.last_write_ns) {
+    } else if (vm_.ended_ns == 0 && cursor.tallied_ns + plan_->slots() * plan_->resolution_ns() <= vm_.last_write_ns) {
         audit_.note = "its segment has no longer all windows that were pushed";
     } else {
         audit_.verdict = AckVerdict::kDiffers;

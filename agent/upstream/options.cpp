@@ -20,14 +20,6 @@ bool good_name(std::string_view name) {
     return is_lower(name[0]) || is_digit(name[0]);
 }
 
-bool good_label_name(std::string_view name) {
-    if (name.empty() || is_digit(name[0])) return false;
-    for (char c : name) {
-        if (!is_lower(c) && !is_digit(c) && c != '_' && !(c >= 'A' && c <= 'Z')) return false;
-    }
-    return true;
-}
-
 Error bad(const UpstreamOptions& options, const std::string& what) {
     return error(Code::kInvalid, "upstream '" + options.name + "': " + what);
 }
@@ -36,7 +28,7 @@ Result<void> check_labels(const UpstreamOptions& options) {
     const Label* before = nullptr;
     for (const Label& label : options.labels) {
         std::string shown = "the label '" + label.name + "' ";
-        if (!good_label_name(label.name) || label.name.starts_with("__")) {
+        if (!is_label_name(label.name) || label.name.starts_with("__")) {
             return bad(options, shown +
                                     "needs a name of letters, digits and _, not starting with a "
                                     "digit or with __");
@@ -115,6 +107,14 @@ Result<UpstreamOptions> checked(UpstreamOptions options) {
         return bad(options, "batch-bytes is too large: receivers of otlp-grpc take less than 4MiB");
     }
     if (options.cursors_max == 0) return bad(options, "cursors_max is 0; at least one VM is needed");
+    const bool otlp = options.protocol == Protocol::kOtlpGrpc;
+    if (otlp && options.choice.histograms == HistogramForm::kClassic) {
+        return bad(options, "otlp-grpc has native histograms alone; leave `histograms` out");
+    }
+    if (!options.choice.histograms) {
+        const bool native = otlp || options.protocol == Protocol::kRemoteWrite2;
+        options.choice.histograms = native ? HistogramForm::kNative : HistogramForm::kClassic;
+    }
     if (options.instance.empty()) {
         Result<std::string> host = host_name();
         if (!host) return host.error();

@@ -7,6 +7,7 @@
 
 #include "agent/base/labels.h"
 #include "agent/base/result.h"
+#include "agent/upstream/choice.h"
 #include "agent/upstream/connection.h"
 
 namespace ringside::agent {
@@ -32,8 +33,9 @@ struct UpstreamOptions {
     std::string proxy;     // URL of an HTTP or SOCKS proxy; "": none, whatever the environment says
     bool gzip = false;     // OTLP; remote write is always snappy
     std::string job = "ringside";
-    std::string instance;       // this host's name
-    LabelSet labels;            // on every series; the agent's own, so they win over a segment's
+    std::string instance;  // this host's name
+    LabelSet labels;       // on every series; the agent's own, so they win over a segment's
+    RollupChoice choice;
     std::string version = "0";  // of the agent, for the User-Agent header
 
     std::string state_directory;  // holds <name>.cursors; made when missing
@@ -57,7 +59,8 @@ struct UpstreamOptions {
     std::size_t cursors_max = 100'000;       // VM epochs remembered; done ones go first
 };
 
-// The options, with the name of the host filled in where `instance` is empty, or kInvalid with the
+// The options, with the name of the host filled in where `instance` is empty and the form of histograms where none is
+// chosen: native where the protocol is sure to have them (remote-write-2, otlp-grpc), classic else; or kInvalid with the
 // offending option and what it should look like.
 Result<UpstreamOptions> checked(UpstreamOptions options);
 

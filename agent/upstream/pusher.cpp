@@ -106,6 +106,7 @@ bool Pusher::read_run(TrackedVm& vm, std::uint64_t now_ns, Run& run) {
     range.last_ms = vm.cursor.last_ms;
     run.rollup = roll_up(*vm.plan, vm.vm, labels_on_everything(options_, vm.vm), windows->series, range);
     left_out("duplicate", run.rollup.duplicates);
+    left_out("bad_name", run.rollup.bad_names);
     left_out("name_taken", vm.plan->names_taken().size());
     if (run.rollup.overlapping > 0) {
         stats_.update([&](UpstreamStats& stats) { stats.windows_dropped["overlap"] += run.rollup.overlapping; });

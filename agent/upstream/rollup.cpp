@@ -8,10 +8,14 @@
 #include <unordered_set>
 #include <utility>
 
+#include "agent/upstream/rollup_plans.h"
+
 namespace ringside::agent {
 namespace {
 
 constexpr std::uint64_t kNsPerMs = 1'000'000;
+constexpr std::uint32_t kNoSeries = UINT32_MAX;
+constexpr std::uint32_t kAllMetrics = UINT32_MAX;
 
 std::int64_t ms_down(std::uint64_t ns) { return static_cast<std::int64_t>(ns / kNsPerMs); }
 std::int64_t ms_up(std::uint64_t ns) { return static_cast<std::int64_t>(ns / kNsPerMs + (ns % kNsPerMs != 0 ? 1 : 0)); }
@@ -100,13 +104,16 @@ class Roller {
     };
 
     void add_window(std::uint64_t end_ns);
-    bool unique(const SeriesInfo& series, const LabelSet& labels);
-    std::uint64_t begun_ns(const SeriesInfo& series) const;
+    bool unique(std::uint32_t scope, const LabelSet& labels);
+    std::uint64_t series_begun_ns(const SeriesInfo& series) const;
     std::int64_t start_ms(const SeriesInfo& series) const;
-    void add_series(const RollupOutput& output, const LabelSet& labels, const SeriesInfo& source);
-    void add_points(const SeriesWindows& windows, std::uint32_t first);
-    void add_info(const SeriesInfo& series, std::uint32_t first);
-    void add_zeros(const SeriesInfo& series, std::uint32_t first);
+    std::uint32_t add_series(const RollupOutput& output, const LabelSet& labels, const SeriesInfo& source);
+    bool relabel(RollupSeries& series, const std::string& name);
+    std::uint32_t renamed_family(std::uint32_t family, const std::string& before, const std::string& after);
+    // Of all outputs of one series of the VM: `places` tells where each went.
+    void add_points(const SeriesWindows& windows, const std::vector<std::uint32_t>& places);
+    void add_info(const SeriesInfo& series, std::uint32_t place);
+    void add_zeros(const SeriesInfo& series, const std::vector<std::uint32_t>& places);
     std::uint32_t add_histogram(NativeHistogram histogram);
     void add_step(StepKind kind, std::uint64_t end_ns, std::vector<RollupPoint> points);
 
@@ -148,8 +155,9 @@ void Roller::lay_out_windows(const std::vector<SeriesWindows>& all) {
     if (range_.final) add_window(last_ns);
 }
 
-bool Roller::unique(const SeriesInfo& series, const LabelSet& labels) {
-    std::string key = std::to_string(series.metric);
+// Whether no earlier series of the scope has these labels.
+bool Roller::unique(std::uint32_t scope, const LabelSet& labels) {
+    std::string key = std::to_string(scope);
     for (const Label& label : labels) {
         for (const std::string* text : {&label.name, &label.value}) {
             key += '\0';
@@ -159,17 +167,18 @@ bool Roller::unique(const SeriesInfo& series, const LabelSet& labels) {
     return label_sets_.insert(std::move(key)).second;
 }
 
-std::uint64_t Roller::begun_ns(const SeriesInfo& series) const {
-    return std::max({series.created_ns, vm_.created_ns, vm_.attached_ns});
+std::uint64_t Roller::series_begun_ns(const SeriesInfo& series) const {
+    return std::max(series.created_ns, begun_ns(vm_));
 }
 
 std::int64_t Roller::start_ms(const SeriesInfo& series) const {
     if (vm_.rebases != 0) return 0;
-    const std::int64_t begun_ms = ms_down(begun_ns(series));
+    const std::int64_t begun_ms = ms_down(series_begun_ns(series));
     return begun_ms > range_.floor_ms ? begun_ms : range_.floor_ms + 1;
 }
 
-void Roller::add_series(const RollupOutput& output, const LabelSet& labels, const SeriesInfo& source) {
+// Where it went; kNoSeries: it does not leave.
+std::uint32_t Roller::add_series(const RollupOutput& output, const LabelSet& labels, const SeriesInfo& source) {
     RollupSeries series{labels, output.family, source.index, output.cumulative ? start_ms(source) : 0};
     for (Label& label : series.labels) {
         if (label.name == kNameLabel) label.value = output.name;
@@ -182,7 +191,35 @@ void Roller::add_series(const RollupOutput& output, const LabelSet& labels, cons
             series.labels.insert(at, {"le", output.le});
         }
     }
+    if (!plan_.relabeling().empty() && !relabel(series, output.name)) return kNoSeries;
     rollup_.series.push_back(std::move(series));
+    return static_cast<std::uint32_t>(rollup_.series.size() - 1);
+}
+
+bool Roller::relabel(RollupSeries& series, const std::string& name) {
+    const Relabeled outcome = plan_.relabeling().apply(series.labels);
+    if (outcome == Relabeled::kBadName) ++rollup_.bad_names;
+    if (outcome != Relabeled::kLeaves) return false;
+    if (!unique(kAllMetrics, series.labels)) {
+        ++rollup_.duplicates;
+        return false;
+    }
+    const std::string_view renamed = label_value(series.labels, kNameLabel);
+    if (renamed != name) series.family = renamed_family(series.family, name, std::string(renamed));
+    return true;
+}
+
+// What is said of a family goes with its series: `before` is the family's name, or that with _bucket, _sum or _count.
+std::uint32_t Roller::renamed_family(std::uint32_t family, const std::string& before, const std::string& after) {
+    Family renamed = plan_.families()[family];
+    const std::string part = before.substr(std::min(renamed.name.size(), before.size()));
+    renamed.name = after.ends_with(part) ? after.substr(0, after.size() - part.size()) : after;
+    const auto first = static_cast<std::uint32_t>(plan_.families().size());
+    for (std::uint32_t i = 0; i < rollup_.renamed.size(); ++i) {
+        if (rollup_.renamed[i] == renamed) return first + i;
+    }
+    rollup_.renamed.push_back(std::move(renamed));
+    return static_cast<std::uint32_t>(first + rollup_.renamed.size() - 1);
 }
 
 void Roller::add(const SeriesWindows& windows) {
@@ -193,24 +230,24 @@ void Roller::add(const SeriesWindows& windows) {
     SeriesInfo clean = series;
     for (std::string& value : clean.label_values) value = valid_utf8(value);
     LabelSet labels = series_labels(plan_.schema(), clean, agent_owned_);
-    if (!unique(series, labels)) {
+    if (!unique(series.metric, labels)) {
         ++rollup_.duplicates;
         return;
     }
-    auto first = static_cast<std::uint32_t>(rollup_.series.size());
-    for (const RollupOutput& output : metric.outputs) add_series(output, labels, series);
-    add_zeros(series, first);
+    std::vector<std::uint32_t> places;
+    for (const RollupOutput& output : metric.outputs) places.push_back(add_series(output, labels, series));
+    add_zeros(series, places);
     if (plan_.schema().metrics[series.metric].kind == Kind::kInfo) {
-        add_info(series, first);
+        add_info(series, places[0]);
     } else {
-        add_points(windows, first);
+        add_points(windows, places);
     }
 }
 
-void Roller::add_zeros(const SeriesInfo& series, std::uint32_t first) {
+void Roller::add_zeros(const SeriesInfo& series, const std::vector<std::uint32_t>& places) {
     const std::int64_t zero_ms = start_ms(series);
-    if (zero_ms == 0 || begun_ns(series) < std::max(range_.zeros_after_ns, range_.after_ns)) return;
-    auto at = windows_.upper_bound(begun_ns(series));
+    if (zero_ms == 0 || series_begun_ns(series) < std::max(range_.zeros_after_ns, range_.after_ns)) return;
+    auto at = windows_.upper_bound(series_begun_ns(series));
     while (at != windows_.end() && at->second.dropped) ++at;
     if (at == windows_.end()) return;
     auto& [end_ns, window] = *at;
@@ -219,8 +256,8 @@ void Roller::add_zeros(const SeriesInfo& series, std::uint32_t first) {
     const MetricInfo& metric = plan_.schema().metrics[series.metric];
     const std::vector<RollupOutput>& outputs = plan_.metrics()[series.metric].outputs;
     for (std::uint32_t i = 0; i < outputs.size(); ++i) {
-        if (!outputs[i].cumulative) continue;
-        RollupPoint& zero = window.zeros.emplace_back(RollupPoint{first + i, zero_ms});
+        if (!outputs[i].cumulative || places[i] == kNoSeries) continue;
+        RollupPoint& zero = window.zeros.emplace_back(RollupPoint{places[i], zero_ms});
         if (outputs[i].value == OutputValue::kNative) {
             const std::vector<std::uint64_t> none(std::size_t{metric.bucket_count} + 1);
             zero.histogram = add_histogram(native_histogram(metric, none, 0, 0));
@@ -233,15 +270,16 @@ std::uint32_t Roller::add_histogram(NativeHistogram histogram) {
     return static_cast<std::uint32_t>(rollup_.histograms.size() - 1);
 }
 
-void Roller::add_info(const SeriesInfo& series, std::uint32_t first) {
+void Roller::add_info(const SeriesInfo& series, std::uint32_t place) {
+    if (place == kNoSeries) return;
     for (auto& [end_ns, window] : windows_) {
         // After a rebase the time of registration may lie in a future that will not come.
         if (series.created_ns >= end_ns && vm_.rebases == 0) continue;
-        window.points.push_back({first, ms_up(end_ns), 1.0});
+        window.points.push_back({place, ms_up(end_ns), 1.0});
     }
 }
 
-void Roller::add_points(const SeriesWindows& windows, std::uint32_t first) {
+void Roller::add_points(const SeriesWindows& windows, const std::vector<std::uint32_t>& places) {
     const SeriesData& data = windows.data;
     const MetricInfo& metric = plan_.schema().metrics[windows.series.metric];
     const std::size_t stride = std::size_t{metric.bucket_count} + 1;
@@ -253,8 +291,8 @@ void Roller::add_points(const SeriesWindows& windows, std::uint32_t first) {
         std::size_t summed = 0;
         for (std::uint32_t i = 0; i < outputs.size(); ++i) {
             const RollupOutput& output = outputs[i];
-            if (!has_column(data, output.value, stride)) continue;
-            RollupPoint& point = window->second.points.emplace_back(RollupPoint{first + i, ms_up(window->first)});
+            if (places[i] == kNoSeries || !has_column(data, output.value, stride)) continue;
+            RollupPoint& point = window->second.points.emplace_back(RollupPoint{places[i], ms_up(window->first)});
             if (output.value == OutputValue::kNative) {
                 const double sum = data.sum.size() == data.size() ? data.sum[at] : std::bit_cast<double>(kQuietNanBits);
                 point.histogram =
@@ -332,7 +370,9 @@ WireSample wire_sample(const RollupPlan& plan, const VmRollup& rollup, const Rol
     const RollupSeries& series = rollup.series[point.series];
     WireSample sample;
     sample.labels = &series.labels;
-    sample.family = &plan.families()[series.family];
+    const std::size_t of_plan = plan.families().size();
+    sample.family =
+        series.family < of_plan ? &plan.families()[series.family] : &rollup.renamed[series.family - of_plan];
     sample.timestamp_ms = point.timestamp_ms;
     sample.value = point.value;
     if (series.start_ms <= point.timestamp_ms) sample.start_ms = series.start_ms;

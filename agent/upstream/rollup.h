@@ -68,7 +68,7 @@ struct RollupStep {
 
 struct RollupSeries {
     LabelSet labels;            // with __name__
-    std::uint32_t family = 0;   // into RollupPlan::families
+    std::uint32_t family = 0;   // into RollupPlan::families and, behind their end, VmRollup::renamed
     std::uint32_t source = 0;   // index of the VM's series that it is made of
     std::int64_t start_ms = 0;  // of a cumulative one (R2); 0: not cumulative, or not known
 };
@@ -76,9 +76,12 @@ struct RollupSeries {
 struct VmRollup {
     std::vector<RollupSeries> series;
     std::vector<NativeHistogram> histograms;
+    std::vector<Family> renamed;    // families whose series have got other names by relabeling
     std::vector<RollupStep> steps;  // without empty ones
-    // Series of the VM whose labels are those of an earlier one, once the agent's own are in place.
+    // Series of the VM whose labels are those of an earlier one, once the agent's own are in place and
+    // the rules have been applied.
     std::uint64_t duplicates = 0;
+    std::uint64_t bad_names = 0;    // series left out because the rules made no name of a metric
     std::uint64_t overlapping = 0;  // windows left out because of floor_ms
 };
 

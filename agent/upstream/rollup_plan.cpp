@@ -8,6 +8,8 @@
 namespace ringside::agent {
 namespace {
 
+constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
+
 // Shortest text that reads back as the same double.
 std::string number_text(double value) {
     char text[32];
@@ -24,6 +26,15 @@ std::int64_t shift_up(std::int64_t x, int shift) { return -((-x) >> shift); }
 double bound_of(std::int64_t index, int scale) {
     if (scale <= 0) return std::ldexp(1.0, static_cast<int>(index * (std::int64_t{1} << -scale)));
     return static_cast<double>(std::exp2(static_cast<long double>(index) / static_cast<long double>(1 << scale)));
+}
+
+std::uint32_t tier_of(const SchemaInfo& schema, std::uint32_t resolution_s) {
+    const auto coarsest = static_cast<std::uint32_t>(schema.tiers.size() - 1);
+    if (resolution_s == 0) return coarsest;
+    for (std::uint32_t i = 0; i < coarsest; ++i) {
+        if (schema.tiers[i].resolution_s >= resolution_s) return i;
+    }
+    return coarsest;
 }
 
 Family family_of(const MetricInfo& metric, FamilyType type) { return {metric.name, type, metric.help, metric.unit}; }
@@ -66,18 +77,23 @@ double zero_threshold(const MetricInfo& histogram) {
 }
 
 RollupPlan::RollupPlan(std::shared_ptr<const SchemaInfo> schema, const RollupChoice& choice)
-    : schema_(std::move(schema)), histograms_(choice.histograms) {
-    tier_ = static_cast<std::uint32_t>(schema_->tiers.size() - 1);
+    : schema_(std::move(schema)), choice_(choice), tier_(tier_of(*schema_, choice.resolution_s)) {
     const TierInfo& tier = schema_->tiers[tier_];
-    resolution_ns_ = std::uint64_t{tier.resolution_s} * 1'000'000'000u;
+    resolution_ns_ = std::uint64_t{tier.resolution_s} * kNsPerSecond;
     suffix_ = ":" + resolution_text(tier.resolution_s) + "_";
     metrics_.reserve(schema_->metrics.size());
     for (const MetricInfo& metric : schema_->metrics) add_metric(metric, tier.columns);
     drop_taken_names();
 }
 
+RollupPlan::RollupPlan(const RollupPlan& usual, std::uint32_t tier) : RollupPlan(usual) {
+    tier_ = tier;
+    resolution_ns_ = std::uint64_t{schema_->tiers[tier].resolution_s} * kNsPerSecond;
+}
+
 void RollupPlan::add_metric(const MetricInfo& metric, std::uint32_t kept) {
     MetricRollup& rollup = metrics_.emplace_back();
+    if (!choice_.takes(metric.name)) return;
     switch (metric.kind) {
         case Kind::kCounter:
         case Kind::kCounterF64:
@@ -97,6 +113,7 @@ void RollupPlan::add_metric(const MetricInfo& metric, std::uint32_t kept) {
 }
 
 void RollupPlan::add_gauge(const MetricInfo& metric, std::uint32_t kept, MetricRollup& rollup) {
+    kept &= choice_.columns;
     const bool level = metric.kind == Kind::kLevel;
     struct Part {
         std::uint32_t column;
@@ -129,11 +146,13 @@ void RollupPlan::add_gauge(const MetricInfo& metric, std::uint32_t kept, MetricR
 
 void RollupPlan::add_histogram(const MetricInfo& metric, std::uint32_t kept, MetricRollup& rollup) {
     kept &= kColumnCount | kColumnSum | kColumnBuckets;
+    if ((choice_.columns & kColumnBuckets) == 0) kept &= choice_.columns;
     if ((kept & kColumnCount) == 0) kept &= kColumnSum;
     if (kept == 0) return;
     rollup.columns = kept;
     std::uint32_t family = add_family(family_of(metric, FamilyType::kHistogram));
-    if (histograms_ == HistogramForm::kNative && (kept & kColumnBuckets) != 0) {
+    if (choice_.histograms.value_or(HistogramForm::kClassic) == HistogramForm::kNative &&
+        (kept & kColumnBuckets) != 0) {
         families_[family].native = true;
         rollup.outputs.push_back({metric.name, OutputValue::kNative, family, true, {}, 0});
         return;

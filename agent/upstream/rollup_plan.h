@@ -1,5 +1,5 @@
 // What each metric of a schema becomes upstream: names, types, bucket bounds. Made once a schema, from
-// the schema alone, so that a series is the same for every VM, window and restart.
+// the schema and the upstream's choice alone, so that a series is the same for every VM, window and restart.
 //
 //   counter    -> name (cumulative)
 //   gauge      -> name (last), name:5m_min, :5m_max, :5m_sum, :5m_count
@@ -54,8 +54,10 @@ struct MetricRollup {
 
 class RollupPlan {
   public:
-    // For the coarsest tier of `schema`.
+    // For the tier of the choice. `schema` has at least one.
     explicit RollupPlan(std::shared_ptr<const SchemaInfo> schema, const RollupChoice& choice = {});
+    // The same series from the windows of a finer tier, which must keep all that they need.
+    RollupPlan(const RollupPlan& usual, std::uint32_t tier);
 
     const SchemaInfo& schema() const { return *schema_; }
     std::uint32_t tier() const { return tier_; }
@@ -63,6 +65,7 @@ class RollupPlan {
     std::uint32_t slots() const { return schema_->tiers[tier_].slots; }
     const std::vector<Family>& families() const { return families_; }
     const std::vector<MetricRollup>& metrics() const { return metrics_; }  // as in the schema
+    const Relabeling& relabeling() const { return choice_.relabeling; }
     // Names of outputs that another metric of the schema has already taken (a histogram `x` and a
     // gauge `x_count`): the first in the schema keeps it, the other is left out.
     const std::vector<std::string>& names_taken() const { return names_taken_; }
@@ -75,7 +78,7 @@ class RollupPlan {
     void drop_taken_names();
 
     std::shared_ptr<const SchemaInfo> schema_;
-    HistogramForm histograms_;
+    RollupChoice choice_;
     std::uint32_t tier_ = 0;
     std::uint64_t resolution_ns_ = 0;
     std::string suffix_;

@@ -27,7 +27,8 @@ struct UpstreamStats {
     // series of the VM can be read, for good).
     std::map<std::string, std::uint64_t> windows_dropped;
     // Series of one VM left out of a window: "read_failed", "duplicate" (same labels once the agent's
-    // own are in place), "name_taken" (its rollup would carry another metric's name).
+    // own are in place), "name_taken" (its rollup would carry another metric's name),
+    // "bad_name" (relabeling made no metric's name of its own).
     std::map<std::string, std::uint64_t> series_left_out;
 
     std::uint64_t cursor_write_failures = 0;

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/upstream/rollup_plans.h"
+
 namespace ringside::agent {
 
-RollupPlan plan_for(const UpstreamOptions&, std::shared_ptr<const SchemaInfo> schema) {
-    return RollupPlan(std::move(schema));
+std::shared_ptr<const RollupPlan> plan_for(const UpstreamOptions& options, std::shared_ptr<const SchemaInfo> schema,
+                                           const VmInfo& vm) {
+    return RollupPlans(std::move(schema), options.choice).of(vm);
 }
 
 LabelSet labels_on_everything(const UpstreamOptions& options, const VmInfo& vm) {

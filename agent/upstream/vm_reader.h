@@ -13,8 +13,10 @@
 
 namespace ringside::agent {
 
-// How this upstream rolls up the VMs of a schema.
-RollupPlan plan_for(const UpstreamOptions& options, std::shared_ptr<const SchemaInfo> schema);
+// How this upstream rolls up the VM, as far as the VM is known: one that ended shortly after its begin leaves by finer
+// windows. `schema` is the VM's.
+std::shared_ptr<const RollupPlan> plan_for(const UpstreamOptions& options, std::shared_ptr<const SchemaInfo> schema,
+                                           const VmInfo& vm);
 
 // The labels that the agent puts on every series of a VM for this upstream, sorted.
 LabelSet labels_on_everything(const UpstreamOptions& options, const VmInfo& vm);

@@ -62,11 +62,12 @@ void VmTracker::take_in(UpstreamSource& source, std::uint64_t now_ns) {
             vms_.erase(at);
             return;
         }
-        vm.plan = plan_of(std::move(schema));
+        vm.plans = plans_of(std::move(schema));
         vm.source = std::move(source.source);
         vm.not_before_ns = vm.busy_tries = 0;
     }
     vm.vm = std::move(info);
+    vm.plan = vm.plans->of(vm.vm);
     if (first_sight) {
         vm.key = source.key;
         if (const Cursor* stored = store_.find(vm.key)) vm.cursor = *stored;
@@ -143,6 +144,7 @@ DueWindows VmTracker::due(const TrackedVm& vm, std::uint64_t now_ns) const {
     // What has ended cannot change any more: no grace.
     std::uint64_t closed_ns = minus(now_ns, due.final ? 0 : ns_of(options_.grace));
     if (vm.vm.ended_ns != 0) closed_ns = std::min(closed_ns, vm.vm.ended_ns);
+    if (closed_ns < vm.plans->held_until_ns(vm.vm)) return due;
     closed_ns = aligned(closed_ns, step);
     if (closed_ns <= vm.cursor.acked_ns) return due;
     due.until_ns = closed_ns;
@@ -172,7 +174,8 @@ std::uint64_t VmTracker::next_due_ns(std::uint64_t now_ns) const {
             next_ns = std::min(next_ns, std::max(now_ns, vm.not_before_ns));
         } else if (vm.vm.ended_ns == 0) {
             const std::uint64_t step = vm.plan->resolution_ns();
-            const std::uint64_t end_ns = aligned(vm.cursor.acked_ns, step) + step;
+            const std::uint64_t end_ns =
+                std::max(aligned(vm.cursor.acked_ns, step) + step, vm.plans->held_until_ns(vm.vm));
             next_ns = std::min(next_ns, std::max(now_ns, end_ns + ns_of(options_.grace)));
         }
     }
@@ -331,24 +334,24 @@ void VmTracker::forget_the_forgotten() {
                   [this](const auto& entry) { return !store_.find(entry.first) && !listed_.contains(entry.first); });
 }
 
-std::shared_ptr<const RollupPlan> VmTracker::plan_of(std::shared_ptr<const SchemaInfo> schema) {
+std::shared_ptr<const RollupPlans> VmTracker::plans_of(std::shared_ptr<const SchemaInfo> schema) {
     auto& same_hash = plans_[schema->hash];
-    for (const auto& plan : same_hash) {
-        if (plan->schema() == *schema) return plan;
+    for (const auto& plans : same_hash) {
+        if (plans->usual().schema() == *schema) return plans;
     }
     if (plans_.size() > kPlansMax) {  // Those in use live on with their VMs.
         plans_.clear();
-        return plan_of(std::move(schema));
+        return plans_of(std::move(schema));
     }
-    auto plan = std::make_shared<const RollupPlan>(plan_for(options_, std::move(schema)));
-    same_hash.push_back(plan);
-    for (const std::string& name : plan->names_taken()) {
+    auto plans = std::make_shared<const RollupPlans>(std::move(schema), options_.choice);
+    same_hash.push_back(plans);
+    for (const std::string& name : plans->usual().names_taken()) {
         if (!events_.log) break;
-        events_.log(true, "schema " + plan->schema().name + ": '" + name +
+        events_.log(true, "schema " + plans->usual().schema().name + ": '" + name +
                               "' is the name of another metric's rollup and is not pushed; rename the "
                               "later metric");
     }
-    return plan;
+    return plans;
 }
 
 // Windows from the cursor to `until_ns`.

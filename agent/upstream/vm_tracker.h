@@ -13,7 +13,7 @@
 
 #include "agent/upstream/cursor_store.h"
 #include "agent/upstream/options.h"
-#include "agent/upstream/rollup_plan.h"
+#include "agent/upstream/rollup_plans.h"
 #include "agent/upstream/source.h"
 #include "agent/upstream/stats.h"
 
@@ -31,7 +31,8 @@ struct TrackedVm {
     std::string key;
     std::shared_ptr<const SeriesSource> source;
     VmInfo vm;  // as of the last refresh
-    std::shared_ptr<const RollupPlan> plan;
+    std::shared_ptr<const RollupPlans> plans;
+    std::shared_ptr<const RollupPlan> plan;  // of them, for the VM as of the last refresh
     // Positioned: acked_ns is a window's end (or the VM's true end) and not 0.
     Cursor cursor;
     std::uint64_t closed_ns = 0;      // end of the newest window that may be pushed; 0: not known
@@ -100,7 +101,7 @@ class VmTracker {
     void forget_the_forgotten();
     void set_progress(const std::string& key, const Progress& progress);
     void set_lag(const TrackedVm& vm);
-    std::shared_ptr<const RollupPlan> plan_of(std::shared_ptr<const SchemaInfo> schema);
+    std::shared_ptr<const RollupPlans> plans_of(std::shared_ptr<const SchemaInfo> schema);
     void drop_windows(const TrackedVm& vm, const char* reason, std::uint64_t until_ns, std::uint64_t count);
 
     const UpstreamOptions& options_;
@@ -114,7 +115,7 @@ class VmTracker {
     std::unordered_map<std::string, std::uint64_t> missing_since_ns_;
     // By VM (vm_id and component): the newest sample that any of its lives has sent.
     std::unordered_map<std::string, std::int64_t> newest_ms_;
-    std::unordered_map<std::uint64_t, std::vector<std::shared_ptr<const RollupPlan>>> plans_;
+    std::unordered_map<std::uint64_t, std::vector<std::shared_ptr<const RollupPlans>>> plans_;
     std::uint64_t next_garbage_ns_ = 0;
 
     // Of every epoch that is stored or listed: what decides whether an epoch is done. A cursor says so for the next run.

@@ -21,6 +21,7 @@ struct Family {
     std::string help;
     std::string unit;
     bool native = false;  // kHistogram alone: each sample is a whole NativeHistogram, not one bucket, sum or count
+    bool operator==(const Family&) const = default;
 };
 
 // A base-2 exponential histogram, cumulative. Bucket i holds (base^(i-1), base^i] with base = 2^(2^-schema), as

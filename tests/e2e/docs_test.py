@@ -180,7 +180,7 @@ def keys_of_the_upstreams_file(section):
     return set(re.findall(r"`([a-z-]+)`", "\n".join(row.split("|")[1] for row in tables[section].splitlines())))
 
 
-@pytest.mark.parametrize("number, section", enumerate(["", ".tls", ".auth"]), ids=["upstream", "tls", "auth"])
+@pytest.mark.parametrize("number, section", enumerate(["", ".tls", ".auth", "", ".relabel"]), ids=["upstream", "tls", "auth", "choice", "relabel"])
 def test_keys_of_the_upstreams_file_are_known_and_in_the_manual(tmp_path, number, section):
     page = (SOURCE / "docs/man/ringside-agent.8.scd").read_text()
     in_page = set(re.findall(r"\*([a-z-]+)\*", page[page.index("# UPSTREAMS FILE") : page.index("# SIGNALS")]))
@@ -189,7 +189,8 @@ def test_keys_of_the_upstreams_file_are_known_and_in_the_manual(tmp_path, number
     for key in keys:
         assert key in in_page
         # A date is the right value of no key, so a key that is known is complained of in another way.
-        said = check_upstreams(tmp_path, f"[upstream.a{section}]\n{key} = 2000-01-01\n").stderr
+        header = f"[[upstream.a{section}]]" if section == ".relabel" else f"[upstream.a{section}]"
+        said = check_upstreams(tmp_path, f"{header}\n{key} = 2000-01-01\n").stderr
         assert f"line 2: upstream.a{section}.{key}: needs" in said, said
 
 

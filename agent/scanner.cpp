@@ -9,14 +9,15 @@
 #include <set>
 #include <utility>
 
+#include "agent/base/clock.h"
 #include "agent/log.h"
 #include "agent/units.h"
 
 namespace ringside::agent {
 namespace {
 
-// At 0.1 ms each.
-constexpr std::size_t kMeetingsPerPass = 1000;
+// A thousand writers or so; of one that makes its mappings long, fewer.
+constexpr std::uint64_t kMeetingsNsPerPass = 100'000'000;
 constexpr const char* kWaitingHelp = "Files left alone until there is room for one more open segment.";
 
 std::uint64_t nanoseconds(const timespec& time) {
@@ -92,7 +93,7 @@ Result<bool> Scanner::look(std::uint64_t now_ns, bool sweep) {
     }
     // Whoever makes a flood of bad files can also make a flood of notices: then the clock alone decides.
     if (flooded_ && !sweep) return false;
-    meetings_left_ = kMeetingsPerPass;
+    meetings_left_ns_ = kMeetingsNsPerPass;
     auto listing = at->scan();
     if (!listing) return listing.error();
     if (listing->cut) cut_.add();
@@ -329,18 +330,20 @@ void Scanner::probe(const std::string& key, const TrackedSegment& tracked, std::
         if (!learn_death(key, segment)) return later_.add();
         info = segment.vm();
     }
+    witnesses_.forget(key);
     catalog_.set_exited(key, info, now_ns);
     log_info(ending(info));
     set_dead(key);
     dead_(key);
 }
 
-// What is seen of the writer now is all that there will be to ask when it is gone. A bounded number a pass: others have their
-// turn with the next one.
+// What is seen of the writer now is all that there will be to ask when it is gone. For a bounded time a pass, which the
+// writers' owners can use up: others have their turn with the next one.
 void Scanner::meet_writer(const std::string& key, const LiveSegment& segment, const VmInfo& vm) {
-    if (vm.writer_pid == 0 || meetings_left_ == 0) return;
-    --meetings_left_;
+    if (vm.writer_pid == 0 || meetings_left_ns_ == 0) return;
+    const std::uint64_t begin_ns = monotonic_ns();
     witnesses_.meet(key, vm.writer_pid, {segment.file().device, segment.file().inode, segment.file().uid});
+    meetings_left_ns_ -= std::min(meetings_left_ns_, monotonic_ns() - begin_ns);
 }
 
 // False while the process is about to end: it lets go of its segment a moment before the kernel can say how.
@@ -349,7 +352,6 @@ bool Scanner::learn_death(const std::string& key, LiveSegment& segment) {
     const Ending ending = witnesses_.ask(key, &death);
     if (ending == Ending::kNotYet) return false;
     if (ending == Ending::kKnown) segment.set_death(death);
-    witnesses_.forget(key);
     return true;
 }
 
@@ -435,8 +437,8 @@ void Scanner::track(const std::string& key, TrackedSegment tracked) {
     dead_count_ += tracked.dead ? 1 : 0;
     tracked_[key] = std::move(tracked);
     // Processes are held with the descriptors that segments leave over (C4).
-    const std::size_t living = tracked_.size() - dead_count_;
-    witnesses_.set_room(limits_.living_max - std::min(limits_.living_max, living));
+    const std::size_t most = limits_.living_max + limits_.dead_max;
+    witnesses_.set_room(most - std::min(most, tracked_.size()));
 }
 
 void Scanner::set_dead(const std::string& key) {

@@ -6,8 +6,9 @@
 //  C2  A VM is dead only when the kernel says so (LiveSegment::probe). It is then settled before the catalog calls it
 //      exited and the drain hears of it, so that whoever reads it from then on reads what the drain will archive.
 //  C3  Nothing here is removed but files under creation that have no writer and are old.
-//  C4  Never more than living_max + dead_max segments, and writers' processes beside them, are open. A file without room is left alone and has its turn when
-//      room comes free, so that no number of files uses up the agent's descriptors.
+//  C4  Never more than living_max + dead_max segments and writers' processes together are open. A file without room is
+//      left alone and has its turn when room comes free, and a process gives way to a segment, so that no number of files
+//      uses up the agent's descriptors.
 #pragma once
 
 #include <cstdint>
@@ -126,7 +127,7 @@ class Scanner {
     std::string resume_discover_;
     Waiting living_waiting_;
     Waiting dead_waiting_;
-    std::size_t meetings_left_ = 0;  // of this pass
+    std::uint64_t meetings_left_ns_ = 0;  // of this pass
     bool flooded_ = false;  // the newest pass met more bad files than the quarantine holds, or than are told of
 
     Witnesses witnesses_{Witnesses::Places{}};

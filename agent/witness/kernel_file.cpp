@@ -22,4 +22,11 @@ std::string read_kernel_file(const std::string& path, std::size_t max_bytes) {
     return size == 0 ? text : "";
 }
 
+std::string_view next_line(std::string_view* text) {
+    const std::size_t end = text->find('\n');
+    const std::string_view line = text->substr(0, end);
+    text->remove_prefix(end == std::string_view::npos ? text->size() : end + 1);
+    return line;
+}
+
 }  // namespace ringside::agent

@@ -12,14 +12,6 @@ namespace {
 // Some ten short lines.
 constexpr std::size_t kFileBytesMax = 4096;
 
-// Cuts the next line off `text`.
-std::string_view next_line(std::string_view* text) {
-    const std::size_t end = text->find('\n');
-    const std::string_view line = text->substr(0, end);
-    text->remove_prefix(end == std::string_view::npos ? text->size() : end + 1);
-    return line;
-}
-
 // Whether `word` is one of those that commas separate.
 bool lists(std::string_view words, std::string_view word) {
     for (;;) {

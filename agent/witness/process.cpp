@@ -17,8 +17,8 @@
 namespace ringside::agent {
 namespace {
 
-// A VMM has some hundred mappings of 100 bytes each; more than this of a process that has very many are not looked at.
-constexpr std::size_t kMapsBytesMax = 4 << 20;
+// A VMM has some hundred mappings of 100 bytes each; a process with more than this is not believed.
+constexpr std::size_t kMapsBytesMax = 1 << 20;
 constexpr std::size_t kStatusBytesMax = 16384;
 
 // struct pidfd_info of Linux 6.13, with the exit code of 6.15. Debian 12's headers know neither.
@@ -32,20 +32,18 @@ static_assert(sizeof(PidfdInfo) == 64, "the length is a part of the call's numbe
 constexpr unsigned long kGetInfo = _IOWR(0xFF, 11, PidfdInfo);
 constexpr std::uint64_t kInfoExit = 8;
 
-bool has_mapping(const std::string& maps, const MappedFile& file) {
+// A path may hold anything, and be as long as its owner likes: each line is looked at once, and only up to its path.
+bool has_mapping(std::string_view maps, const MappedFile& file) {
     // "7f00-7f10 rw-s 00000000 00:1a 123   /dev/shm/..."
     char wanted[64];
-    const int size = std::snprintf(wanted, sizeof wanted, " %02x:%02x %llu ", major(file.device), minor(file.device),
-                                   static_cast<unsigned long long>(file.inode));
-    const std::string_view tail(wanted, static_cast<std::size_t>(size));
-    for (std::size_t at = maps.find(tail); at != std::string::npos; at = maps.find(tail, at + 1)) {
-        std::size_t begin = maps.rfind('\n', at);
-        begin = begin == std::string::npos ? 0 : begin + 1;
-        const std::string_view line(maps.data() + begin, at - begin);
+    std::snprintf(wanted, sizeof wanted, " %02x:%02x %llu ", major(file.device), minor(file.device),
+                  static_cast<unsigned long long>(file.inode));
+    while (!maps.empty()) {
+        const std::string_view line = next_line(&maps);
         const std::size_t mode = line.find(' ');
-        // A path may hold anything: what was found must be the fourth field.
         if (mode == std::string_view::npos || line.size() < mode + 6) continue;
-        if (line.find(' ', mode + 6) != std::string_view::npos) continue;
+        const std::size_t device = line.find(' ', mode + 6);
+        if (device == std::string_view::npos || !line.substr(device).starts_with(wanted)) continue;
         if (line[mode + 2] == 'w' && line[mode + 4] == 's') return true;
     }
     return false;
@@ -100,7 +98,11 @@ Process::~Process() {
     if (fd_ >= 0) ::close(fd_);
 }
 
-std::string Process::cgroups() const { return read_kernel_file(folder_ + "/cgroup", kStatusBytesMax); }
+std::string Process::cgroups() const {
+    std::string text = read_kernel_file(folder_ + "/cgroup", kStatusBytesMax);
+    // Of a process that is gone the file may be that of another one, with its number.
+    return reaped() ? "" : text;
+}
 
 bool Process::reaped() const { return ::syscall(SYS_pidfd_send_signal, fd_, 0, nullptr, 0) < 0 && errno == ESRCH; }
 

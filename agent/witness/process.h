@@ -33,7 +33,7 @@ class Process {
     // How it ended: *wait_status as wait(2) gives it when kKnown. After its parent has waited for it the kernel tells from
     // Linux 6.15 on; a zombie tells always. Never blocks.
     Ending ending(int* wait_status) const;
-    // The text of its file `cgroup`.
+    // The text of its file `cgroup`; empty when it is gone and its parent has waited for it.
     std::string cgroups() const;
 
   private:

@@ -64,6 +64,15 @@ class ScannerTest : public testing::Test {
         std::ofstream(folder / (name + ".00112233445566778899aabbccddeeff.seg")) << content;
     }
 
+    static std::size_t processes_held() {
+        std::size_t held = 0;
+        for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+            std::error_code gone;  // the listing's own
+            held += std::filesystem::read_symlink(entry, gone) == "anon_inode:[pidfd]" ? 1 : 0;
+        }
+        return held;
+    }
+
     TemporaryFolder folder{"/dev/shm"};
     EventBus events{100};
     Catalog catalog{CatalogOptions{}, events};
@@ -99,6 +108,16 @@ TEST_F(ScannerTest, SeesThatAWriterWasKilled) {
     sweep();
     EXPECT_EQ(vm()->state(), VmState::kExited);
     EXPECT_EQ(vm()->known().exit_cause, ExitCause::kKilled);
+}
+
+TEST_F(ScannerTest, LetsGoOfTheProcessOfAVmThatHasEndedNotOnlyWhenItIsDrained) {
+    Segment segment = make_segment(folder.path(), "vm-1");
+    sweep();
+    EXPECT_EQ(processes_held(), 1u);
+    segment.close(0, "");
+    sweep();
+    EXPECT_EQ(vm()->state(), VmState::kExited);
+    EXPECT_EQ(processes_held(), 0u);
 }
 
 TEST_F(ScannerTest, SeesThatAWriterWasKilledWhileItAttached) {
@@ -404,6 +423,19 @@ class ScannerRoom : public ScannerTest {
         }
     }
 };
+
+TEST_F(ScannerRoom, HoldsProcessesWithWhatSegmentsLeave) {
+    Segment first = make_segment(folder.path(), "vm-1"), second = make_segment(folder.path(), "vm-2");
+    sweep();
+    EXPECT_EQ(processes_held(), 2u);
+    make_dead("vm-3");
+    sweep();
+    EXPECT_EQ(processes_held(), 1u);
+    make_dead("vm-4");
+    sweep();
+    EXPECT_EQ(processes_held(), 0u);
+    EXPECT_EQ(dead.size(), 2u);
+}
 
 TEST_F(ScannerRoom, TakesDeadOnesInAsOthersAreDrained) {
     for (int i = 0; i < 5; ++i) make_dead("vm-" + std::to_string(i));

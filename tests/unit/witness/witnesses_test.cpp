@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -143,6 +144,50 @@ TEST_F(WitnessesTest, BelieveNoProcessOfAnotherUser) {
     real.meet("vm", vmm.pid(), file);
     Death death;
     EXPECT_EQ(real.ask("vm", &death), Ending::kUnknown);
+}
+
+// Files that look like the kernel's, of a process that is there.
+class WitnessedProcess : public WitnessesTest {
+  protected:
+    void write(const std::string& name, const std::string& text) {
+        const std::string of = folder / "proc/" + std::to_string(vmm.pid());
+        std::filesystem::create_directories(of);
+        std::ofstream(of + "/" + name) << text;
+    }
+    std::string place_of(const MappedFile& file) {
+        char text[64];
+        std::snprintf(text, sizeof text, " %02x:%02x %llu ", major(file.device), minor(file.device),
+                      static_cast<unsigned long long>(file.inode));
+        return text;
+    }
+    std::optional<Process> witnessed() { return Process::with_mapping(folder / "proc", vmm.pid(), segment()); }
+
+    Vmm vmm{path(), Access::kShared};
+};
+
+TEST_F(WitnessedProcess, IsFoundBehindALongPathOfTheVmsChoiceInOneLook) {
+    // Looking back from each of these to the begin of its line takes minutes.
+    std::string path = "/";
+    while (path.size() < 900'000) path += place_of(segment());
+    const std::string uid = std::to_string(segment().uid);
+    write("status", "Name:\tvmm\nUid:\t" + uid + "\t" + uid + "\t" + uid + "\t" + uid + "\n");
+    write("maps", "7f00-7f10 rw-s 00000000 00:01 1 " + path + "\n");
+    for (int i = 0; i < 10; ++i) EXPECT_FALSE(witnessed());
+    write("maps",
+          "7f00-7f10 rw-s 00000000 00:01 1 " + path + "\n7f20-7f30 rw-s 00001000" + place_of(segment()) + " /vm\n");
+    EXPECT_TRUE(witnessed());
+}
+
+TEST_F(WitnessedProcess, HasNoCgroupsWhenItsNumberMayBeAnothersByNow) {
+    const std::string uid = std::to_string(segment().uid);
+    write("status", "Name:\tvmm\nUid:\t" + uid + "\t" + uid + "\t" + uid + "\t" + uid + "\n");
+    write("maps", "7f00-7f10 rw-s 00000000" + place_of(segment()) + " /vm\n");
+    write("cgroup", "0::/of-another\n");
+    const auto process = witnessed();
+    ASSERT_TRUE(process);
+    EXPECT_EQ(process->cgroups(), "0::/of-another\n");
+    vmm.kill();
+    EXPECT_EQ(process->cgroups(), "");
 }
 
 TEST_F(WitnessesTest, KeepNoMoreDescriptorsThanThereIsRoomFor) {

@@ -84,7 +84,8 @@ bool decode_block_entry(ByteReader& reader, std::uint64_t offset, std::uint64_t 
     block->first_window = window + unzigzag(reader.varint());
     std::uint64_t span = reader.varint();
     block->last_window = block->first_window + span;
-    return !reader.failed() && points > 0 && points <= kBlockPointsMax && block->last_window >= block->first_window;
+    return !reader.failed() && block->bytes <= kBlockBytesMax && points > 0 && points <= kBlockPointsMax &&
+           block->last_window >= block->first_window;
 }
 
 }  // namespace

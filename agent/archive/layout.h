@@ -65,6 +65,8 @@ inline constexpr unsigned kDecimalsMax = 18;
 inline constexpr std::uint32_t kBlockPointsMax = 4096;
 inline constexpr std::uint32_t kBlockValuesMax = 1 << 17;
 inline constexpr std::size_t kBlockTailBytes = 4;  // u32 CRC
+// Packed: above what all columns take as they are, with the times in their worst case.
+inline constexpr std::uint64_t kBlockBytesMax = 2 << 20;
 
 // The directory: pages, each with the entries of some series, and an index of them.
 inline constexpr std::uint32_t kPageSeries = 64;

@@ -74,5 +74,17 @@ TEST(Directory, ABlockBehindTheRunsIsCorrupt) {
     EXPECT_EQ(code_of(decode_page(*page, bytes.pages, 2, kOffset)), Code::kCorrupt) << "of another number of tiers";
 }
 
+// The file may well have that many bytes: a file with holes is as long as somebody likes.
+TEST(Directory, ABlockThatIsLongerThanItsWindowsCanBeIsCorrupt) {
+    for (std::uint64_t more : {0, 1}) {
+        DirectoryWriter writer;
+        writer.add({0, {{RunState::kStored, {{kArchiveHeaderBytes, kBlockBytesMax + more, 5, 1, 5}}}}});
+        DirectoryWriter::Bytes bytes = writer.finish(kOffset);
+        auto page = decode_page_entry(bytes.index);
+        ASSERT_TRUE(page.ok());
+        EXPECT_EQ(decode_page(*page, bytes.pages, 1, UINT64_MAX).ok(), more == 0);
+    }
+}
+
 }  // namespace
 }  // namespace ringside::agent

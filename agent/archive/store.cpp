@@ -186,7 +186,10 @@ std::vector<std::shared_ptr<const ArchivedVm>> ArchiveStore::list() const {
 
 std::vector<std::shared_ptr<const ArchivedVm>> ArchiveStore::take_found() {
     std::lock_guard lock(mutex_);
-    return std::exchange(found_, {});
+    std::vector<Vm> found = std::exchange(found_, {});
+    // Evicted since, perhaps by the call that found it.
+    std::erase_if(found, [this](const Vm& vm) { return index_.find(vm_key(vm->info())) != vm; });
+    return found;
 }
 
 ArchiveStatus ArchiveStore::status() const {

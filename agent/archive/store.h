@@ -103,7 +103,7 @@ class ArchiveStore {
     std::vector<std::shared_ptr<const ArchivedVm>> find_all(const std::string& vm_id) const;
     std::vector<std::shared_ptr<const ArchivedVm>> list() const;
 
-    // What open() and maintain() have found in the folder and taken into the index, since the last call.
+    // What open() and maintain() have found in the folder and taken into the index since the last call, and is still there.
     std::vector<std::shared_ptr<const ArchivedVm>> take_found();
 
     // Catches up with what failed before, then keeps the archive within its bounds: what ended more than max_age_s

@@ -349,6 +349,20 @@ TEST_F(ArchiveStoreTest, AFileThatCannotBeReadIsTriedAgain) {
     EXPECT_EQ(store.status().unreadable_files, 0u);
 }
 
+TEST_F(ArchiveStoreTest, TellsOfNoFileThatWasFoundAndEvictedByOneCall) {
+    MemorySource source = vm_that_ended(1, 30);
+    {
+        ArchiveStore store(files_, options_);
+        ASSERT_TRUE(store.add(source, source.info, kNow).ok());
+    }
+    files_.fail_when([](const std::string& call, const std::string&) { return call == "pread" ? EIO : 0; });
+    ArchiveStore store(files_, options_);
+    ASSERT_TRUE(store.open().ok());
+    files_.fail_when({});
+    EXPECT_EQ(store.maintain(kNow, {}).size(), 1u);
+    EXPECT_TRUE(store.take_found().empty()) << "its VM would be in the catalog for ever";
+}
+
 TEST_F(ArchiveStoreTest, AFolderThatCannotBeMadeIsTriedAgain) {
     files_.fail_when([](const std::string& call, const std::string&) { return call == "mkdir" ? EROFS : 0; });
     ArchiveStore store(files_, options_);

@@ -39,6 +39,25 @@ Result<File> ArchivedVm::open_file() const {
     return file;
 }
 
+Result<ArchiveFooter> ArchivedVm::read_footer(const File& file, std::uint64_t size) const {
+    std::string bytes(kArchiveFooterBytes, '\0');
+    auto got = file.read_at(size - kArchiveFooterBytes, bytes.data(), bytes.size());
+    if (!got.ok()) return got.error();
+    Result<ArchiveFooter> footer = decode_footer(bytes, size);
+    if (!footer.ok()) return with_path(footer.error());
+    return footer;
+}
+
+// What is corrupt may be sound and of another file: the VM was archived again, under the same name.
+Error ArchivedVm::unless_replaced(const File& file, const Error& failure) const {
+    if (failure.code != Code::kCorrupt && failure.code != Code::kInvalid) return failure;
+    Result<struct stat> status = file.status();
+    if (!status.ok() || static_cast<std::uint64_t>(status->st_size) < kArchiveFooterBytes) return failure;
+    Result<ArchiveFooter> footer = read_footer(file, static_cast<std::uint64_t>(status->st_size));
+    if (!footer.ok() || *footer == footer_) return failure;
+    return with_path(error(Code::kUnavailable, "the VM was archived again meanwhile: ask once more"));
+}
+
 Result<std::string> ArchivedVm::section(const File& file, const ArchiveFooter::Section& section,
                                         const char* what) const {
     std::string bytes(section.bytes, '\0');
@@ -68,11 +87,8 @@ Result<std::shared_ptr<const ArchivedVm>> ArchivedVm::open(FileSystem& fs, const
     Result<Epoch> epoch = decode_header(bytes);
     if (!epoch.ok()) return vm->with_path(epoch.error());
 
-    bytes.assign(kArchiveFooterBytes, '\0');
-    auto got = file->read_at(size - kArchiveFooterBytes, bytes.data(), bytes.size());
-    if (!got.ok()) return got.error();
-    Result<ArchiveFooter> footer = decode_footer(bytes, size);
-    if (!footer.ok()) return vm->with_path(footer.error());
+    Result<ArchiveFooter> footer = vm->read_footer(*file, size);
+    if (!footer.ok()) return footer.error();
     vm->footer_ = *footer;
 
     Result<std::string> vm_bytes = vm->section(*file, footer->vm, "VM section");
@@ -97,7 +113,13 @@ Result<std::shared_ptr<const ArchivedVm>> ArchivedVm::open(FileSystem& fs, const
 Result<std::vector<SeriesInfo>> ArchivedVm::series() const {
     Result<File> file = open_file();
     if (!file.ok()) return file.error();
-    Result<std::string> bytes = section(*file, footer_.series, "list of series");
+    Result<std::vector<SeriesInfo>> series = read_series(*file);
+    if (!series.ok()) return unless_replaced(*file, series.error());
+    return series;
+}
+
+Result<std::vector<SeriesInfo>> ArchivedVm::read_series(const File& file) const {
+    Result<std::string> bytes = section(file, footer_.series, "list of series");
     if (!bytes.ok()) return bytes.error();
     Result<std::vector<SeriesInfo>> series = decode_series(*bytes, *schema_);
     if (!series.ok()) return with_path(series.error());
@@ -160,17 +182,24 @@ Result<SeriesData> ArchivedVm::read(std::uint32_t series_index, const ReadReques
     }
     Result<File> file = open_file();
     if (!file.ok()) return file.error();
-    Result<SeriesEntry> entry = find_entry(*file, series_index);
+    Result<SeriesData> data = read_windows(*file, series_index, request);
+    if (!data.ok()) return unless_replaced(*file, data.error());
+    return data;
+}
+
+Result<SeriesData> ArchivedVm::read_windows(const File& file, std::uint32_t series_index,
+                                            const ReadRequest& request) const {
+    Result<SeriesEntry> entry = find_entry(file, series_index);
     if (!entry.ok()) return entry.error();
-    switch (entry->tiers[request.tier].state) {
+    const RunEntry& run = entry->tiers[request.tier];
+    switch (run.state) {
         case RunState::kStored: break;
         case RunState::kAbsent: return SeriesData{};
         case RunState::kUnreadable:
             return with_path(error(
                 Code::kCorrupt, "series " + std::to_string(series_index) + " was unreadable in the segment already"));
     }
-    Result<SeriesData> data =
-        read_run(*file, place_of(series_index, request.tier), entry->tiers[request.tier], request);
+    Result<SeriesData> data = read_run(file, place_of(series_index, request.tier), run, request);
     if (!data.ok()) return with_path(data.error());
     return data;
 }

@@ -29,8 +29,8 @@ class SchemaPool {
 
 // Keeps what the file says of the VM, and of the samples nothing: each read opens the file, checks what it reads and
 // closes it again, so that ten thousand archived VMs cost no descriptor and little memory. All methods are safe for
-// concurrent use. A file that was evicted since gives kNotFound; bytes that contradict themselves give kCorrupt; a read
-// of more than 64 MiB (kReadBytesMax) gives kExhausted.
+// concurrent use. A file that was evicted since gives kNotFound, one that was archived again since kUnavailable; bytes
+// that contradict themselves give kCorrupt; a read of more than 64 MiB (kReadBytesMax) gives kExhausted.
 class ArchivedVm : public SeriesSource {
   public:
     // Reads and checks header, footer, VM and schema, not the samples. `fs` and `pool` must outlive the object.
@@ -57,10 +57,14 @@ class ArchivedVm : public SeriesSource {
     ArchivedVm(FileSystem& fs, std::string path) : fs_(&fs), path_(std::move(path)) {}
 
     Result<File> open_file() const;
+    Result<ArchiveFooter> read_footer(const File& file, std::uint64_t size) const;
+    Error unless_replaced(const File& file, const Error& error) const;
     Result<std::string> section(const File& file, const ArchiveFooter::Section& section, const char* what) const;
     Result<PageEntry> page_at(const File& file, std::uint32_t position) const;
     Result<std::vector<SeriesEntry>> read_page(const File& file, const PageEntry& page) const;
     Result<SeriesEntry> find_entry(const File& file, std::uint32_t series_index) const;
+    Result<std::vector<SeriesInfo>> read_series(const File& file) const;
+    Result<SeriesData> read_windows(const File& file, std::uint32_t series_index, const ReadRequest& request) const;
     Result<void> verify_runs(const File& file, const std::vector<SeriesInfo>& listed) const;
     BlockPlace place_of(std::uint32_t series_index, std::uint32_t tier) const;
     Error with_path(const Error& error) const;

@@ -107,6 +107,20 @@ TEST_F(ArchivedVmTest, ThatWasEvictedIsNotFound) {
     EXPECT_EQ(code_of(vm->verify()), Code::kNotFound);
 }
 
+// An upstream that took this for corruption would count the windows as lost.
+TEST_F(ArchivedVmTest, ThatWasArchivedAgainIsWorthAnotherTry) {
+    MemorySource source = random_vm(5, 12), longer = random_vm(5, 30, 50);
+    auto vm = archived(source);
+    ASSERT_NE(vm, nullptr);
+    for (const MemorySource& other : {longer, random_vm(5, 2)}) {
+        ASSERT_NE(archived(other), nullptr);
+        EXPECT_EQ(code_of(vm->series()), Code::kUnavailable);
+        for (const SeriesInfo& one : source.list) {
+            EXPECT_EQ(code_of(vm->read(one.index, {})), Code::kUnavailable) << one.index;
+        }
+    }
+}
+
 TEST_F(ArchivedVmTest, SharesEqualSchemas) {
     MemorySource one = random_vm(10);
     MemorySource other = one;

@@ -32,6 +32,7 @@ BlackBoxBounds black_box_bounds(const Config& config) {
     BlackBoxBounds bounds;
     bounds.span_ns = config.black_box_span_ns;
     bounds.files.max_bytes = config.black_box_max_bytes == 0 ? UINT64_MAX : config.black_box_max_bytes;
+    bounds.files.tenant_percent = config.archive_tenant_percent;
     bounds.files.max_age_s =
         config.black_box_max_age_ns == 0 ? kArchiveAgeWithoutLimit : config.black_box_max_age_ns / kSecond;
     return bounds;

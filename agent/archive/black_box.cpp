@@ -34,6 +34,12 @@ class Excerpt : public SeriesSource {
     const std::uint64_t begin_ns_, end_ns_;
 };
 
+// Gone from the archive or spoiled there, or something else has its place: no later attempt can do better.
+bool hopeless(Code code) {
+    return code == Code::kNotFound || code == Code::kCorrupt || code == Code::kExists || code == Code::kInvalid ||
+           code == Code::kInternal;
+}
+
 std::uint64_t end_of(const VmInfo& vm) { return vm.ended_ns != 0 ? vm.ended_ns : vm.last_write_ns; }
 
 }  // namespace
@@ -117,13 +123,11 @@ void BlackBox::maintain(std::uint64_t now_ns) {
         Result<void> written = write(*vm, now_ns);
         std::lock_guard lock(mutex_);
         if (!written.ok()) ++write_errors_;
-        // Gone from the archive, or spoiled there: no later attempt can do better.
-        const bool hopeless =
-            !written.ok() && (written.error().code == Code::kNotFound || written.error().code == Code::kCorrupt);
-        if (hopeless) ++given_up_;
-        if (written.ok() || hopeless) {
+        const bool gives_up = !written.ok() && hopeless(written.error().code);
+        if (gives_up) ++given_up_;
+        if (written.ok() || gives_up) {
             waiting_.erase(key);
-        } else {
+        } else if (written.error().code != Code::kUnavailable) {
             break;  // the disk is what it was; the others wait for the next round
         }
     }
@@ -156,12 +160,11 @@ void BlackBox::export_to(Metrics& metrics) const {
     one(MetricType::kCounter, "ringside_black_box_write_errors_total", "Attempts to write one that failed.",
         counted(&BlackBox::write_errors_));
     one(MetricType::kCounter, "ringside_black_box_given_up_total",
-        "VMs that ended badly and left the archive before their last minutes could be kept.",
-        counted(&BlackBox::given_up_));
+        "VMs that ended badly and whose last minutes could not be kept.", counted(&BlackBox::given_up_));
     metrics.collect(MetricType::kCounter, "ringside_black_box_evicted_files_total", "Black box files evicted.", [this] {
         const ArchiveStatus now = status();
         std::vector<MetricSample> samples;
-        for (EvictReason reason : {EvictReason::kAge, EvictReason::kBytes}) {
+        for (EvictReason reason : {EvictReason::kAge, EvictReason::kBytes, EvictReason::kTenant}) {
             const auto files = now.evicted_files[static_cast<std::size_t>(reason)];
             samples.push_back({{{"reason", evict_reason_name(reason)}}, static_cast<double>(files)});
         }

@@ -188,6 +188,50 @@ TEST_F(BlackBoxTest, GivesUpAVmThatLeftTheArchive) {
     EXPECT_TRUE(box.list().empty());
 }
 
+TEST_F(BlackBoxTest, AVmThatCannotBeKeptHoldsUpNoOther) {
+    MemorySource source = counting("a", 100);
+    auto first = archived(source), second = archived(counting("b", 100));
+    const std::string place = folder_ / "archive/blackbox";
+    {
+        source.info.uid += 1;  // somebody else's file, under the name of the first
+        ArchiveStore others(files_, {place, {}});
+        ASSERT_TRUE(others.add(source, source.info, kEnd).ok());
+    }
+    auto box = open();
+    Metrics metrics;
+    box->export_to(metrics);
+    EXPECT_EQ(code_of(box->keep(first, kEnd)), Code::kExists);
+    files_.fail_when([](const std::string& call, const std::string&) { return call == "fsync" ? EIO : 0; });
+    EXPECT_FALSE(box->keep(second, kEnd).ok());
+    box->maintain(kEnd);
+    files_.fail_when({});
+    box->maintain(kEnd);
+    EXPECT_EQ(box->list().size(), 2u);
+    EXPECT_NE(metrics.text().find("ringside_black_box_given_up_total 1\n"), std::string::npos) << metrics.text();
+}
+
+TEST_F(BlackBoxTest, ATenantOverItsSharePaysForItAlone) {
+    auto box = open();
+    MemorySource own = counting("a", 100);
+    ASSERT_TRUE(box->keep(archived(own), kEnd).ok());
+    for (std::uint8_t i = 1; i <= 4; ++i) {
+        MemorySource others = counting("b", 100);
+        others.info.uid = own.info.uid + 1;
+        others.info.epoch[0] = i;
+        others.info.ended_ns -= i;
+        ASSERT_TRUE(box->keep(archived(others), kEnd).ok());
+    }
+    bounds_.files.max_bytes = box->status().bytes;
+    bounds_.files.tenant_percent = 50;
+    box->set_bounds(bounds_);
+    box->maintain(kEnd);
+    Metrics metrics;
+    box->export_to(metrics);
+    EXPECT_EQ(box->list().size(), 3u);
+    EXPECT_EQ(box->list().back()->info().vm_id, "a");
+    EXPECT_NE(metrics.text().find("ringside_black_box_evicted_files_total{reason=\"tenant\"} 2\n"), std::string::npos);
+}
+
 TEST_F(BlackBoxTest, HasBoundsOfItsOwn) {
     auto box = open();
     ASSERT_TRUE(box->keep(archived(counting("web", 100)), kEnd).ok());

@@ -14,7 +14,8 @@ std::shared_ptr<const SeriesSource> HostSignals::find() {
     if (CatalogVmPtr known = catalog_.find(key_); living(known)) return known->source();
     if (monotonic_ns() < next_look_ns_) return nullptr;
     next_look_ns_ = monotonic_ns() + kLookAgainNs;
-    for (const CatalogVmPtr& vm : catalog_.view()->vms) {
+    const auto view = catalog_.view();  // the catalog may let go of it meanwhile
+    for (const CatalogVmPtr& vm : view->vms) {
         // A tenant's component of that name says nothing of the host, and must not stand beside another tenant's VM.
         const bool trusted = vm->known().uid == 0 || vm->known().uid == ::geteuid();
         if (vm->known().component != kHostSignals || !trusted || !living(vm)) continue;

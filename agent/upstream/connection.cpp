@@ -7,6 +7,7 @@
 #include <memory>
 #include <string_view>
 
+#include "agent/upstream/credentials.h"
 #include "agent/upstream/options.h"
 #include "agent/upstream/secret_file.h"
 
@@ -121,16 +122,11 @@ std::string lower(std::string text) {
 }
 
 bool good_header_name(const std::string& name) {
-    constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+    constexpr std::string_view kMarks = "-_.";  // HTTP knows more of them; gRPC ends the process for any other.
     return !name.empty() && std::all_of(name.begin(), name.end(), [&](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                kMarks.find(c) != std::string_view::npos;
     });
-}
-
-bool good_header_value(const std::string& value) {
-    return !value.empty() &&
-           std::all_of(value.begin(), value.end(), [](char c) { return (c >= 0x20 && c < 0x7f) || c == '\t'; });
 }
 
 Result<void> check_headers(const UpstreamOptions& options) {
@@ -138,8 +134,9 @@ Result<void> check_headers(const UpstreamOptions& options) {
     for (const auto& [name, value] : options.headers) {
         const std::string shown = "the header '" + name + "' ";
         const std::string key = lower(name);
-        if (!good_header_name(name))
-            return bad(shown + "needs a name of letters, digits and - or _, such as X-Scope-OrgID");
+        if (!good_header_name(name)) {
+            return bad(shown + "needs a name of letters, digits, -, _ and ., such as X-Scope-OrgID");
+        }
         if (!good_header_value(value)) return bad(shown + "needs a value of printable ASCII");
         if (key == "authorization") return bad(shown + "is a secret: use the keys of auth, which take it from a file");
         for (const char* own : {"content-type", "content-encoding", "content-length", "transfer-encoding", "expect",
@@ -191,6 +188,10 @@ const char* protocol_name(Protocol protocol) {
     return "";
 }
 
+bool good_header_value(std::string_view value) {
+    return !value.empty() && std::all_of(value.begin(), value.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+}
+
 Result<void> check_connection(const UpstreamOptions& options) {
     if (Result<void> url = check_url(options); !url) return url;
     if (Result<void> tls = check_tls(options.tls); !tls) return tls;
@@ -200,10 +201,7 @@ Result<void> check_connection(const UpstreamOptions& options) {
 }
 
 Result<void> check_connection_files(const UpstreamOptions& options) {
-    for (const std::string& path : {options.auth.password_file, options.auth.bearer_token_file}) {
-        if (path.empty()) continue;
-        if (auto secret = SecretFile(path).read(); !secret) return secret.error();
-    }
+    if (auto shown = Credentials(options.auth).authorization(); !shown) return shown.error();
     for (const std::string& path : {options.tls.ca_file, options.tls.cert_file, options.tls.key_file}) {
         if (auto pem = check_pem(path); !pem) return pem;
     }

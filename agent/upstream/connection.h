@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -39,6 +40,9 @@ struct AuthOptions {
 };
 
 using HeaderFields = std::vector<std::pair<std::string, std::string>>;
+
+// Printable ASCII, and some of it: what a header may hold in HTTP and gRPC. gRPC ends the process for anything else.
+bool good_header_value(std::string_view value);
 
 struct UpstreamOptions;
 

@@ -30,7 +30,10 @@ Result<std::string> Credentials::authorization() {
     if (!secret_.given()) return std::string();
     auto secret = secret_.read();
     if (!secret) return secret.error();
-    return user_.empty() ? "Bearer " + *secret : "Basic " + base64(user_ + ":" + *secret);
+    if (!user_.empty()) return "Basic " + base64(user_ + ":" + *secret);
+    if (good_header_value(*secret)) return "Bearer " + *secret;
+    return error(Code::kInvalid,
+                 secret_.path() + " must hold a token of printable ASCII; was it saved with a byte order mark?");
 }
 
 std::string Credentials::advice() const {

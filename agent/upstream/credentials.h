@@ -13,7 +13,8 @@ class Credentials {
   public:
     explicit Credentials(const AuthOptions& auth);
 
-    // "Basic ..." or "Bearer ...", "" when there is neither. Looks at the file at each call. What reading it answered.
+    // "Basic ..." or "Bearer ...", "" when there is neither. Looks at the file at each call. What reading it
+    // answered, or kInvalid for a token that cannot stand in a header.
     Result<std::string> authorization();
     // What to do when a receiver says that they are not good, as the end of a sentence.
     std::string advice() const;

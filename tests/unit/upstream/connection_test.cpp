@@ -71,7 +71,9 @@ TEST(Connection, LetsNoHeaderBreakTheRequest) {
     EXPECT_NE(with({{"", "x"}}).find("needs a name"), std::string::npos);
     EXPECT_NE(with({{"a b", "x"}}).find("needs a name"), std::string::npos);
     EXPECT_NE(with({{"a:", "x"}}).find("needs a name"), std::string::npos);
+    EXPECT_NE(with({{"a!b", "x"}}).find("needs a name"), std::string::npos);
     EXPECT_NE(with({{"a", "x\r\nb: y"}}).find("printable"), std::string::npos);
+    EXPECT_NE(with({{"a", "x\ty"}}).find("printable"), std::string::npos);
     EXPECT_NE(with({{"a", ""}}).find("needs a value"), std::string::npos);
     EXPECT_NE(with({{"Authorization", "s3cret"}}).find("keys of auth"), std::string::npos);
     EXPECT_EQ(with({{"Authorization", "s3cret"}}).find("s3cret"), std::string::npos);
@@ -184,7 +186,12 @@ TEST_F(SecretFiles, AreCheckedBeforeAnythingIsSent) {
     EXPECT_TRUE(check_connection_files(options).ok());
     options.auth.bearer_token_file = folder / "none";
     EXPECT_EQ(code_of(check_connection_files(options)), Code::kNotFound);
-    options.auth.bearer_token_file = write("token", "t\n");
+    options.auth.bearer_token_file = write("token", "s3cret\xc3\xa4\n");
+    EXPECT_NE(message_of(check_connection_files(options)).find("token of printable ASCII"), std::string::npos);
+    EXPECT_EQ(message_of(check_connection_files(options)).find("s3cret"), std::string::npos);
+    options.auth = {"ann", write("password", "s3cret\xc3\xa4\n"), ""};
+    EXPECT_TRUE(check_connection_files(options).ok());
+    options.auth = {"", "", write("token", "t\n")};
     EXPECT_TRUE(check_connection_files(options).ok());
     options.tls.ca_file = write("ca", "no certificate");
     EXPECT_NE(message_of(check_connection_files(options)).find("is not PEM"), std::string::npos);

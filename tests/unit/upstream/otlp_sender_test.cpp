@@ -187,6 +187,22 @@ TEST(OtlpSender, ShowsATokenThatIsReadAgainAndATenant) {
     EXPECT_EQ(bench.all_log().find("newer"), std::string::npos);
 }
 
+// gRPC ends the process for metadata that is no printable ASCII.
+TEST(OtlpSender, WaitsForATokenThatCanBeSent) {
+    TemporaryFolder folder;
+    std::ofstream(folder / "token") << "\xef\xbb\xbfs3cret\n";
+    OtlpReceiver receiver;
+    UpstreamOptions options = otlp_to(receiver.url());
+    options.auth.bearer_token_file = folder / "token";
+    Bench bench(options);
+    bench.clock.on_wait = [&](std::size_t) { std::ofstream(folder / "token") << "better\n"; };
+    EXPECT_TRUE(bench.delivery->deliver(Batch(1).samples).refused.empty());
+    ASSERT_EQ(receiver.requests().size(), 1u);
+    EXPECT_EQ(receiver.requests()[0].metadata.find("authorization")->second, "Bearer better");
+    EXPECT_NE(bench.all_log().find("printable ASCII"), std::string::npos) << bench.all_log();
+    EXPECT_EQ(bench.all_log().find("s3cret"), std::string::npos);
+}
+
 TEST(OtlpSender, SendsAgainWhatGotNoAnswerInTime) {
     OtlpReceiver receiver;
     receiver.decide([](std::size_t number, const auto&) {

@@ -49,7 +49,6 @@ Reply RemoteWriteSender::send(std::span<const WireSample> samples, std::uint32_t
     if (sent == Version::k2 && protocol_ == Protocol::kRemoteWrite && may_be_1(*answer)) {
         return fall_back(samples, *answer, attempt, now_ns);
     }
-    if (sent == Version::k2 && answer->counted) spoke_2_ = true;
     return reply_to(*answer, sent, samples.size(), now_ns);
 }
 
@@ -100,11 +99,11 @@ Result<RemoteWriteSender::Answer> RemoteWriteSender::post(Version version, std::
 }
 
 // N1, N2.
-bool RemoteWriteSender::may_be_1(const Answer& answer) const {
+bool RemoteWriteSender::may_be_1(const Answer& answer) {
     const int status = answer.http.status;
     if (status == 415) return true;
     if (answer.counted) return false;
-    return (status >= 200 && status < 300) || (status == 400 && !spoke_2_);
+    return (status >= 200 && status < 300) || status == 400;
 }
 
 Reply RemoteWriteSender::fall_back(std::span<const WireSample> samples, const Answer& refused, std::uint32_t attempt,

@@ -2,7 +2,8 @@
 //
 //  N1  A 2.0 receiver says how much it has written, in headers, whatever its status. A 2xx without any of them means
 //      that the receiver has understood nothing, and so does a 415.
-//  N2  A 400 without them may come from a 1.0 receiver, so it is no answer about the samples before 1.0 says the same.
+//  N2  A 400 without them may come from a 1.0 receiver, also where 2.0 was known before (it may have been set back), so
+//      it is no answer about the samples before 1.0 says the same.
 //  N3  Samples that were accepted in one version are never sent in the other: it changes only after an answer that says
 //      that nothing was taken, and back only for new samples.
 #pragma once
@@ -43,7 +44,7 @@ class RemoteWriteSender : public Sender {
 
     Version version(std::uint32_t attempt, std::uint64_t now_ns);
     Result<Answer> post(Version version, std::span<const WireSample> samples, std::uint32_t attempt);
-    bool may_be_1(const Answer& answer) const;
+    static bool may_be_1(const Answer& answer);
     Reply fall_back(std::span<const WireSample> samples, const Answer& refused, std::uint32_t attempt,
                     std::uint64_t now_ns);
     Reply reply_to(const Answer& answer, Version version, std::size_t samples, std::uint64_t now_ns) const;
@@ -51,7 +52,6 @@ class RemoteWriteSender : public Sender {
     const Protocol protocol_;
     Credentials credentials_;
     std::unique_ptr<HttpSender> http_;
-    bool spoke_2_ = false;          // the receiver has taken 2.0 in this run
     std::uint64_t known_1_ns_ = 0;  // since when it is taken for one of 1.0; 0: it is not
 };
 

@@ -109,17 +109,17 @@ TEST(Negotiation, A400OfBothVersionsIsAboutTheSamples) {
     EXPECT_EQ(bench.stats.snapshot().samples_refused.at("http_400"), 1u);
 }
 
-TEST(Negotiation, OnceSpoken2IsNotDoubtedFor400) {
-    MockReceiver receiver;
-    Bench bench(receiver.url());
-    EXPECT_TRUE(bench.delivery->deliver(Batch(1).samples).refused.empty());
-    receiver.decide([](std::size_t, const auto&) {
-        Answer answer{400, "no", {}};
-        answer.bare = true;
-        return answer;
-    });
-    EXPECT_EQ(bench.delivery->deliver(Batch(1, later(5)).samples).refused.size(), 1u);
-    EXPECT_EQ(versions(receiver), (std::vector<int>{2, 2}));
+TEST(Negotiation, AReceiverThatWasSetBackTo1LosesNothing) {
+    for (int status : {204, 400, 415}) {
+        MockReceiver receiver;
+        Bench bench(receiver.url());
+        EXPECT_TRUE(bench.delivery->deliver(Batch(3).samples).refused.empty());
+        receiver.know_only_1(status);
+        EXPECT_TRUE(bench.delivery->deliver(Batch(3, later(5)).samples).refused.empty());
+        EXPECT_EQ(versions(receiver), (std::vector<int>{2, 2, 1})) << status;
+        for (const auto& [series, samples] : receiver.stored()) EXPECT_EQ(samples.size(), 2u) << series;
+        EXPECT_EQ(receiver.repeated(), 0u);
+    }
 }
 
 TEST(Negotiation, WhatAPartialWriteLeftOutIsCountedAndTheRestNotSentAgain) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/upstream/rollup.h"
+
 namespace ringside::agent {
 namespace {
 
@@ -75,6 +77,8 @@ Reply Delivery::send(std::span<const WireSample> samples) {
         // What has grown too old while it was repeated is what would not be sent any more.
         if (attempt > 0 && too_old(samples)) return given_up(reply);
         reply = sender_.send(samples, attempt, pacer_.now_ns());
+        // A status that holds other bytes could not be read by anybody.
+        reply.text = valid_utf8(reply.text);
         if (reply.aborted && reply.verdict == Verdict::kRetry) return reply;
         count(samples.size(), reply, attempt);
         if (!reply.notice.empty()) log_(false, url_without_credentials(options_.url) + " " + reply.notice);

@@ -187,6 +187,15 @@ Bench* deliver_with_bad(MockReceiver& receiver, Bench& bench, const Batch& batch
     return &bench;
 }
 
+// It stands in the agent's status, which could not be read with other bytes in it.
+TEST(Delivery, WhatAReceiverSaysBecomesUtf8) {
+    MockReceiver receiver;
+    receiver.decide([](std::size_t, const auto&) { return Answer{404, "kein \xe4hnlicher Pfad", {}}; });
+    Bench bench(receiver.url());
+    EXPECT_EQ(bench.delivery->deliver(Batch(1).samples).refused.size(), 1u);
+    EXPECT_EQ(bench.stats.snapshot().last_error, "HTTP 404: kein \xef\xbf\xbdhnlicher Pfad");
+}
+
 TEST(Delivery, FindsTheOneBadSeriesAmongTwoThousand) {
     for (std::size_t bad : {std::size_t{0}, std::size_t{999}, std::size_t{1234}, std::size_t{1999}}) {
         MockReceiver receiver;

@@ -148,6 +148,19 @@ TEST(OtlpSender, CountsWhatAPartialSuccessRejectsAndNeverRepeatsIt) {
     EXPECT_NE(bench.log.at(0).text.find("too many attributes"), std::string::npos);
 }
 
+TEST(OtlpSender, CountsWhatIsRejectedForAReasonThatIsNoUtf8) {
+    OtlpReceiver receiver;
+    receiver.decide([](std::size_t, const auto&) {
+        OtlpReceiver::Answer answer;
+        answer.response.mutable_partial_success()->set_rejected_data_points(1);
+        answer.response.mutable_partial_success()->set_error_message("cut \xc3");
+        return answer;
+    });
+    Bench bench(otlp_to(receiver.url()));
+    EXPECT_EQ(bench.delivery->deliver(Batch(2).samples).unnamed, 1u);
+    EXPECT_EQ(bench.stats.snapshot().samples_sent, 1u);
+}
+
 TEST(OtlpSender, AWarningWithoutRejectedPointsIsOnlyLogged) {
     OtlpReceiver receiver;
     receiver.decide([](std::size_t, const auto&) {

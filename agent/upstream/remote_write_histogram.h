@@ -12,10 +12,10 @@ namespace ringside::agent {
 // So many empty buckets between two others cost less as zeros than as a span of their own.
 inline constexpr std::size_t kSpanGapMax = 2;
 
-// Buckets as spans of neighbours; each count as the difference to the one before.
+// Buckets as spans of neighbours; each count as the difference to the one before, modulo 2^64: a VM may count anything.
 template <typename Wire>
 void fill_buckets(const NativeHistogram& from, Wire& to) {
-    std::int64_t before = 0;
+    std::uint64_t before = 0;
     std::size_t end_of_span = 0;  // index after the last bucket that a span holds
     for (std::size_t i = 0; i < from.buckets.size();) {
         std::size_t zeros = 0;
@@ -32,9 +32,8 @@ void fill_buckets(const NativeHistogram& from, Wire& to) {
         }
         auto& span = *to.mutable_positive_spans(to.positive_spans_size() - 1);
         for (const std::size_t end = i + zeros + 1; i < end; ++i) {
-            const auto count = static_cast<std::int64_t>(from.buckets[i]);
-            to.add_positive_deltas(count - before);
-            before = count;
+            to.add_positive_deltas(static_cast<std::int64_t>(from.buckets[i] - before));
+            before = from.buckets[i];
             span.set_length(span.length() + 1);
         }
         end_of_span = i;

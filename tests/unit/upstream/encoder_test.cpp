@@ -246,6 +246,23 @@ TEST(RemoteWriteEncoder, TheSameSamplesGiveTheSameBytes) {
     EXPECT_EQ(encode_write_request_2(samples), encode_write_request_2(again));
 }
 
+// What a VM counts is its own affair, also what no sum can hold.
+TEST(RemoteWriteEncoder, DeltasOfAnyCountsAddUpToThemAgain) {
+    const Family family = {"wait_seconds", FamilyType::kHistogram, "", "", true};
+    const NativeHistogram histogram = {0, 1, 0, 0, 0, 1, {1, UINT64_MAX, std::uint64_t{1} << 63, 1, INT64_MAX}};
+    const WireSample sample = {&kDepth, &family, 1, 0, 0, &histogram};
+    const std::string body = encode_write_request({&sample, 1});
+    std::string plain;
+    ASSERT_TRUE(snappy::Uncompress(body.data(), body.size(), &plain));
+    prometheus::WriteRequest request;
+    ASSERT_TRUE(request.ParseFromString(plain));
+    std::vector<std::uint64_t> counts;
+    for (std::int64_t delta : request.timeseries(0).histograms(0).positive_deltas()) {
+        counts.push_back((counts.empty() ? 0 : counts.back()) + static_cast<std::uint64_t>(delta));
+    }
+    EXPECT_EQ(counts, histogram.buckets);
+}
+
 TEST(RemoteWriteEncoder, NeverNeedsMoreBytesThanItSays) {
     std::minstd_rand random(7);
     auto text = [&](std::size_t most) { return std::string(random() % (most + 1), 'x'); };

@@ -230,8 +230,6 @@ void Pusher::acknowledge(Share& share) {
     cursor.last_ms = std::max(cursor.last_ms, step.timestamp_ms);
     cursor.zeros_ns = std::max(cursor.zeros_ns, step.end_ns);
     if (step.kind != StepKind::kZeros) cursor.acked_ns = std::max(cursor.acked_ns, step.end_ns);
-    // Noted down together with its last sample's time: an agent that died in between would end the VM once more, later.
-    cursor.done = cursor.done || step.kind == StepKind::kStale;
     // In the same save as its time: one who is killed between two of them would end the series again, a millisecond later.
     if (step.kind == StepKind::kStale) cursor.done = true;
     if (step.kind == StepKind::kWindow) {

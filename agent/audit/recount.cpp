@@ -114,22 +114,23 @@ void Recounter::add_totals(const VmWindows& windows, std::uint64_t after_ns, std
 void Recounter::judge() {
     const Ledger& ledger = audit_.ledger;
     const Cursor& cursor = ledger.cursor;
-    bool merged = false;
     for (const Loss& loss : ledger.losses) {
-        merged = merged || loss.reason == kManyReasons;
         if (auto at = acks_.find(loss.series); at != acks_.end()) audit_.series[at->second].refused += loss.samples;
     }
-    if (cursor.acked_ns == 0) {
+    const std::uint64_t end_ns = vm_.ended_ns != 0 ? vm_.ended_ns : vm_.last_write_ns;
+    if (cursor.acked_ns == 0 && ledger.losses.empty()) {
         audit_.note = "nothing has been pushed of it yet";
     } else if (audit_.expected == cursor.answered) {
         audit_.verdict = ledger.losses.empty() ? AckVerdict::kEqual : AckVerdict::kLost;
-    } else if (merged) {
+    } else if (ledger.losses.size() == kLossesMax) {
         audit_.note = "it has more losses than are kept apart";
+    } else if (vm_.rebases != 0) {
+        audit_.note = "its clock was set back while it ran, and windows of that time have come twice";
     } else if (vm_.ended_ns != 0 && cursor.acked_ns > vm_.ended_ns) {
         audit_.note =
             "it was idle before its end, and windows of that time were pushed which its archive does not have";
-    } else if (vm_.ended_ns == 0 && cursor.tallied_ns + plan_->slots() * plan_->resolution_ns() <= vm_.last_write_ns) {
-        audit_.note = "its segment has no longer all windows that were pushed";
+    } else if (cursor.tallied_ns + plan_->slots() * plan_->resolution_ns() <= end_ns) {
+        audit_.note = "not all windows that were pushed are held any more";
     } else {
         audit_.verdict = AckVerdict::kDiffers;
     }

@@ -175,6 +175,8 @@ void slide_tally(Cursor& cursor, std::uint64_t span_ns) {
         cursor.tallied_ns = cursor.half_ns;
         cursor.answered.remove(cursor.half);
         cursor.half = {};
+        // After a long silence the newer half, too, is of windows that a ring has let go.
+        if (cursor.acked_ns > cursor.tallied_ns + span_ns) restart_tally(cursor);
     }
     if (cursor.half_ns == cursor.tallied_ns && cursor.acked_ns >= cursor.tallied_ns + span_ns / 2) {
         cursor.half_ns = cursor.acked_ns;
@@ -282,13 +284,21 @@ void CursorStore::forget(const std::string& key) {
     // Its records stay in the file until that is written anew; read back, it is forgotten again.
 }
 
+void CursorStore::forget_losses_without_cursor(const std::unordered_set<std::string>& keep) {
+    std::lock_guard lock(mutex_);
+    const auto kept = [&](const std::string& key) { return cursors_.contains(key) || keep.contains(key); };
+    std::erase_if(losses_, [&](const auto& entry) { return !kept(entry.first); });
+    std::erase_if(changed_losses_, [&](const auto& change) { return !kept(change.first); });
+}
+
 std::optional<Ledger> CursorStore::ledger(const std::string& key) const {
     std::lock_guard lock(mutex_);
     Ledger ledger;
-    auto cursor = cursors_.find(key);
-    if (cursor == cursors_.end()) return std::nullopt;
-    ledger.cursor = cursor->second;
-    if (auto losses = losses_.find(key); losses != losses_.end()) ledger.losses = losses->second.all();
+    const auto cursor = cursors_.find(key);
+    const auto losses = losses_.find(key);
+    if (cursor == cursors_.end() && losses == losses_.end()) return std::nullopt;
+    if (cursor != cursors_.end()) ledger.cursor = cursor->second;
+    if (losses != losses_.end()) ledger.losses = losses->second.all();
     return ledger;
 }
 
@@ -298,7 +308,8 @@ Result<void> CursorStore::save() {
     Result<void> saved = log_.is_open() && !mostly_history ? append() : replace();
     if (saved.ok()) {
         changed_.clear();
-        changed_losses_.clear();
+        // Those of an epoch without cursor wait for it.
+        std::erase_if(changed_losses_, [this](const auto& change) { return cursors_.contains(change.first); });
     } else {
         log_.close();  // C3
     }

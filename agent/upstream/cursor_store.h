@@ -20,6 +20,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -61,7 +62,7 @@ std::string cursor_key(const Cursor& cursor);
 
 // What is answered from here on is tallied anew.
 void restart_tally(Cursor& cursor);
-// Lets go of the older half of what is tallied when it spans more than `span_ns`.
+// Lets go of the older half of what is tallied when it spans more than `span_ns`; of all when that is not enough.
 void slide_tally(Cursor& cursor, std::uint64_t span_ns);
 
 // All that is kept of one VM epoch.
@@ -86,11 +87,14 @@ class CursorStore {
     // In memory; durable after the next save(). Over `max` an epoch that is done goes, else the
     // oldest one.
     void put(const Cursor& cursor);
-    // Durable with the cursor that the caller puts afterwards.
+    // Durable with the cursor that the caller puts afterwards. Without one it is kept in memory alone.
     void lose(const std::string& key, Loss loss);
     void forget(const std::string& key);
+    // The losses of epochs that have no cursor and are not in `keep`.
+    void forget_losses_without_cursor(const std::unordered_set<std::string>& keep);
 
-    // Any thread, as against all else here, which one thread does.
+    // Of an epoch without cursor, its losses alone; none when there are none. Any thread, as against all else here, which
+    // one thread does.
     std::optional<Ledger> ledger(const std::string& key) const;
 
     // Makes all changes durable. After an error they are still in memory and the next save tries

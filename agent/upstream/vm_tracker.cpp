@@ -328,6 +328,7 @@ void VmTracker::forget_the_forgotten() {
     std::erase_if(missing_since_ns_, [this](const auto& entry) { return !store_.find(entry.first); });
     std::unordered_set<std::string> lives;
     for (const auto& [key, cursor] : store_.all()) lives.insert(life_key(cursor));
+    store_.forget_losses_without_cursor(listed_);
     std::erase_if(newest_ms_, [&](const auto& entry) { return !lives.contains(entry.first); });
     std::lock_guard lock(progress_mutex_);
     std::erase_if(progress_,

@@ -15,6 +15,14 @@ class RecountTest : public PusherTest {
         EXPECT_TRUE(audit.ok()) << message_of(audit);
         return std::move(*audit);
     }
+    static void drop_windows_before(CountingVm& vm, std::uint64_t end_ns) {
+        SeriesData& data = vm.runs[{0, 0}];
+        while (data.size() > 0 && data.end_ns.front() < end_ns) {
+            data.end_ns.erase(data.end_ns.begin());
+            data.flags.erase(data.flags.begin());
+            data.value.erase(data.value.begin());
+        }
+    }
 };
 
 TEST_F(RecountTest, AgreesWithWhatWasPushed) {
@@ -116,16 +124,65 @@ TEST_F(RecountTest, HoldsThroughALifeLongerThanItsRing) {
     for (int seconds = 10; seconds <= 3000; seconds += 10) {
         vm.live_until(at(seconds));
         agent->run(at(seconds + 1));
-        SeriesData& data = vm.runs[{0, 0}];
-        if (data.size() > 100) {  // as many as the ring has slots
-            data.end_ns.erase(data.end_ns.begin());
-            data.flags.erase(data.flags.begin());
-            data.value.erase(data.value.begin());
-        }
+        drop_windows_before(vm, at(seconds - 990));  // the ring has 100 slots
         vm.info.last_write_ns = at(seconds);
         const UpstreamAudit audit = counted(vm);
         ASSERT_EQ(audit.verdict, AckVerdict::kEqual) << seconds << ": " << audit.note;
     }
+}
+
+// Of windows that were acknowledged, the archive has those that the ring had at the end.
+TEST_F(RecountTest, TellsAnEndDuringAnOutageFromAMistake) {
+    CountingVm& vm = sources.add("a", 1, at(3));
+    for (int seconds = 10; seconds <= 2000; seconds += 10) {
+        vm.live_until(at(seconds));
+        agent->run(at(seconds + 1));
+    }
+    vm.end(at(2705));
+    drop_windows_before(vm, at(1710));
+    EXPECT_EQ(counted(vm).verdict, AckVerdict::kUnknown);
+    EXPECT_EQ(counted(vm).note, "not all windows that were pushed are held any more");
+    agent->run(at(2711));
+    EXPECT_EQ(counted(vm).verdict, AckVerdict::kEqual) << counted(vm).note;
+}
+
+TEST_F(RecountTest, HoldsAfterASilenceLongerThanTheRing) {
+    CountingVm& vm = sources.add("a", 1, at(3));
+    vm.live_until(at(40));
+    agent->run(at(41));
+    for (int seconds = 50; seconds <= 3000; seconds += 10) agent->run(at(seconds + 1));
+    vm.end(at(3005));
+    drop_windows_before(vm, at(3000));
+    agent->run(at(3011));
+    EXPECT_EQ(counted(vm).verdict, AckVerdict::kEqual) << counted(vm).note;
+}
+
+TEST_F(RecountTest, CallsNothingAMistakeOnceTheClockWasSetBack) {
+    CountingVm& vm = sources.add("a", 1, at(3));
+    vm.live_until(at(40));
+    agent->run(at(41));
+    ++vm.runs[{0, 0}].value[1];
+    vm.info.rebases = 1;
+    EXPECT_EQ(counted(vm).verdict, AckVerdict::kUnknown);
+}
+
+// Only the counts are sure then: the last loss covers windows that were sent.
+TEST_F(RecountTest, CallsNothingAMistakeWithMoreLossesThanAreKept) {
+    CountingVm& vm = sources.add("a", 1, at(3));
+    vm.live_until(at(40));
+    agent->run(at(41));
+    for (int n = 0; n < 40; ++n) {
+        const std::uint64_t after_ns = kStart - 900 * kSecond + std::uint64_t(n) * 30 * kSecond;
+        agent->store.lose(vm_key(vm.info), {"lapped", kEverySeries, after_ns, after_ns + kWindow, 0});
+    }
+    EXPECT_EQ(counted(vm).verdict, AckVerdict::kUnknown);
+}
+
+TEST_F(RecountTest, CallsAVmLostThatWasNeverPushed) {
+    CountingVm& vm = sources.add("a", 1, at(3));
+    vm.end(at(57));
+    agent->run(at(57 + 3700));
+    EXPECT_EQ(counted(vm).verdict, AckVerdict::kLost);
 }
 
 TEST_F(RecountTest, SaysThatNothingWasPushedYet) {

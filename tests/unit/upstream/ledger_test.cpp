@@ -96,6 +96,35 @@ TEST_F(LedgerTest, NamesWindowsThatCameTooLate) {
     EXPECT_GE(ledger(vm).cursor.tallied_ns, at(510));  // What the ring has lost cannot be counted again.
 }
 
+// What was lost before the first acknowledgement has no cursor to be saved with, while others are saved.
+TEST_F(LedgerTest, KeepsALossThatCameBeforeTheFirstCursor) {
+    CountingVm& vm = sources.add("a", 1, at(3));
+    vm.live_until(at(1500));
+    sources.add("b", 2, at(1495)).live_until(at(1500));  // goes first
+    agent->run(at(1501));
+    const Losses losses = ledger(vm).losses;
+    ASSERT_EQ(losses.size(), 1u);
+    EXPECT_EQ(losses[0].reason, "lapped");
+    EXPECT_EQ(losses[0].after_ns, kStart);
+    start();
+    EXPECT_EQ(ledger(vm).losses, losses);
+}
+
+TEST_F(LedgerTest, KnowsTheLossesOfAVmThatWasNeverPushed) {
+    CountingVm& vm = sources.add("a", 1, at(3));
+    vm.end(at(57));
+    agent->run(at(57 + 3700));
+    EXPECT_EQ(ledger(vm).cursor, Cursor{});
+    EXPECT_EQ(ledger(vm).losses, (Losses{{"too_old", kEverySeries, kStart, at(57), 0}}));
+    start();  // It is as old then.
+    agent->run(at(57 + 3701));
+    EXPECT_EQ(ledger(vm).losses, (Losses{{"too_old", kEverySeries, kStart, at(57), 0}}));
+    const std::string key = vm_key(vm.info);
+    sources.vms.clear();
+    agent->run(at(57 + 3900));
+    EXPECT_FALSE(agent->store.ledger(key));
+}
+
 TEST_F(LedgerTest, TalliesNoMoreThanTheRingHolds) {
     CountingVm& vm = sources.add("a", 1, at(3));
     for (int seconds = 10; seconds <= 4000; seconds += 10) {

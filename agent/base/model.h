@@ -129,6 +129,9 @@ struct VmInfo {
     std::uint64_t closed_ns = 0;  // as the writer said when it closed
     std::uint64_t last_write_ns =
         0;                       // begin of the newest open window, or the newest tick: what the writer last proved
+    // Running: what the writer takes for the present where that is not the clock, its newest tick or the time when it
+    // closed: no window that ends after it is over. 0: it is the clock.
+    std::uint64_t present_ns = 0;
     std::uint64_t ended_ns = 0;  // exited or drained: the true end of the last window
     std::uint32_t series_count = 0;
     std::uint64_t rejected_samples = 0;  // the writer's own counters

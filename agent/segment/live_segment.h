@@ -138,6 +138,7 @@ class LiveSegment : public SeriesSource {
     Error turn_bad(Refusal refusal) const;
     // After a failed read of `what`: bad for good when the file was cut (`errno_value` is 0), else worth another try.
     Error read_error(int errno_value, const std::string& what) const;
+    static std::uint64_t present_ns(const WriterPart& writer, std::uint64_t now_ns);
     VmInfo last_known(VmInfo vm) const;
     Error view_error(ViewOutcome outcome, const SeriesReader& reader, std::uint32_t index) const;
     Error too_long(std::uint32_t index) const;

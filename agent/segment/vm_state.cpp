@@ -98,6 +98,15 @@ VmInfo LiveSegment::identity() const {
     return vm;
 }
 
+// As the windows are read (effective_now); 0: by the clock.
+std::uint64_t LiveSegment::present_ns(const WriterPart& writer, std::uint64_t now_ns) {
+    const bool closed = writer.state == RSIDE_STATE_CLOSED;
+    if (!writer.ticking && !closed) return 0;
+    std::uint64_t present_ns = writer.ticking ? std::min(now_ns, writer.tick_ns) : now_ns;
+    if (closed) present_ns = std::min(present_ns, writer.closed_ns);
+    return std::max<std::uint64_t>(present_ns, 1);
+}
+
 VmInfo LiveSegment::vm() const {
     VmInfo vm = identity();
     std::uint64_t now_ns = now_();
@@ -125,6 +134,7 @@ VmInfo LiveSegment::vm() const {
     Activity active = activity_now.value_or(Activity{});
     std::uint64_t tick_ns = writer->ticking && writer->tick_ns <= latest_ns ? writer->tick_ns : 0;
     vm.last_write_ns = std::min(std::max(active.newest_ns, tick_ns), now_ns);
+    vm.present_ns = present_ns(*writer, now_ns);
     std::lock_guard lock(mutex_);
     add_end(&vm);
     if (whole) {
@@ -147,6 +157,7 @@ VmInfo LiveSegment::last_known(VmInfo vm) const {
 // With mutex_ held.
 void LiveSegment::add_end(VmInfo* vm) const {
     if (!end_) return;
+    vm->present_ns = 0;
     vm->state = VmState::kExited;
     vm->exit_cause = end_->cause;
     vm->ended_ns = end_->ended_ns;

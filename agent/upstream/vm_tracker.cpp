@@ -91,7 +91,8 @@ void VmTracker::position(TrackedVm& vm, std::uint64_t now_ns, bool first_sight) 
         vm.cursor.acked_ns = aligned(begun_ns, step);
         restart_tally(vm.cursor);
     }
-    const std::uint64_t end_ns = vm.vm.ended_ns != 0 ? vm.vm.ended_ns : now_ns;
+    std::uint64_t end_ns = vm.vm.ended_ns != 0 ? vm.vm.ended_ns : now_ns;
+    if (vm.vm.present_ns != 0) end_ns = std::min(end_ns, vm.vm.present_ns);
     skip_to(vm, aligned(minus(now_ns, ns_of(options_.backlog_max)), step), "too_old");
     // The window in which the end lies takes a slot, too.
     skip_to(vm, minus(aligned(end_ns + step - 1, step), vm.plan->slots() * step), "lapped");
@@ -144,6 +145,8 @@ DueWindows VmTracker::due(const TrackedVm& vm, std::uint64_t now_ns) const {
     // What has ended cannot change any more: no grace.
     std::uint64_t closed_ns = minus(now_ns, due.final ? 0 : ns_of(options_.grace));
     if (vm.vm.ended_ns != 0) closed_ns = std::min(closed_ns, vm.vm.ended_ns);
+    // A writer that stands (a paused VM that ticks, one that closed and lives on) has not ended its window yet.
+    if (vm.vm.present_ns != 0) closed_ns = std::min(closed_ns, vm.vm.present_ns);
     if (closed_ns < vm.plans->held_until_ns(vm.vm)) return due;
     closed_ns = aligned(closed_ns, step);
     if (closed_ns <= vm.cursor.acked_ns) return due;
@@ -172,7 +175,7 @@ std::uint64_t VmTracker::next_due_ns(std::uint64_t now_ns) const {
         if (vm.blocked || vm.cursor.superseded) continue;
         if (due(vm, now_ns).any()) {
             next_ns = std::min(next_ns, std::max(now_ns, vm.not_before_ns));
-        } else if (vm.vm.ended_ns == 0) {
+        } else if (vm.vm.ended_ns == 0 && vm.vm.present_ns == 0) {  // when a standing writer goes on, nobody knows
             const std::uint64_t step = vm.plan->resolution_ns();
             const std::uint64_t end_ns =
                 std::max(aligned(vm.cursor.acked_ns, step) + step, vm.plans->held_until_ns(vm.vm));

@@ -9,6 +9,29 @@
 namespace ringside::agent {
 namespace {
 
+TEST_F(PusherTest, WaitsForTheWindowOfAWriterThatStands) {
+    CountingVm& vm = sources.add("a", 1, at(3));
+    vm.live_until(at(20));
+    vm.info.present_ns = at(26);  // a paused VM that ticks
+    Pusher::Round round = agent->run(at(200));
+    EXPECT_EQ(agent->pushed, (Texts{"a@10x1", "a@20x1"}));
+    EXPECT_FALSE(round.pending);
+    EXPECT_EQ(round.next_due_ns, UINT64_MAX);
+    vm.live_until(at(30));  // It goes on: the window that was open is over.
+    vm.info.present_ns = at(201);
+    agent->run(at(203));
+    EXPECT_EQ(agent->pushed.at(2), "a@30x1");
+}
+
+TEST_F(PusherTest, TakesNoWindowOfAStandingWriterForLapped) {
+    CountingVm& vm = sources.add("a", 1, at(3));
+    vm.live_until(at(20));
+    vm.info.present_ns = at(26);
+    agent->run(at(2000));  // The ring holds 1,000 s, and none of it has been lapped.
+    EXPECT_EQ(agent->pushed, (Texts{"a@10x1", "a@20x1"}));
+    EXPECT_TRUE(agent->stats.snapshot().windows_dropped.empty());
+}
+
 TEST_F(PusherTest, PushesAWindowOnceItsEndAndTheGraceHavePassed) {
     CountingVm& vm = sources.add("a", 1, at(3));
     vm.live_until(at(11));

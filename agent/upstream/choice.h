@@ -29,7 +29,7 @@ struct RollupChoice {
     // The tier to take, or the next coarser one that a schema has; 0: the coarsest.
     std::uint32_t resolution_s = 0;
     // Whether a VM that lived for less than a window leaves with the windows of a finer tier: see rollup_plans.h.
-    bool short_vms = false;
+    bool short_vms = true;
     Relabeling relabeling;
 
     bool takes(const std::string& metric) const;

@@ -77,7 +77,7 @@ TEST_P(Mutants, AreCaught) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Simulation, Mutants, testing::ValuesIn(mutants()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& mutant) { return mutant.param.name; });
 
 }  // namespace
 }  // namespace ringside::simulation

@@ -42,6 +42,8 @@ class Line : public agent::Sender {
     const std::uint64_t run_;
 };
 
+constexpr const char* kUpstreams[] = {"east", "west"};
+
 agent::Config config_for(const std::string& folder) {
     agent::Config config = agent::default_config({});
     config.directory = folder;
@@ -50,7 +52,12 @@ agent::Config config_for(const std::string& folder) {
     config.archive_max_bytes = 0;
     config.archive_max_age_ns = 6 * kHour;
     config.scan_interval_ns = kSweepEveryNs;
-    config.upstreams = {{"east", "http://east.invalid/"}, {"west", "http://west.invalid/"}};
+    for (const char* name : kUpstreams) {
+        agent::UpstreamOptions options =
+            agent::upstream_options(config, {name, std::string("http://") + name + ".invalid/"});
+        options.choice.short_vms = false;  // The model knows windows of the pushed tier alone.
+        config.file_upstreams.push_back(std::move(options));
+    }
     return config;
 }
 
@@ -65,8 +72,8 @@ World::World(Plan plan)
     agent::set_log_level(std::getenv("RINGSIDE_SIMULATION_LOG") ? "debug" : "error");
     if (!agent::prepare_segment_folder(config_.directory)) std::abort();
     disk_.fsync_lies = plan_.fsync_lies;
-    for (const agent::UpstreamConfig& upstream : config_.upstreams) {
-        receivers_.push_back(std::make_unique<Receiver>(upstream.name, census_, findings_, time_,
+    for (const char* name : kUpstreams) {
+        receivers_.push_back(std::make_unique<Receiver>(name, census_, findings_, time_,
                                                         Excuses{config_.upstream_backlog_max_ns}, random_()));
     }
 }
@@ -228,7 +235,7 @@ void World::start_agent() {
         after(10 * kSecond, [this] { start_agent(); });
         return;
     }
-    core_->scanner.sweep(time_.realtime_ns());
+    static_cast<void>(core_->scanner.sweep(time_.realtime_ns()));  // the next one comes soon
     for (auto& [name, clock] : clocks_) turns_.add(*clock);
     core_->upstreams.start();
     check_archive();

@@ -157,6 +157,34 @@ def test_gauges_leave_with_their_columns(pushed):
             assert values == [(wire_ns(p["end_ns"]), float(p[column])) for p in recorded]
 
 
+def test_histograms_have_every_bucket_where_it_belongs(pushed):
+    receiver, vms, _ = pushed
+    found = receiver.data_points()
+    checked = 0
+    for vm, metric, series, _ in each(vms, ("histogram",)):
+        of_series = found[metric["name"], labels_of(vm, metric, series)]
+        assert {kind for kind, _ in of_series} == {"exponential_histogram"}
+        zero = 2.0 ** (metric["first"] - 1)
+        last = metric["first"] + metric["buckets"]
+        for (_, point), end in zip(of_series[1:-1], windows(vm), strict=True):
+            values = [value for at, value in series.records if at < end]
+            assert point["time_unix_nano"] == wire_ns(end)
+            assert point.get("count", 0) == len(values)
+            assert point.get("sum", 0.0) == sum(values)
+            assert point.get("scale", 0) == metric["scale"] == 0
+            assert point["zero_threshold"] == zero
+            assert point.get("zero_count", 0) == sum(1 for value in values if value <= zero)
+            buckets = point.get("positive", {})
+            counts = {}
+            for index, count in enumerate(buckets.get("bucket_counts", []), buckets.get("offset", 0)):
+                counts[index] = count  # of what is above 2^index, and not above 2^(index + 1)
+            assert sum(counts.values()) + point.get("zero_count", 0) == len(values)
+            for index in range(metric["first"] - 1, last - 1):
+                assert counts.get(index, 0) == sum(1 for value in values if 2.0**index < value <= 2.0 ** (index + 1)), index
+            checked += len(values)
+    assert checked > 0
+
+
 def test_an_info_stands_beside_every_window(pushed):
     receiver, vms, _ = pushed
     found = receiver.data_points()

@@ -128,7 +128,8 @@ def test_options_that_are_named_alone_exist():
     pages = (SOURCE / "docs/man/ringsidectl.1.scd").read_text()  # which tests/lint/man_test.py holds to the program
     known |= set(re.findall(r"\*(--[a-z-]+)\*", pages))
     known |= set(re.findall(r"--[a-z]+", (SOURCE / "dev").read_text()))
-    known |= {"--static", "--query.lookback-delta", "--web.enable-remote-write-receiver"}  # of pkg-config and Prometheus
+    known |= {"--static"}  # of pkg-config
+    known |= {"--enable-feature", "--query.lookback-delta", "--web.enable-remote-write-receiver"}  # of Prometheus
     for document in DOCUMENTS:
         for code in code_in(document):
             if re.match(r"--\w", code):

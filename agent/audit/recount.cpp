@@ -22,7 +22,8 @@ class Recounter {
         : source_(source),
           vm_(source.vm()),
           plan_(plan_for(options, source.schema(), vm_)),
-          labels_(labels_on_everything(options, vm_)) {
+          labels_(labels_on_everything(options, vm_)),
+          shape_(shape_of(options)) {
         audit_.upstream = options.name;
         audit_.ledger = ledger;
     }
@@ -39,6 +40,7 @@ class Recounter {
     const VmInfo vm_;
     const std::shared_ptr<const RollupPlan> plan_;
     const LabelSet labels_;
+    const std::uint64_t shape_;
     UpstreamAudit audit_;
     std::unordered_map<std::uint32_t, std::size_t> acks_;  // series index -> into audit_.series
 };
@@ -120,6 +122,8 @@ void Recounter::judge() {
     const std::uint64_t end_ns = vm_.ended_ns != 0 ? vm_.ended_ns : vm_.last_write_ns;
     if (cursor.acked_ns == 0 && ledger.losses.empty()) {
         audit_.note = "nothing has been pushed of it yet";
+    } else if (cursor.acked_ns != 0 && cursor.shape != shape_) {
+        audit_.note = "it was pushed under other labels or another choice of what leaves";
     } else if (audit_.expected == cursor.answered) {
         audit_.verdict = ledger.losses.empty() ? AckVerdict::kEqual : AckVerdict::kLost;
     } else if (ledger.losses.size() == kLossesMax) {

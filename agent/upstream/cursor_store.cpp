@@ -76,6 +76,7 @@ std::string encode(const Cursor& cursor) {
     out.u64(cursor.accepted);
     put(out, cursor.tallied_ns, cursor.answered);
     put(out, cursor.half_ns, cursor.half);
+    out.u64(cursor.shape);
     return sealed(std::move(out));
 }
 
@@ -116,6 +117,7 @@ void decode_cursor(ByteReader& in, std::uint32_t flags, Cursor& cursor) {
         tally->samples = in.u64();
         tally->digest = in.u64();
     }
+    cursor.shape = in.u64();
 }
 
 Loss decode_loss(ByteReader& in) {

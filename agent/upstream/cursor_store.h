@@ -51,6 +51,7 @@ struct Cursor {
     // Of them, those up to `half_ns`.
     std::uint64_t half_ns = 0;
     Tally half;
+    std::uint64_t shape = 0;  // of the options under which they were made: shape_of()
     bool done = false;        // acknowledged to the end, stale markers included
     bool superseded = false;  // a later life of the VM has taken over its series
 

@@ -133,6 +133,12 @@ Result<Relabeling> Relabeling::make(const std::vector<RelabelRule>& rules) {
     return relabeling;
 }
 
+std::vector<RelabelRule> Relabeling::rules() const {
+    std::vector<RelabelRule> rules;
+    for (const Rule& rule : rules_) rules.push_back(rule.rule);
+    return rules;
+}
+
 Relabeled Relabeling::apply(LabelSet& labels) const {
     for (const Rule& rule : rules_) {
         if (!apply_rule(rule.rule, rule.regex, labels)) return Relabeled::kDropped;

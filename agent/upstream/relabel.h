@@ -49,6 +49,7 @@ class Relabeling {
     static Result<Relabeling> make(const std::vector<RelabelRule>& rules);
 
     bool empty() const { return rules_.empty(); }
+    std::vector<RelabelRule> rules() const;
     // `labels`, with __name__, become what the series leaves with, if it does.
     Relabeled apply(LabelSet& labels) const;
 

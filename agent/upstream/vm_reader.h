@@ -21,6 +21,9 @@ std::shared_ptr<const RollupPlan> plan_for(const UpstreamOptions& options, std::
 // The labels that the agent puts on every series of a VM for this upstream, sorted.
 LabelSet labels_on_everything(const UpstreamOptions& options, const VmInfo& vm);
 
+// A digest of all of the options that decides which samples a VM's windows become.
+std::uint64_t shape_of(const UpstreamOptions& options);
+
 // Whether a series or VM that was answered so will never be readable: its bytes are bad, or evicted.
 bool lost_for_good(Code code);
 

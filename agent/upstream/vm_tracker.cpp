@@ -29,7 +29,7 @@ std::optional<std::uint64_t> lag_of(const TrackedVm& vm) {
 
 VmTracker::VmTracker(const UpstreamOptions& options, SourceProvider& provider, CursorStore& store, StatsBoard& stats,
                      const UpstreamEvents& events)
-    : options_(options), provider_(provider), store_(store), stats_(stats), events_(events) {
+    : options_(options), shape_(shape_of(options)), provider_(provider), store_(store), stats_(stats), events_(events) {
     for (const auto& [key, cursor] : store_.all()) {
         set_progress(key, {cursor.acked_ns, std::nullopt, cursor.done});
         std::int64_t& newest = newest_ms_.try_emplace(life_key(cursor), INT64_MIN).first->second;
@@ -75,6 +75,9 @@ void VmTracker::take_in(UpstreamSource& source, std::uint64_t now_ns) {
         vm.cursor.component = vm.vm.component;
         vm.cursor.epoch = vm.vm.epoch;
         vm.cursor.created_ns = vm.vm.created_ns;
+        // Samples of before have other labels or forms, and cannot be made again.
+        if (vm.cursor.shape != shape_) restart_tally(vm.cursor);
+        vm.cursor.shape = shape_;
     }
     position(vm, now_ns, first_sight);
     if (given_up(vm, now_ns)) finished(vm);

@@ -105,6 +105,7 @@ class VmTracker {
     void drop_windows(const TrackedVm& vm, const char* reason, std::uint64_t until_ns, std::uint64_t count);
 
     const UpstreamOptions& options_;
+    const std::uint64_t shape_;
     SourceProvider& provider_;
     CursorStore& store_;
     StatsBoard& stats_;

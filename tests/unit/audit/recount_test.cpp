@@ -185,6 +185,23 @@ TEST_F(RecountTest, CallsAVmLostThatWasNeverPushed) {
     EXPECT_EQ(counted(vm).verdict, AckVerdict::kLost);
 }
 
+TEST_F(RecountTest, DoesNotCompareWhatWasPushedUnderOtherLabels) {
+    CountingVm& ended = sources.add("a", 1, at(3));
+    CountingVm& lives = sources.add("b", 2, at(3));
+    ended.end(at(37));
+    lives.live_until(at(40));
+    agent->run(at(41));
+    ASSERT_EQ(counted(ended).verdict, AckVerdict::kEqual);
+    options.labels = {{"site", "x"}};
+    start();
+    EXPECT_EQ(counted(ended).verdict, AckVerdict::kUnknown);
+    EXPECT_NE(counted(ended).note.find("other labels"), std::string::npos);
+    lives.live_until(at(60));
+    agent->run(at(61));
+    EXPECT_EQ(counted(lives).verdict, AckVerdict::kEqual) << counted(lives).note;
+    EXPECT_EQ(counted(lives).expected.samples, 2u);
+}
+
 TEST_F(RecountTest, SaysThatNothingWasPushedYet) {
     CountingVm& vm = sources.add("a", 1, at(3));
     Result<UpstreamAudit> audit = recount(options, vm, Ledger{});

@@ -146,7 +146,7 @@ def test_a_full_and_a_read_only_disk_are_waited_for(place):
             agent.remount("rw")
             wait_until("the disk to be full again", lambda: "No space left" in agent.ctl("status")["archive"]["last_error"])
             waiting = sorted(path.name for path in agent.directory.iterdir())
-            archived = sorted(path.name.replace(".rsa", ".seg") for path in agent.archive.iterdir())
+            archived = sorted(path.name.replace(".rsa", ".seg") for path in agent.archive.glob("*.rsa"))
             assert len(waiting) >= 2 and sorted(waiting + archived) == dead.names, "a page holds one file at most"
             agent.remount("size=16m")
             trial.finish()

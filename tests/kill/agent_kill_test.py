@@ -95,7 +95,7 @@ def test_a_kill_at_any_call_loses_and_doubles_nothing(dead, place, thread, calls
 def what_is_left(trial):
     """How far a drain had come when the agent died."""
     archive = trial.agent.disk / "archive"
-    names = [path.name for path in archive.iterdir()] if archive.is_dir() else []
+    names = [path.name for path in archive.iterdir() if path.is_file()] if archive.is_dir() else []
     segments = [path.name for path in trial.agent.directory.iterdir()]
     if any(name.endswith(".tmp") for name in names):
         return "written in part"

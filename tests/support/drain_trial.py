@@ -93,7 +93,7 @@ class Trial:
 
     def done(self):
         archive = getattr(self.agent, "archive", self.agent.disk / "archive")
-        names = sorted(path.name for path in archive.iterdir()) if archive.is_dir() else []
+        names = sorted(path.name for path in archive.iterdir() if path.is_file()) if archive.is_dir() else []
         return (
             names == [name.removesuffix(".seg") + ".rsa" for name in self.dead.names]
             and not list(self.agent.directory.iterdir())

@@ -122,7 +122,7 @@ Section header_section(const SegmentFile& file) {
         // With their units: there is a field `schema` beside `schema_bytes`.
         std::string heading = name == "schema_bytes" ? "SCHEMA_BYTES" : "";
         section.columns.push_back({name, unit, std::move(heading)});
-        const bool is_known = name != "close_code" || vm.closed_ns != 0;
+        const bool is_known = name != "close_code" || vm.closed_ns != 0 || agent::has_close_code(vm.exit_cause);
         section.rows[0].push_back(is_known ? fact_value(name, text) : Value());
     }
     return section;

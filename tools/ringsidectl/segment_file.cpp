@@ -146,6 +146,11 @@ Result<SegmentFile> open_archive(const std::string& path) {
                   {"ended_ns", std::to_string(vm.info().ended_ns)},
                   {"archived_ns", std::to_string(vm.archived_ns())},
                   {"series_count", std::to_string(vm.series_count())}};
+    if (agent::has_close_code(vm.info().exit_cause)) {
+        file.facts.emplace_back("close_code", std::to_string(vm.info().close_code));
+        file.facts.emplace_back("close_text", vm.info().close_text);
+    }
+    if (vm.info().exit_signal != 0) file.facts.emplace_back("exit_signal", std::to_string(vm.info().exit_signal));
     return file;
 }
 

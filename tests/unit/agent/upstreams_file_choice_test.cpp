@@ -35,7 +35,7 @@ TEST_F(UpstreamsFileChoice, TakesEverythingByItself) {
     EXPECT_EQ(choice.columns, kColumnsAll);
     EXPECT_EQ(choice.resolution_s, 0u);
     EXPECT_EQ(choice.histograms, std::nullopt);
-    EXPECT_FALSE(choice.short_vms);
+    EXPECT_TRUE(choice.short_vms);
     EXPECT_TRUE(choice.relabeling.empty());
 }
 

@@ -17,6 +17,7 @@ struct BlackBoxServiceTest : testing::Test {
             source.info.component = "";
             source.info.uid = uid;
             source.info.exit_cause = ExitCause::kOom;
+            source.info.close_text = "";  // what is read from segments and archives is UTF-8, random bytes are not
             source.info.ended_ns = kTestNowNs - uid;
             EXPECT_TRUE(box.keep(*archive.add(source, source.info, kTestNowNs), kTestNowNs).ok());
         }
@@ -26,6 +27,7 @@ struct BlackBoxServiceTest : testing::Test {
         auto source = std::make_shared<MemorySource>(random_vm(7, 3, 3));
         source->info.vm_id = "host-1";
         source->info.uid = 0;
+        source->info.close_text = "";
         return source;
     }
 

@@ -113,7 +113,8 @@ def test_kills_at_random_instants_lose_and_double_nothing(dead, place):
     wanted = 10_000 if SOAK else 30
     kills, trials, left = 0, 0, {}
     latest_s = 0.5
-    while kills < wanted:
+    # Those that come after all is done prove nothing: on, until enough have come before.
+    while (kills < wanted or kills - left.get("pushed", 0) < wanted / 2) and trials < 4 * wanted:
         trials += 1
         with Trial(dead, disk / f"trial-{trials}", memory / f"trial-{trials}") as trial:
             trial.lay_out()
@@ -132,7 +133,7 @@ def test_kills_at_random_instants_lose_and_double_nothing(dead, place):
                 trial.agent.start()
             trial.finish()
     print(f"{kills} kills in {trials} lives of two VMs: {left}")
-    assert left.get("pushed", 0) < kills / 2, "too few came before the end to prove anything"
+    assert kills - left.get("pushed", 0) >= wanted / 2, "too few came before the end to prove anything"
     if SOAK:
         steps = ("not begun", "written in part", "archived, not unlinked", "drained, not pushed", "pushed")
         assert min(left.get(step, 0) for step in steps) > 10, left

@@ -180,8 +180,9 @@ class Agent(Process):
 class Prometheus(Process):
     """The packaged Prometheus as a remote-write receiver; start() again after kill() keeps its data."""
 
-    def __init__(self, disk):
+    def __init__(self, disk, *arguments):
         self.disk = pathlib.Path(disk)
+        self.arguments = arguments
         self.port = free_port()
         (self.disk / "prometheus.yml").write_text("global: {scrape_interval: 1h}\n")
         self.start()
@@ -195,6 +196,7 @@ class Prometheus(Process):
                 f"--web.listen-address=127.0.0.1:{self.port}",
                 "--web.enable-remote-write-receiver",
                 "--query.lookback-delta=15m",
+                *self.arguments,
             ],
             self.disk / "prometheus.log",
         )
@@ -225,6 +227,17 @@ class Prometheus(Process):
             frozenset((name, value) for name, value in series["metric"].items() if name != "__name__"): float(series["value"][1])
             for series in result
         }
+
+    def range(self, expression, begin_s, end_s, step_s, **more):
+        """{frozenset of labels without __name__: {time: value}} of a range query."""
+        parameters = {"query": expression, "start": begin_s, "end": end_s, "step": step_s, **more}
+        status, body = http_get(self.url("/api/v1/query_range?" + urllib.parse.urlencode(parameters)))
+        assert status == 200, f"{expression}: {body}"
+        return {
+            frozenset((name, value) for name, value in series["metric"].items() if name != "__name__"):
+                {int(t): float(v) for t, v in series["values"]}
+            for series in json.loads(body)["data"]["result"]
+        }  # fmt: skip
 
     def samples(self, selector, range_s=3600, at=None):
         """{frozenset of labels: [(time, value), ...]} of everything stored in the range."""

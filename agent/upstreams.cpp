@@ -6,6 +6,16 @@
 
 namespace ringside::agent {
 
+namespace {
+
+auto log_of(const std::string& name) {
+    return [name](bool warning, const std::string& text) {
+        (warning ? log_warning : log_info)("upstream " + name + ": " + text);
+    };
+}
+
+}  // namespace
+
 std::vector<UpstreamSource> CatalogSources::sources() {
     auto view = catalog_.view();
     if (view != view_) {
@@ -25,8 +35,12 @@ Result<void> Upstreams::create(const Config& config) {
             log_warning("upstream " + name + ": " + files.error().message() +
                         "; nothing is pushed to it before this is mended");
         }
-        auto made =
-            Upstream::create(std::move(options), one->sources, events_of_one(name), clock_(name), files_, sender_);
+        SourceProvider* sources = &one->sources;
+        if (!options.rules.empty()) {
+            one->rules = std::make_unique<RuleSources>(options, one->sources, files_, clock_(name), log_of(name));
+            sources = one->rules.get();
+        }
+        auto made = Upstream::create(std::move(options), *sources, events_of_one(name), clock_(name), files_, sender_);
         if (!made) return made.error();
         one->upstream = std::move(*made);
         all_.push_back(std::move(one));
@@ -40,9 +54,7 @@ UpstreamEvents Upstreams::events_of_one(const std::string& name) {
         publish_pushed(name, key, window_end_ns, samples);
     };
     handlers.epoch_done = [name](const std::string& key) { log_debug("upstream " + name + ": done with VM " + key); };
-    handlers.log = [name](bool warning, const std::string& text) {
-        (warning ? log_warning : log_info)("upstream " + name + ": " + text);
-    };
+    handlers.log = log_of(name);
     return handlers;
 }
 
@@ -77,7 +89,7 @@ void Upstreams::wake() {
 
 bool Upstreams::needs(const std::string& key) const {
     for (const auto& one : all_) {
-        if (!one->upstream->progress(key).done) return true;
+        if (!one->upstream->progress(key).done || (one->rules && one->rules->needs(key))) return true;
     }
     return false;
 }
@@ -165,6 +177,24 @@ void Upstreams::export_to(Metrics& metrics) const {
     each(MetricType::kGauge, "ringside_upstream_vms", "VM epochs that are not done.", &UpstreamStats::vms);
     each(MetricType::kGauge, "ringside_upstream_backlog_windows", "Closed windows of one VM not acknowledged yet.",
          &UpstreamStats::backlog_windows);
+
+    auto of_rules = [&](const char* name, const char* help, std::uint64_t RuleStats::*field) {
+        metrics.collect(counter, name, help, [this, field] {
+            std::vector<MetricSample> samples;
+            for (const auto& one : all_) {
+                if (!one->rules) continue;
+                samples.push_back(
+                    {{{"upstream", one->upstream->options().name}}, static_cast<double>(one->rules->stats().*field)});
+            }
+            return samples;
+        });
+    };
+    of_rules("ringside_rule_windows_total", "Windows of recording rules.", &RuleStats::windows);
+    of_rules("ringside_rule_late_vms_total", "Parts of VMs that a rule took into a later window.",
+             &RuleStats::late_vms);
+    of_rules("ringside_rule_series_left_out_total", "Series of VMs that a rule could not take into a window.",
+             &RuleStats::series_left_out);
+    of_rules("ringside_rule_write_failures_total", "Writes of a rules file that failed.", &RuleStats::write_failures);
 
     auto by_reason = [&](const char* name, const char* help,
                          std::map<std::string, std::uint64_t> UpstreamStats::*field) {

@@ -13,6 +13,7 @@
 #include "agent/base/metrics.h"
 #include "agent/catalog/catalog.h"
 #include "agent/config.h"
+#include "agent/upstream/rule_sources.h"
 #include "agent/upstream/upstream.h"
 
 namespace ringside::agent {
@@ -52,7 +53,7 @@ class Upstreams {
 
     // Any thread, after create().
     void wake();
-    // Whether some upstream has not finished with this VM epoch.
+    // Whether some upstream, or what its rules add up, has not finished with this VM epoch.
     bool needs(const std::string& key) const;
     std::vector<UpstreamPosition> positions(const CatalogVm& vm) const;
     // What each has of the VM of this key, which `source` is, counted again from it.
@@ -65,6 +66,7 @@ class Upstreams {
     struct One {
         explicit One(const Catalog& catalog) : sources(catalog) {}
         CatalogSources sources;
+        std::unique_ptr<RuleSources> rules;  // over them; null where the upstream has no rules
         std::unique_ptr<Upstream> upstream;  // last: its thread uses the rest
     };
 

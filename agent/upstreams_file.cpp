@@ -8,6 +8,7 @@
 #include "agent/toml_table.h"
 #include "agent/units.h"
 #include "agent/upstreams_file_choice.h"
+#include "agent/upstreams_file_rules.h"
 
 namespace ringside::agent {
 namespace {
@@ -117,6 +118,7 @@ Result<std::vector<UpstreamOptions>> read_upstreams_file(const std::string& path
             read_upstream(table, options);
             upstreams.push_back(std::move(options));
         });
+        read_rules(top, upstreams);
     });
     if (!read) return read.error();
     return upstreams;

@@ -107,6 +107,7 @@ Result<UpstreamOptions> checked(UpstreamOptions options) {
         return bad(options, "batch-bytes is too large: receivers of otlp-grpc take less than 4MiB");
     }
     if (options.cursors_max == 0) return bad(options, "cursors_max is 0; at least one VM is needed");
+    if (Result<void> rules = check_rules(options.rules); !rules) return bad(options, rules.error().context);
     const bool otlp = options.protocol == Protocol::kOtlpGrpc;
     if (otlp && options.choice.histograms == HistogramForm::kClassic) {
         return bad(options, "otlp-grpc has native histograms alone; leave `histograms` out");

@@ -4,11 +4,13 @@
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "agent/base/labels.h"
 #include "agent/base/result.h"
 #include "agent/upstream/choice.h"
 #include "agent/upstream/connection.h"
+#include "agent/upstream/rule.h"
 
 namespace ringside::agent {
 
@@ -36,6 +38,7 @@ struct UpstreamOptions {
     std::string instance;  // this host's name
     LabelSet labels;       // on every series; the agent's own, so they win over a segment's
     RollupChoice choice;
+    std::vector<Rule> rules;    // aggregates that leave beside the VMs' own series
     std::string version = "0";  // of the agent, for the User-Agent header
 
     std::string state_directory;  // holds <name>.cursors; made when missing

@@ -28,6 +28,10 @@ double bound_of(std::int64_t index, int scale) {
     return static_cast<double>(std::exp2(static_cast<long double>(index) / static_cast<long double>(1 << scale)));
 }
 
+Family family_of(const MetricInfo& metric, FamilyType type) { return {metric.name, type, metric.help, metric.unit}; }
+
+}  // namespace
+
 std::uint32_t tier_of(const SchemaInfo& schema, std::uint32_t resolution_s) {
     const auto coarsest = static_cast<std::uint32_t>(schema.tiers.size() - 1);
     if (resolution_s == 0) return coarsest;
@@ -36,10 +40,6 @@ std::uint32_t tier_of(const SchemaInfo& schema, std::uint32_t resolution_s) {
     }
     return coarsest;
 }
-
-Family family_of(const MetricInfo& metric, FamilyType type) { return {metric.name, type, metric.help, metric.unit}; }
-
-}  // namespace
 
 std::string resolution_text(std::uint32_t resolution_s) {
     constexpr std::pair<std::uint32_t, const char*> kUnits[] = {{86400, "d"}, {3600, "h"}, {60, "m"}};

@@ -87,6 +87,9 @@ class RollupPlan {
     std::vector<std::string> names_taken_;
 };
 
+// The tier of that resolution, or the next coarser one; 0, or coarser than all: the coarsest. `schema` has a tier.
+std::uint32_t tier_of(const SchemaInfo& schema, std::uint32_t resolution_s);
+
 // "6s", "10s", "5m", "1h", "1d": the resolution in the largest unit that divides it.
 std::string resolution_text(std::uint32_t resolution_s);
 

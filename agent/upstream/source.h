@@ -18,6 +18,7 @@ namespace ringside::agent {
 struct UpstreamSource {
     std::string key;
     std::shared_ptr<const SeriesSource> source;
+    bool made = false;  // by recording rules: leaves whole, whatever the upstream takes of VMs
 };
 
 class SourceProvider {

@@ -62,11 +62,12 @@ void VmTracker::take_in(UpstreamSource& source, std::uint64_t now_ns) {
             vms_.erase(at);
             return;
         }
-        vm.plans = plans_of(std::move(schema));
+        vm.plans = plans_of(std::move(schema), source.made);
         vm.source = std::move(source.source);
         vm.not_before_ns = vm.busy_tries = 0;
     }
     vm.vm = std::move(info);
+    vm.made = source.made;
     vm.plan = vm.plans->of(vm.vm);
     if (first_sight) {
         vm.key = source.key;
@@ -194,10 +195,11 @@ bool VmTracker::any_due(std::uint64_t now_ns) const {
 }
 
 void VmTracker::update_backlog(std::uint64_t now_ns) {
-    std::uint64_t windows = 0, oldest_ns = 0;
+    std::uint64_t vms = 0, windows = 0, oldest_ns = 0;
     for (auto& [key, vm] : vms_) {
         const DueWindows vm_due = due(vm, now_ns);
         vm.closed_ns = vm_due.until_ns;
+        vms += vm.made ? 0 : 1;
         set_lag(vm);
         if (vm_due.windows == 0) continue;
         windows += vm_due.windows;
@@ -206,7 +208,7 @@ void VmTracker::update_backlog(std::uint64_t now_ns) {
         oldest_ns = oldest_ns == 0 ? end_ns : std::min(oldest_ns, end_ns);
     }
     stats_.update([&](UpstreamStats& stats) {
-        stats.vms = vms_.size();
+        stats.vms = vms;
         stats.looked = true;
         stats.backlog_windows = windows;
         stats.oldest_unacknowledged_ns = oldest_ns;
@@ -313,7 +315,8 @@ void VmTracker::collect_garbage(std::uint64_t now_ns) {
         // A done one may be listed again while it could still be pushed: its cursor says not to.
         const std::uint64_t wanted_until_ns = cursor.acked_ns + ns_of(options_.backlog_max);
         if (cursor.done && wanted_until_ns >= now_ns) continue;
-        gone += cursor.done ? 0 : 1;
+        const bool made = cursor.vm_id.empty();  // by rules that have been changed since: no VM
+        gone += cursor.done || made ? 0 : 1;
         over.push_back(key);
     }
     for (const std::string& key : over) {
@@ -341,16 +344,25 @@ void VmTracker::forget_the_forgotten() {
                   [this](const auto& entry) { return !store_.find(entry.first) && !listed_.contains(entry.first); });
 }
 
-std::shared_ptr<const RollupPlans> VmTracker::plans_of(std::shared_ptr<const SchemaInfo> schema) {
-    auto& same_hash = plans_[schema->hash];
+std::shared_ptr<const RollupPlans> VmTracker::plans_of(std::shared_ptr<const SchemaInfo> schema, bool made) {
+    // What rules make has its plans apart from those of VMs, which choose their schemas' hashes.
+    auto& same_hash = made ? plans_of_made_ : plans_[schema->hash];
     for (const auto& plans : same_hash) {
         if (plans->usual().schema() == *schema) return plans;
     }
     if (plans_.size() > kPlansMax) {  // Those in use live on with their VMs.
         plans_.clear();
-        return plans_of(std::move(schema));
+        return plans_of(std::move(schema), made);
     }
-    auto plans = std::make_shared<const RollupPlans>(std::move(schema), options_.choice);
+    RollupChoice choice = options_.choice;
+    if (made) {
+        same_hash.clear();  // the rules have one schema at a time
+        choice = {};
+        choice.histograms = options_.choice.histograms;
+        choice.relabeling = options_.choice.relabeling;
+        choice.short_vms = false;
+    }
+    auto plans = std::make_shared<const RollupPlans>(std::move(schema), choice);
     same_hash.push_back(plans);
     for (const std::string& name : plans->usual().names_taken()) {
         if (!events_.log) break;

@@ -41,6 +41,7 @@ struct TrackedVm {
     std::uint32_t busy_tries = 0;
     bool blocked = false;  // an earlier life of the VM has to end first
     bool lost = false;     // its windows cannot be read, and the log has said so
+    bool made = false;     // no VM: see UpstreamSource
 };
 
 // What is to be pushed of one VM at one time.
@@ -101,7 +102,7 @@ class VmTracker {
     void forget_the_forgotten();
     void set_progress(const std::string& key, const Progress& progress);
     void set_lag(const TrackedVm& vm);
-    std::shared_ptr<const RollupPlans> plans_of(std::shared_ptr<const SchemaInfo> schema);
+    std::shared_ptr<const RollupPlans> plans_of(std::shared_ptr<const SchemaInfo> schema, bool made);
     void drop_windows(const TrackedVm& vm, const char* reason, std::uint64_t until_ns, std::uint64_t count);
 
     const UpstreamOptions& options_;
@@ -117,6 +118,7 @@ class VmTracker {
     // By VM (vm_id and component): the newest sample that any of its lives has sent.
     std::unordered_map<std::string, std::int64_t> newest_ms_;
     std::unordered_map<std::uint64_t, std::vector<std::shared_ptr<const RollupPlans>>> plans_;
+    std::vector<std::shared_ptr<const RollupPlans>> plans_of_made_;
     std::uint64_t next_garbage_ns_ = 0;
 
     // Of every epoch that is stored or listed: what decides whether an epoch is done. A cursor says so for the next run.

@@ -29,7 +29,9 @@ def test_links_to_files_lead_somewhere(document):
 def exposition():
     """/metrics of an agent that has met a little of everything: so that families with labels have samples."""
     with scratch() as (disk, memory), contextlib.ExitStack() as stack:
-        agent = stack.enter_context(contextlib.closing(Agent(disk, memory, "--upstream", "away=http://127.0.0.1:1/write")))
+        (disk / "upstreams.toml").write_text('[upstream.away]\nurl = "http://127.0.0.1:1/write"\n'
+                                             '[[rule]]\nname = "all"\nmetrics = ".*_total"\noperation = "sum"\n')  # fmt: skip
+        agent = stack.enter_context(contextlib.closing(Agent(disk, memory, "--upstreams-file", disk / "upstreams.toml")))
         (agent.directory / f"bad.{'0' * 32}.seg").write_bytes(b"no segment\n" * 1000)
         writer = stack.enter_context(contextlib.closing(Writer(agent.directory, "vm-1", disk / "vm-1.log")))
         writer.kill()
@@ -181,7 +183,10 @@ def keys_of_the_upstreams_file(section):
     return set(re.findall(r"`([a-z-]+)`", "\n".join(row.split("|")[1] for row in tables[section].splitlines())))
 
 
-@pytest.mark.parametrize("number, section", enumerate(["", ".tls", ".auth", "", ".relabel"]), ids=["upstream", "tls", "auth", "choice", "relabel"])
+SECTIONS = ["upstream.a", "upstream.a.tls", "upstream.a.auth", "upstream.a", "upstream.a.relabel", "rule"]
+
+
+@pytest.mark.parametrize("number, section", enumerate(SECTIONS), ids=["upstream", "tls", "auth", "choice", "relabel", "rule"])
 def test_keys_of_the_upstreams_file_are_known_and_in_the_manual(tmp_path, number, section):
     page = (SOURCE / "docs/man/ringside-agent.8.scd").read_text()
     in_page = set(re.findall(r"\*([a-z-]+)\*", page[page.index("# UPSTREAMS FILE") : page.index("# SIGNALS")]))
@@ -190,9 +195,9 @@ def test_keys_of_the_upstreams_file_are_known_and_in_the_manual(tmp_path, number
     for key in keys:
         assert key in in_page
         # A date is the right value of no key, so a key that is known is complained of in another way.
-        header = f"[[upstream.a{section}]]" if section == ".relabel" else f"[upstream.a{section}]"
+        header = f"[[{section}]]" if section in ("upstream.a.relabel", "rule") else f"[{section}]"
         said = check_upstreams(tmp_path, f"{header}\n{key} = 2000-01-01\n").stderr
-        assert f"line 2: upstream.a{section}.{key}: needs" in said, said
+        assert f"line 2: {section}.{key}: needs" in said, said
 
 
 @pytest.mark.parametrize(

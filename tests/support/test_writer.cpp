@@ -1,7 +1,7 @@
 // The writer of the end-to-end tests: records random values from several threads, and keeps a tally of its own. The tally
 // is the oracle; it never looks at the segment.
 //
-//     test_writer --directory D --vm-id V [--component C] [--tiers 1x300,10x360] [--threads 3] [--seed N] [--tick]
+//     test_writer --directory D --vm-id V [--component C] [--image I] [--tiers 1x300,10x360] [--threads 3] [--seed N] [--tick]
 //
 // Prints {"path": ...} when the segment is there, then obeys lines on standard input, answering each with one line:
 //     start            record without end, until `pause`        -> {}
@@ -230,7 +230,7 @@ json series(const char* name, const char* kind, json labels, json figures) {
     return figures;
 }
 
-json tally_of(const std::vector<Worker>& workers) {
+json tally_of(const std::vector<Worker>& workers, const std::string& image) {
     json all = json::array();
     std::uint64_t shared = 0;
     for (const auto& worker : workers) {
@@ -258,7 +258,7 @@ json tally_of(const std::vector<Worker>& workers) {
         shared += tally.shared;
     }
     all.push_back(series("t_shared_total", "counter", json::object(), {{"value", shared}}));
-    all.push_back(series("t_info", "info", {{"image", "test"}}, {{"value", 1}}));
+    all.push_back(series("t_info", "info", {{"image", image}}, {{"value", 1}}));
     return {{"series", all}};
 }
 
@@ -275,7 +275,7 @@ std::vector<rside_tier> parse_tiers(const std::string& text) {
 
 void answer(const json& line) { std::cout << line.dump() << std::endl; }
 
-int obey(ringside::Segment& segment, std::vector<Worker>& workers, unsigned pause_us) {
+int obey(ringside::Segment& segment, std::vector<Worker>& workers, const std::string& image, unsigned pause_us) {
     Crew crew(workers, pause_us);
     for (std::string line; std::getline(std::cin, line);) {
         std::istringstream in(line);
@@ -286,12 +286,12 @@ int obey(ringside::Segment& segment, std::vector<Worker>& workers, unsigned paus
             answer(json::object());
         } else if (verb == "pause") {
             crew.pause();
-            answer(tally_of(workers));
+            answer(tally_of(workers, image));
         } else if (verb == "run") {
             std::uint64_t rounds = 0;
             in >> rounds;
             crew.run(rounds);
-            answer(tally_of(workers));
+            answer(tally_of(workers, image));
         } else if (verb == "tick") {
             std::uint64_t now = 0;
             in >> now;
@@ -304,7 +304,7 @@ int obey(ringside::Segment& segment, std::vector<Worker>& workers, unsigned paus
             std::getline(in >> std::ws, text);
             crew.pause();
             segment.close(code, text.c_str());
-            answer(tally_of(workers));
+            answer(tally_of(workers, image));
             return 0;
         } else {
             std::cerr << "test_writer: no command '" << line << "'\n";
@@ -320,13 +320,14 @@ int obey(ringside::Segment& segment, std::vector<Worker>& workers, unsigned paus
 
 int main(int argc, char** argv) {
     CLI::App app{"Writer of the end-to-end tests."};
-    std::string directory, vm_id, component, tiers_text = "1x300,10x360,300x288";
+    std::string directory, vm_id, component, image = "test", tiers_text = "1x300,10x360,300x288";
     unsigned threads = 3, pause_us = 500;
     std::uint64_t seed = 1, first_tick = 0;
     bool tick = false;
     app.add_option("--directory", directory)->required();
     app.add_option("--vm-id", vm_id)->required();
     app.add_option("--component", component);
+    app.add_option("--image", image, "label of t_info");
     app.add_option("--tiers", tiers_text);
     app.add_option("--threads", threads)->check(CLI::Range(1, 16));
     app.add_option("--seed", seed);
@@ -352,7 +353,7 @@ int main(int argc, char** argv) {
     }
     if (first_tick) segment.tick(first_tick);
     std::vector<Worker> workers;
-    segment.info("t_info", {"test"});
+    segment.info("t_info", {image.c_str()});
     for (unsigned number = 0; number < threads; ++number) {
         workers.emplace_back(segment, number, seed);
         if (workers.back().good()) continue;
@@ -360,5 +361,5 @@ int main(int argc, char** argv) {
         return 1;
     }
     answer({{"path", segment.path()}, {"vm_id", vm_id}, {"pid", getpid()}});
-    return obey(segment, workers, pause_us);
+    return obey(segment, workers, image, pause_us);
 }

@@ -95,7 +95,7 @@ class Sources : public SourceProvider {
 
 // What an agent keeps in memory: gone with it.
 struct Agent {
-    Agent(UpstreamOptions given, Sources& sources, FileSystem& files, VirtualClock& the_clock)
+    Agent(UpstreamOptions given, SourceProvider& sources, FileSystem& files, VirtualClock& the_clock)
         : options(std::move(given)), clock(the_clock), store(opened(files, options)) {
         events.pushed = [this](const std::string& key, std::uint64_t end_ns, std::size_t samples) {
             pushed.push_back(key.substr(0, key.find('.')) + "@" + std::to_string((end_ns - kStart) / kSecond) + "x" +

@@ -1,0 +1,120 @@
+#include "agent/upstream/rule_sources.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "agent/upstream/rule_file.h"
+
+namespace ringside::agent {
+namespace {
+
+constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
+constexpr std::uint32_t kUsualResolution = 300;  // seconds, where the upstream takes the coarsest tier
+constexpr std::size_t kStateBytesMax = std::size_t{1} << 30;
+// How many windows are computed in one go: the rest waits for the next call, so that a round stays short.
+constexpr int kWindowsAtOnce = 8;
+
+Epoch epoch_at(std::uint64_t hash, std::uint64_t now_ns) {
+    Epoch epoch;
+    std::memcpy(epoch.data(), &hash, sizeof hash);
+    std::memcpy(epoch.data() + sizeof hash, &now_ns, sizeof now_ns);
+    return epoch;
+}
+
+}  // namespace
+
+RuleSources::RuleSources(const UpstreamOptions& options, SourceProvider& vms, FileSystem& files, Clock& clock, Log log)
+    : rules_(options.rules),
+      path_(options.state_directory + "/" + options.name + ".rules"),
+      resolution_s_(options.choice.resolution_s != 0 ? options.choice.resolution_s : kUsualResolution),
+      grace_ns_(static_cast<std::uint64_t>(std::chrono::nanoseconds(options.grace).count())),
+      vms_(vms),
+      files_(files),
+      clock_(clock),
+      log_(std::move(log)) {}
+
+void RuleSources::begin(std::uint64_t now_ns) {
+    const std::uint64_t hash = rules_hash(rules_, resolution_s_);
+    Result<std::string> bytes = read_file(files_, path_, kStateBytesMax);
+    std::optional<RuleState> state;
+    if (bytes.ok()) state = decode_rule_state(*bytes, hash);
+    if (!state && (bytes.ok() || bytes.error().code != Code::kNotFound)) {
+        log_(true, "the rules start anew at zero: " +
+                       (bytes.ok() ? path_ + " is damaged or of other rules" : bytes.error().message()));
+    }
+    unsaved_ = !state;
+    begin_with(state ? std::move(*state) : anew(now_ns));
+}
+
+void RuleSources::begin_with(RuleState state) {
+    totals_ = std::make_unique<RuleTotals>(rules_, resolution_s_, std::move(state));
+    made_ = totals_->source();
+    std::lock_guard lock(mutex_);
+    done_ = totals_->done();
+}
+
+// The windows before the one that is open are not the rules' any more.
+RuleState RuleSources::anew(std::uint64_t now_ns) const {
+    RuleState state;
+    const std::uint64_t step = resolution_s_ * kNsPerSecond;
+    state.epoch = epoch_at(rules_hash(rules_, resolution_s_), now_ns);
+    state.began_ns = state.computed_ns = (now_ns > grace_ns_ ? now_ns - grace_ns_ : 0) / step * step;
+    state.metrics.resize(rules_.size());
+    return state;
+}
+
+std::vector<UpstreamSource> RuleSources::sources() {
+    std::vector<UpstreamSource> all = vms_.sources();
+    const std::uint64_t now_ns = clock_.now_ns();
+    if (!totals_) begin(now_ns);
+    const std::uint64_t step = totals_->resolution_ns();
+    if (totals_->state().computed_ns > now_ns + step) {
+        log_(true, "the rules start anew at zero: the clock was ahead and has been set back");
+        unsaved_ = true;
+        begin_with(anew(now_ns));
+    }
+    const std::uint64_t closed_ns = now_ns > grace_ns_ ? (now_ns - grace_ns_) / step * step : 0;
+    const std::uint64_t before_ns = totals_->state().computed_ns;
+    std::uint64_t next_ns = before_ns + step;
+    // What the rings have lost cannot be told apart any more; totals go on, their increase is in the first window.
+    const std::uint64_t held_ns = kRuleWindowsMax * step;
+    if (closed_ns > held_ns) next_ns = std::max(next_ns, closed_ns - held_ns);
+    if (unsaved_ && save()) made_ = totals_->source();
+    for (int left = kWindowsAtOnce; !unsaved_ && left > 0 && next_ns <= closed_ns; --left, next_ns += step) {
+        totals_->compute(next_ns, all);
+    }
+    if (totals_->state().computed_ns != before_ns && save()) made_ = totals_->source();
+    if (made_) all.push_back({vm_key(made_->vm()), made_, true});
+    return all;
+}
+
+bool RuleSources::save() {
+    const std::string bytes = encode_rule_state(totals_->state(), rules_hash(rules_, resolution_s_));
+    Result<void> saved = make_directories(files_, parent_directory(path_));
+    if (saved.ok()) saved = write_file_durably(files_, path_, bytes);
+    unsaved_ = !saved.ok();
+    if (!saved.ok() && !std::exchange(save_fails_, true)) {
+        log_(true, saved.error().message() + "; recording rules stand still until their state can be saved");
+    }
+    if (saved.ok()) save_fails_ = false;
+    std::lock_guard lock(mutex_);
+    if (saved.ok()) done_ = totals_->done();
+    const std::uint64_t failures = stats_.write_failures + (saved.ok() ? 0 : 1);
+    stats_ = totals_->stats();
+    stats_.write_failures = failures;
+    return saved.ok();
+}
+
+bool RuleSources::needs(const std::string& key) const {
+    std::lock_guard lock(mutex_);
+    return !done_.contains(key);
+}
+
+RuleStats RuleSources::stats() const {
+    std::lock_guard lock(mutex_);
+    return stats_;
+}
+
+}  // namespace ringside::agent

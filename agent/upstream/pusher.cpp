@@ -231,7 +231,7 @@ void Pusher::acknowledge(Share& share) {
     cursor.zeros_ns = std::max(cursor.zeros_ns, step.end_ns);
     if (step.kind != StepKind::kZeros) cursor.acked_ns = std::max(cursor.acked_ns, step.end_ns);
     // In the same save as its time: one who is killed between two of them would end the series again, a millisecond later.
-    if (step.kind == StepKind::kStale) cursor.done = true;
+    if (step.kind == StepKind::kEnd) cursor.done = true;
     if (step.kind == StepKind::kWindow) {
         cursor.accepted += share.accepted;
         cursor.answered.add(share.answered);

@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "agent/upstream/loss.h"
 #include "agent/upstream/rollup_plans.h"
 
 namespace ringside::agent {
@@ -115,6 +116,8 @@ class Roller {
     void add_info(const SeriesInfo& series, std::uint32_t place);
     void add_zeros(const SeriesInfo& series, const std::vector<std::uint32_t>& places);
     std::uint32_t add_histogram(NativeHistogram histogram);
+    void add_exit(std::vector<RollupPoint>& points);
+    void add_end();
     void add_step(StepKind kind, std::uint64_t end_ns, std::vector<RollupPoint> points);
 
     const RollupPlan& plan_;
@@ -322,19 +325,38 @@ VmRollup Roller::finish() {
         add_step(StepKind::kZeros, end_ns, std::move(window.zeros));
         add_step(StepKind::kWindow, end_ns, std::move(window.points));
     }
-    if (range_.final) {
-        // A live VM's idle windows may have been pushed past the end that its archive settled on.
-        std::int64_t newest_ms = std::max({ms_up(vm_.ended_ns), range_.last_ms, range_.floor_ms});
-        if (!rollup_.steps.empty()) {
-            newest_ms = std::max(newest_ms, rollup_.steps.back().timestamp_ms);
-        }
-        std::vector<RollupPoint> markers;
-        for (std::uint32_t i = 0; i < rollup_.series.size(); ++i) {
-            markers.push_back({i, newest_ms + 1, stale_marker()});
-        }
-        add_step(StepKind::kStale, std::max(vm_.ended_ns, range_.after_ns), std::move(markers));
-    }
+    if (range_.final) add_end();
     return std::move(rollup_);
+}
+
+void Roller::add_end() {
+    // A live VM's idle windows may have been pushed past the end that its archive settled on.
+    std::int64_t newest_ms = std::max({ms_up(vm_.ended_ns), range_.last_ms, range_.floor_ms});
+    if (!rollup_.steps.empty()) newest_ms = std::max(newest_ms, rollup_.steps.back().timestamp_ms);
+    std::vector<RollupPoint> points;
+    for (std::uint32_t i = 0; i < rollup_.series.size(); ++i) points.push_back({i, newest_ms + 1, stale_marker()});
+    add_exit(points);
+    add_step(StepKind::kEnd, std::max(vm_.ended_ns, range_.after_ns), std::move(points));
+}
+
+void Roller::add_exit(std::vector<RollupPoint>& points) {
+    if (!plan_.exit_family()) return;
+    static const SchemaInfo schema = [] {
+        SchemaInfo exits;
+        exits.metrics.emplace_back();
+        exits.metrics[0].name = kExitMetric;
+        exits.metrics[0].label_names = {"cause", "code", "signal"};
+        return exits;
+    }();
+    SeriesInfo how;
+    how.label_values = {exit_cause_name(vm_.exit_cause),
+                        has_close_code(vm_.exit_cause) ? std::to_string(vm_.close_code) : "",
+                        vm_.exit_signal != 0 ? std::to_string(vm_.exit_signal) : ""};
+    RollupSeries series{series_labels(schema, how, agent_owned_), *plan_.exit_family(), kUnnamedSeries, 0};
+    if (!plan_.relabeling().empty() && !relabel(series, kExitMetric)) return;
+    rollup_.series.push_back(std::move(series));
+    const std::int64_t end_ms = std::max(ms_up(vm_.ended_ns), range_.floor_ms + 1);
+    points.push_back({static_cast<std::uint32_t>(rollup_.series.size() - 1), end_ms, 1.0});
 }
 
 // Length of the UTF-8 sequence that starts at `at`, 0 where none does.

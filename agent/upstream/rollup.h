@@ -14,6 +14,9 @@
 //      beyond it answers, nearly, as it does in the classic form.
 //  R4  A VM that ended leaves a stale marker on each of its series, 1 ms past its newest sample.
 //  R5  Within a step no two points share a series; steps are in the order of time, series by series.
+//  R6  A VM that ended leaves one sample more, `ringside_vm_exit` with its cause, signal and code as labels, at
+//      its end, or past an earlier life that seems to have gone on for longer. It travels with the stale markers and has
+//      none itself: one sample is one end, which is what `count_over_time` counts.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +50,11 @@ struct RollupRange {
     std::int64_t last_ms = INT64_MIN;
 };
 
-enum class StepKind { kZeros, kWindow, kStale };
+enum class StepKind {
+    kZeros,
+    kWindow,
+    kEnd,  // how the VM ended, and a stale marker for each series
+};
 
 inline constexpr std::uint32_t kNoHistogram = UINT32_MAX;
 
@@ -69,7 +76,7 @@ struct RollupStep {
 struct RollupSeries {
     LabelSet labels;            // with __name__
     std::uint32_t family = 0;   // into RollupPlan::families and, behind their end, VmRollup::renamed
-    std::uint32_t source = 0;   // index of the VM's series that it is made of
+    std::uint32_t source = 0;   // index of the VM's series that it is made of; kUnnamedSeries: of none (R6)
     std::int64_t start_ms = 0;  // of a cumulative one (R2); 0: not cumulative, or not known
 };
 

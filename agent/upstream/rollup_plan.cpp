@@ -84,6 +84,7 @@ RollupPlan::RollupPlan(std::shared_ptr<const SchemaInfo> schema, const RollupCho
     metrics_.reserve(schema_->metrics.size());
     for (const MetricInfo& metric : schema_->metrics) add_metric(metric, tier.columns);
     drop_taken_names();
+    add_exit();
 }
 
 RollupPlan::RollupPlan(const RollupPlan& usual, std::uint32_t tier) : RollupPlan(usual) {
@@ -190,6 +191,19 @@ void RollupPlan::drop_taken_names() {
             return true;
         });
     }
+}
+
+void RollupPlan::add_exit() {
+    if (!choice_.takes(kExitMetric)) return;
+    for (const MetricRollup& metric : metrics_) {
+        for (const RollupOutput& output : metric.outputs) {
+            if (output.name != kExitMetric) continue;
+            names_taken_.push_back(output.name);
+            return;
+        }
+    }
+    exit_family_ =
+        add_family({kExitMetric, FamilyType::kGauge, "1 at the end of a VM; its labels say how it ended.", ""});
 }
 
 }  // namespace ringside::agent

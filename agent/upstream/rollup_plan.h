@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@
 #include "agent/upstream/wire_sample.h"
 
 namespace ringside::agent {
+
+// 1 at a VM's end: see R6 in rollup.h.
+inline constexpr char kExitMetric[] = "ringside_vm_exit";
 
 enum class OutputValue {
     kCounter,
@@ -66,6 +70,9 @@ class RollupPlan {
     const std::vector<Family>& families() const { return families_; }
     const std::vector<MetricRollup>& metrics() const { return metrics_; }  // as in the schema
     const Relabeling& relabeling() const { return choice_.relabeling; }
+    // Of the series that says how a VM ended (R6 in rollup.h), into families; none: it is not chosen, or a metric of the
+    // schema has its name.
+    std::optional<std::uint32_t> exit_family() const { return exit_family_; }
     // Names of outputs that another metric of the schema has already taken (a histogram `x` and a
     // gauge `x_count`): the first in the schema keeps it, the other is left out.
     const std::vector<std::string>& names_taken() const { return names_taken_; }
@@ -76,6 +83,7 @@ class RollupPlan {
     void add_histogram(const MetricInfo& metric, std::uint32_t kept, MetricRollup& rollup);
     std::uint32_t add_family(Family family);
     void drop_taken_names();
+    void add_exit();
 
     std::shared_ptr<const SchemaInfo> schema_;
     RollupChoice choice_;
@@ -85,6 +93,7 @@ class RollupPlan {
     std::vector<Family> families_;
     std::vector<MetricRollup> metrics_;
     std::vector<std::string> names_taken_;
+    std::optional<std::uint32_t> exit_family_;
 };
 
 // The tier of that resolution, or the next coarser one; 0, or coarser than all: the coarsest. `schema` has a tier.

@@ -70,7 +70,8 @@ def test_the_table_has_the_labels_of_each_metric(exposition):
 @pytest.mark.parametrize("document", [*DOCUMENTS, *(SOURCE / "docs/man").glob("*.scd")], ids=lambda path: path.name)
 def test_metrics_that_are_named_exist(document, exposition):
     shown = subprocess.run([CTL, "-o", "json", "schema", "show", "host"], capture_output=True, check=True)
-    known = set(kinds_of(exposition)) | {metric["metric"] for metric in json.loads(shown.stdout)["metrics"]}
+    header = (SOURCE / "agent/upstream/rollup_plan.h").read_text()
+    known = set(re.findall(r'kExitMetric\[\] = "(\w+)"', header)) | set(kinds_of(exposition)) | {metric["metric"] for metric in json.loads(shown.stdout)["metrics"]}
     assert set(re.findall(r"\bringside_[a-z]\w+", document.read_text().replace("\\_", "_"))) <= known
 
 

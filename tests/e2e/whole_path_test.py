@@ -187,7 +187,18 @@ def test_info(finished):
 def test_ended_vms_are_stale_at_once(finished):
     for vm_id in ("closes", "killed", "orphan"):
         assert value(finished, f'count(last_over_time(t_ops_total{{vm_id="{vm_id}"}}[1h]))') == 3
-        assert finished[0].query(f'{{vm_id="{vm_id}"}}', at=time.time() + 1) == {}
+        assert finished[0].query(f'{{vm_id="{vm_id}",__name__!="ringside_vm_exit"}}', at=time.time() + 1) == {}
+
+
+def test_how_vms_ended_has_arrived_once_for_each(finished):
+    exits = {}
+    for labels, samples in finished[0].samples("ringside_vm_exit").items():
+        labels = dict(labels)
+        assert [value for _, value in samples] == [1.0] and labels["vm_id"] not in exits
+        exits[labels["vm_id"]] = (labels["cause"], labels.get("code"), labels.get("signal"))
+    assert exits.pop("closes") == ("closed", "7", None)
+    # The one that died while no agent looked told nobody by what.
+    assert exits == {"killed": ("killed", None, "9"), "orphan": ("killed", None, None)}
 
 
 def test_no_window_is_pushed_twice_or_out_of_place(finished):
@@ -241,7 +252,8 @@ def test_the_audit_agrees_with_the_tallies(finished):
 
 
 def test_the_audit_counts_what_the_receiver_has(finished):
-    """All samples of windows. The zeros that series start with stand within a window and count for none."""
+    """All samples of windows. The zeros that series start with stand within a window and count for none; nor
+    does the sample that says how the VM ended."""
     prometheus = finished[0]
     for upstream in AUDIT["upstreams"]:
         everything = prometheus.samples('{vm_id="%s"}' % upstream["vm_id"])
@@ -249,5 +261,8 @@ def test_the_audit_counts_what_the_receiver_has(finished):
             at for labels, samples in everything.items() for at, _ in samples
             if dict(labels)["__name__"].endswith(":6s_count")
         }
-        stored = sum(1 for samples in everything.values() for at, _ in samples if at in ends)
+        stored = sum(
+            1 for labels, samples in everything.items() for at, _ in samples
+            if at in ends and dict(labels)["__name__"] != "ringside_vm_exit"
+        )
         assert stored == upstream["accepted_samples"]

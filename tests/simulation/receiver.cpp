@@ -24,7 +24,13 @@ bool about_same(double a, double b) { return same(a, b) || std::abs(a - b) <= 1e
 
 Receiver::Receiver(std::string name, Census& census, Findings& findings, SimulatedTime& time, Excuses excuses,
                    std::uint64_t seed)
-    : name_(std::move(name)), census_(census), findings_(findings), time_(time), excuses_(excuses), random_(seed) {}
+    : name_(std::move(name)),
+      census_(census),
+      findings_(findings),
+      time_(time),
+      excuses_(excuses),
+      random_(seed),
+      exits_(name_, census, findings) {}
 
 agent::Reply Receiver::answer(std::span<const agent::WireSample> samples, std::uint64_t run, TurnClock& clock) {
     agent::Reply reply;
@@ -139,6 +145,10 @@ double Receiver::column_of(const Columns& columns, const Output& output) {
 
 void Receiver::acknowledge(std::span<const agent::WireSample> samples, std::uint64_t run) {
     for (const agent::WireSample& sample : samples) {
+        if (Exits::is_exit(*sample.labels)) {
+            exits_.acknowledge(sample, life_of(sample), run);
+            continue;
+        }
         auto at = series_.find(key_of(*sample.labels));
         if (at != series_.end() && at->second.newest_ms == sample.timestamp_ms) at->second.acked_run = run;
     }
@@ -148,6 +158,7 @@ void Receiver::take(const agent::WireSample& sample, std::uint64_t run) {
     ++samples_;
     findings_.trace(static_cast<std::uint64_t>(sample.timestamp_ms));
     findings_.trace(std::bit_cast<std::uint64_t>(sample.value));
+    if (Exits::is_exit(*sample.labels)) return exits_.take(sample, life_of(sample), run);
     SeriesKey key = key_of(*sample.labels);
     const auto output = output_of(*sample.labels);
     if (!output) return findings_.add(Fault::kInvented, name_ + " does not know " + text_of(sample));
@@ -257,6 +268,7 @@ std::string Receiver::difference(const Output& output, Life& life, const agent::
 }
 
 void Receiver::check_all_ended() {
+    exits_.check_all_ended();
     for (const auto& [key, series] : series_) {
         if (series.ended || !series.life) continue;
         findings_.add(Fault::kLost, name_ + ": no end of " + key.second + " of VM " + series.life->vm->key());

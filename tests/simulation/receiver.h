@@ -13,6 +13,7 @@
 
 #include "agent/upstream/sender.h"
 #include "tests/simulation/census.h"
+#include "tests/simulation/exits.h"
 #include "tests/simulation/findings.h"
 #include "tests/simulation/turns.h"
 
@@ -93,6 +94,7 @@ class Receiver {
     const Excuses excuses_;
     std::mt19937_64 random_;
     std::map<SeriesKey, Series> series_;
+    Exits exits_;
     std::uint64_t samples_ = 0;
     std::uint64_t repeats_ = 0;
     std::uint64_t excused_ = 0;

@@ -111,6 +111,7 @@ void SimulatedVm::record() {
 void SimulatedVm::close(int code) {
     gone_ns_ = agent::realtime_ns();
     closed_ = true;
+    close_code_ = code;
     rside_segment_close(std::exchange(segment_, nullptr), code, code == 0 ? "" : "as planned by the seed");
 }
 

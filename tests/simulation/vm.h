@@ -39,6 +39,7 @@ class SimulatedVm {
     std::uint64_t created_ns() const { return created_ns_; }
     bool running() const { return segment_ != nullptr; }
     bool closed() const { return closed_; }
+    int close_code() const { return close_code_; }
     std::uint64_t gone_ns() const { return gone_ns_; }  // when it was closed or killed, by its own clock
 
   private:
@@ -52,6 +53,7 @@ class SimulatedVm {
     std::uint64_t created_ns_ = 0;
     std::uint64_t gone_ns_ = 0;
     bool closed_ = false;
+    int close_code_ = 0;
     Tally tally_;
     rside_counter counter_{}, late_{};
     rside_gauge gauge_{};

@@ -57,6 +57,7 @@ std::shared_ptr<MemorySource> source_of(const Json& vm) {
     source->info.component = vm.value("component", "");
     source->info.epoch.fill(vm.at("epoch"));
     source->info.state = vm.at("state") == "drained" ? VmState::kDrained : VmState::kRunning;
+    if (source->info.state == VmState::kDrained) source->info.exit_cause = ExitCause::kKilled;
     source->info.created_ns = vm.at("created_ns");
     source->info.ended_ns = vm.value("ended_ns", std::uint64_t{0});
     source->layout->name = "given";

@@ -6,6 +6,7 @@ in words; a test wants none.
 """
 
 import http.server
+import re
 import struct
 import threading
 
@@ -85,6 +86,10 @@ def series_of(message):
         yield ",".join(labels), samples
 
 
+def vm_id(labels):
+    return re.search(r'vm_id="([^"]*)"', labels)[1]
+
+
 class TallyReceiver:
     """Listens on a port of its own until close()."""
 
@@ -130,9 +135,11 @@ class TallyReceiver:
             return {labels: dict(samples) for labels, samples in self.series.items()}
 
     def ended(self):
-        """Whether each series that came has ended by a stale marker."""
+        """Whether each series that came has ended by a stale marker, and each VM has said how it ended."""
         tally = self.tally()
-        return bool(tally) and all(samples[max(samples)] == STALE for samples in tally.values())
+        said = {labels for labels in tally if '__name__="ringside_vm_exit"' in labels}
+        ends = all(samples[max(samples)] == STALE for labels, samples in tally.items() if labels not in said)
+        return bool(tally) and ends and {vm_id(labels) for labels in tally} == {vm_id(labels) for labels in said}
 
     def close(self):
         self._server.shutdown()

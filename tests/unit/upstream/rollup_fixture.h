@@ -59,6 +59,8 @@ struct Vm {
     void end(std::uint64_t ended_ns) {
         info.state = VmState::kDrained;
         info.ended_ns = ended_ns;
+        info.exit_cause = ExitCause::kKilled;
+        info.exit_signal = 9;
         range.final = true;
     }
     RollupPlan plan() const { return RollupPlan(schema, choice); }
@@ -97,11 +99,16 @@ inline std::string histogram_text(const NativeHistogram& histogram) {
     return all + "}";
 }
 
+// What the end's step says last of a VM that end() has ended.
+inline std::string killed_at(std::int64_t ms) {
+    return " ringside_vm_exit{cause=\"killed\",signal=\"9\"}=1@" + std::to_string(ms);
+}
+
 // "kind@end: name{labels without the agent's}=value@ms ..." a step, times from kBaseMs.
 inline std::vector<std::string> text(const VmRollup& rollup) {
     std::vector<std::string> all;
     for (const RollupStep& step : rollup.steps) {
-        const char* kinds[] = {"zeros", "window", "stale"};
+        const char* kinds[] = {"zeros", "window", "end"};
         std::string line = kinds[static_cast<int>(step.kind)];
         std::int64_t newest = INT64_MIN;
         for (const RollupPoint& point : step.points) {

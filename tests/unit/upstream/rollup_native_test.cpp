@@ -40,7 +40,7 @@ TEST(NativeRollup, StartsEmptyThenHasAllBucketsAndEndsStale) {
     EXPECT_EQ(text(vm.roll()), (Steps{"zeros wait_seconds={count 0, sum 0, 0 to 1, from bucket 0:}@10000",
                                       "window wait_seconds={count 0, sum 0, 0 to 1, from bucket 0:}@300000",
                                       "window wait_seconds={count 10, sum 21.25, 1 to 1, from bucket 1: 2 3 4}@600000",
-                                      "stale wait_seconds=stale@600001"}));
+                                      "end wait_seconds=stale@600001" + killed_at(600000)}));
     const VmRollup rollup = vm.roll();
     EXPECT_EQ(rollup.histograms.at(2).schema, 1);
     EXPECT_TRUE(vm.plan().families().at(rollup.series.at(0).family).native);

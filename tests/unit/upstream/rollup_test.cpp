@@ -188,7 +188,7 @@ TEST(Rollup, AVmThatEndsSendsItsLastWindowAtItsTrueEndThenStaleMarkers) {
     vm.end(window(1) + 42 * kSecond + 1);
     EXPECT_EQ(text(vm.roll()), (Steps{"zeros exits_total=0@10000", "window exits_total=5@300000 vm_info=1@300000",
                                       "window exits_total=8@342001 vm_info=1@342001",
-                                      "stale exits_total=stale@342002 vm_info=stale@342002"}));
+                                      "end exits_total=stale@342002 vm_info=stale@342002" + killed_at(342001)}));
 }
 
 TEST(Rollup, AnEndWithinTheFirstNanosecondsOfAWindowDoesNotMeetTheSampleBefore) {
@@ -197,8 +197,9 @@ TEST(Rollup, AnEndWithinTheFirstNanosecondsOfAWindowDoesNotMeetTheSampleBefore) 
     put_value(exits, window(1), 5);
     put_value(exits, window(1) + 1, 6, kPointPartial);
     vm.end(window(1) + 1);
-    EXPECT_EQ(text(vm.roll()), (Steps{"zeros exits_total=0@10000", "window exits_total=5@300000",
-                                      "window exits_total=6@300001", "stale exits_total=stale@300002"}));
+    EXPECT_EQ(text(vm.roll()),
+              (Steps{"zeros exits_total=0@10000", "window exits_total=5@300000", "window exits_total=6@300001",
+                     "end exits_total=stale@300002" + killed_at(300001)}));
 }
 
 TEST(Rollup, AnEndOnTheEdgeOfAWindowHasNoPartialWindow) {
@@ -207,7 +208,7 @@ TEST(Rollup, AnEndOnTheEdgeOfAWindowHasNoPartialWindow) {
     vm.add("vm_info", Kind::kInfo);
     vm.end(window(1));
     EXPECT_EQ(text(vm.roll()), (Steps{"zeros exits_total=0@10000", "window exits_total=5@300000 vm_info=1@300000",
-                                      "stale exits_total=stale@300001 vm_info=stale@300001"}));
+                                      "end exits_total=stale@300001 vm_info=stale@300001" + killed_at(300000)}));
 }
 
 TEST(Rollup, AVmOfAMillisecondStillHasAZeroASampleAndAnEnd) {
@@ -215,10 +216,10 @@ TEST(Rollup, AVmOfAMillisecondStillHasAZeroASampleAndAnEnd) {
     vm.info.created_ns = kBase + 10 * kSecond;
     put_value(vm.add("exits_total", Kind::kCounter), kBase + 10 * kSecond, 3, kPointPartial);
     vm.end(kBase + 10 * kSecond);  // its clock did not move at all
-    EXPECT_EQ(text(vm.roll()), (Steps{"window exits_total=3@10000", "stale exits_total=stale@10001"}));
+    EXPECT_EQ(text(vm.roll()), (Steps{"window exits_total=3@10000", "end exits_total=stale@10001" + killed_at(10000)}));
     vm.info.ended_ns = vm.series[0].data.end_ns[0] = kBase + 10 * kSecond + 1;
-    EXPECT_EQ(text(vm.roll()),
-              (Steps{"zeros exits_total=0@10000", "window exits_total=3@10001", "stale exits_total=stale@10002"}));
+    EXPECT_EQ(text(vm.roll()), (Steps{"zeros exits_total=0@10000", "window exits_total=3@10001",
+                                      "end exits_total=stale@10002" + killed_at(10001)}));
 }
 
 TEST(Rollup, AllSeriesOfAnEndedVmGoStaleAlsoThoseThatWereSilentAtTheEnd) {
@@ -227,9 +228,10 @@ TEST(Rollup, AllSeriesOfAnEndedVmGoStaleAlsoThoseThatWereSilentAtTheEnd) {
     vm.range.after_ns = vm.range.zeros_after_ns = window(5);
     vm.range.last_ms = window_ms(5);
     vm.end(window(4) + kSecond);  // its idle windows were pushed past the end that was settled later
-    EXPECT_EQ(text(vm.roll()), Steps{"stale depth=stale@1500001 depth:5m_min=stale@1500001 "
+    EXPECT_EQ(text(vm.roll()), Steps{"end depth=stale@1500001 depth:5m_min=stale@1500001 "
                                      "depth:5m_max=stale@1500001 depth:5m_sum=stale@1500001 "
-                                     "depth:5m_count=stale@1500001"});
+                                     "depth:5m_count=stale@1500001" +
+                                     killed_at(1201000)});
 }
 
 TEST(Rollup, NothingIsSentForTimesOfAnEarlierLife) {

@@ -177,8 +177,7 @@ void Receiver::take(const agent::WireSample& sample, std::uint64_t run) {
 
 // U2 and U3: a repeat is the newest sample of its series, bit for bit, and the agent that repeats it has not been told
 // that it arrived. An agent that could not write its cursors down before it died begins further back.
-void Receiver::take_again(const Series& series, const Output& output, const agent::WireSample& sample,
-                          std::uint64_t run) {
+void Receiver::take_again(Series& series, const Output& output, const agent::WireSample& sample, std::uint64_t run) {
     ++repeats_;
     const std::string text = text_of(sample);
     if (sample.timestamp_ms < series.newest_ms) {
@@ -187,6 +186,8 @@ void Receiver::take_again(const Series& series, const Output& output, const agen
             return findings_.add(Fault::kDisorder, name_ + " has " + std::to_string(series.newest_ms) + ": " + text);
         }
         ++findings_.tried["samples repeated for want of a cursor"];
+        // Idle windows of a life that then turned out to have ended before them: its end comes too early for a receiver.
+        series.ended |= agent::is_stale(sample);
         Life* life = life_of(sample);
         const std::string wrong = life ? difference(output, *life, sample) : "no VM lived then";
         if (!wrong.empty()) findings_.add(Fault::kInvented, name_ + ": " + wrong + ": " + text);

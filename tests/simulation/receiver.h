@@ -74,7 +74,7 @@ class Receiver {
 
     void take(const agent::WireSample& sample, std::uint64_t run);
     void acknowledge(std::span<const agent::WireSample> samples, std::uint64_t run);
-    void take_again(const Series& series, const Output& output, const agent::WireSample& sample, std::uint64_t run);
+    void take_again(Series& series, const Output& output, const agent::WireSample& sample, std::uint64_t run);
     // "" or how the sample differs from what its VM has recorded.
     std::string difference(const Output& output, Life& life, const agent::WireSample& sample) const;
     void take_new(Series& series, const Output& output, Life& life, const agent::WireSample& sample);

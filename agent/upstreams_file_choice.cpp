@@ -23,6 +23,7 @@ auto into_patterns(std::vector<Pattern>* to) {
 }
 
 Result<void> take_columns(const std::vector<std::string>& names, RollupChoice& choice) {
+    if (names.empty()) return error(Code::kInvalid, "the list is empty; leave it out for all, or use drop-metrics");
     choice.columns = 0;
     for (const std::string& name : names) {
         Result<std::uint32_t> column = parse_column(name);

@@ -79,6 +79,7 @@ TEST_F(UpstreamsFileChoice, SaysWhatIsWrongAndWhere) {
     };
     for (const Case& c : {
              Case{"metrics = [\"(\"]", "line 1: metrics: the pattern '(' is not valid"},
+             Case{"\ncolumns = []", "line 2: columns: the list is empty"},
              Case{"\ncolumns = [\"avg\"]", "line 2: columns: 'avg' is no column"},
              Case{"tier = \"1500ms\"", "line 1: tier: is no resolution of a tier"},
              Case{"histograms = \"both\"", "line 1: histograms: use native or classic"},

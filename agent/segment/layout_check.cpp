@@ -8,6 +8,7 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "agent/base/text.h"
 #include "agent/segment/layout.h"
 #include "agent/segment/text.h"
 #include "agent/segment/untrusted.h"
@@ -136,8 +137,7 @@ class SchemaCheck {
 
         std::optional<std::string_view> unit = string_at(record.unit, RSIDE_MAX_UNIT_BYTES);
         std::optional<std::string_view> help = string_at(record.help, RSIDE_MAX_HELP_BYTES);
-        if (!unit || !help || !valid_utf8(*unit) || !valid_utf8(*help))
-            return bad(which + " has no valid unit or help");
+        if (!unit || !help || !is_utf8(*unit) || !is_utf8(*help)) return bad(which + " has no valid unit or help");
         info.unit = printable(*unit);
         info.help = printable(*help);
 

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <tuple>
 
+#include "agent/base/text.h"
 #include "agent/segment/text.h"
 #include "agent/segment/untrusted.h"
 
@@ -111,7 +112,7 @@ std::optional<Refusal> SeriesDirectory::check_labels(std::string_view labels, st
         if (end == std::string_view::npos) return bad(which + " has fewer labels than its metric");
         std::string_view value = labels.substr(0, end);
         if (value.size() > RSIDE_MAX_LABEL_VALUE_BYTES) return bad(which + " has a label value that is too long");
-        if (!valid_utf8(value)) return bad(which + " has a label value that is not UTF-8");
+        if (!is_utf8(value)) return bad(which + " has a label value that is not UTF-8");
         labels.remove_prefix(end + 1);
     }
     if (!labels.empty()) return bad(which + " has more labels than its metric");

@@ -6,9 +6,6 @@
 
 namespace ringside::agent {
 
-// UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF.
-bool valid_utf8(std::string_view text);
-
 // [a-zA-Z_][a-zA-Z0-9_]*, 1 .. 127 characters: schemas, metrics, labels.
 bool valid_identifier(std::string_view text);
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string_view>
 
+#include "agent/base/text.h"
 #include "agent/upstream/credentials.h"
 #include "agent/upstream/options.h"
 #include "agent/upstream/secret_file.h"
@@ -116,11 +117,6 @@ Result<void> check_auth(const AuthOptions& auth) {
     return {};
 }
 
-std::string lower(std::string text) {
-    for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-    return text;
-}
-
 bool good_header_name(const std::string& name) {
     constexpr std::string_view kMarks = "-_.";  // HTTP knows more of them; gRPC ends the process for any other.
     return !name.empty() && std::all_of(name.begin(), name.end(), [&](char c) {
@@ -133,7 +129,7 @@ Result<void> check_headers(const UpstreamOptions& options) {
     std::vector<std::string> seen;
     for (const auto& [name, value] : options.headers) {
         const std::string shown = "the header '" + name + "' ";
-        const std::string key = lower(name);
+        const std::string key = lower_ascii(name);
         if (!good_header_name(name)) {
             return bad(shown + "needs a name of letters, digits, -, _ and ., such as X-Scope-OrgID");
         }

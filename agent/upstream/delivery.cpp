@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "agent/upstream/rollup.h"
+#include "agent/base/text.h"
 
 namespace ringside::agent {
 namespace {
@@ -78,7 +78,7 @@ Reply Delivery::send(std::span<const WireSample> samples) {
         if (attempt > 0 && too_old(samples)) return given_up(reply);
         reply = sender_.send(samples, attempt, pacer_.now_ns());
         // A status that holds other bytes could not be read by anybody.
-        reply.text = valid_utf8(reply.text);
+        reply.text = clean_utf8(reply.text);
         if (reply.aborted && reply.verdict == Verdict::kRetry) return reply;
         count(samples.size(), reply, attempt);
         if (!reply.notice.empty()) log_(false, url_without_credentials(options_.url) + " " + reply.notice);

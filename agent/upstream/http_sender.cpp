@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string_view>
 
+#include "agent/base/text.h"
 #include "agent/upstream/secret_file.h"
 
 namespace ringside::agent {
@@ -38,20 +39,6 @@ bool add_line(HeaderList& list, const std::string& header) {
     return true;
 }
 
-bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-    while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-    return text;
-}
-
-std::string lower(std::string_view text) {
-    std::string low(text);
-    for (char& c : low) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-    return low;
-}
-
 // What curl's callbacks fill while an answer comes in.
 struct Incoming {
     HttpReply* reply;
@@ -78,7 +65,7 @@ std::size_t on_header(char* bytes, std::size_t, std::size_t size, void* context)
     if (trimmed(line).empty()) incoming.headers_done = true;
     const std::size_t colon = line.find(':');
     if (colon != std::string_view::npos && headers.size() < kReplyHeadersMax && size <= kReplyHeaderBytesMax) {
-        headers.emplace_back(lower(line.substr(0, colon)), trimmed(line.substr(colon + 1)));
+        headers.emplace_back(lower_ascii(line.substr(0, colon)), trimmed(line.substr(colon + 1)));
     }
     return size;
 }

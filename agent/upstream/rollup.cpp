@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "agent/base/text.h"
 #include "agent/upstream/loss.h"
 #include "agent/upstream/rollup_plans.h"
 
@@ -89,7 +90,7 @@ class Roller {
   public:
     Roller(const RollupPlan& plan, const VmInfo& vm, const LabelSet& agent_owned, const RollupRange& range)
         : plan_(plan), vm_(vm), agent_owned_(agent_owned), range_(range) {
-        for (Label& label : agent_owned_) label.value = valid_utf8(label.value);
+        for (Label& label : agent_owned_) label.value = clean_utf8(label.value);
     }
 
     // First the windows of all series, then the series.
@@ -231,7 +232,7 @@ void Roller::add(const SeriesWindows& windows) {
     const MetricRollup& metric = plan_.metrics()[series.metric];
     if (metric.outputs.empty()) return;
     SeriesInfo clean = series;
-    for (std::string& value : clean.label_values) value = valid_utf8(value);
+    for (std::string& value : clean.label_values) value = clean_utf8(value);
     LabelSet labels = series_labels(plan_.schema(), clean, agent_owned_);
     if (!unique(series.metric, labels)) {
         ++rollup_.duplicates;
@@ -359,25 +360,6 @@ void Roller::add_exit(std::vector<RollupPoint>& points) {
     points.push_back({static_cast<std::uint32_t>(rollup_.series.size() - 1), end_ms, 1.0});
 }
 
-// Length of the UTF-8 sequence that starts at `at`, 0 where none does.
-std::size_t utf8_length(const std::string& text, std::size_t at) {
-    auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-    auto follows = [&](std::size_t i) { return (byte(at + i) & 0xc0u) == 0x80u; };
-    const unsigned lead = byte(at), second = byte(at + 1);
-    if (lead < 0x80) return 1;
-    if (lead >= 0xc2 && lead <= 0xdf) return follows(1) ? 2 : 0;
-    if (lead >= 0xe0 && lead <= 0xef) {
-        // Neither an overlong form nor a surrogate.
-        if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f)) return 0;
-        return follows(1) && follows(2) ? 3 : 0;
-    }
-    if (lead >= 0xf0 && lead <= 0xf4) {
-        if ((lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f)) return 0;
-        return follows(1) && follows(2) && follows(3) ? 4 : 0;
-    }
-    return 0;
-}
-
 }  // namespace
 
 VmRollup roll_up(const RollupPlan& plan, const VmInfo& vm, const LabelSet& agent_owned,
@@ -400,21 +382,6 @@ WireSample wire_sample(const RollupPlan& plan, const VmRollup& rollup, const Rol
     if (series.start_ms <= point.timestamp_ms) sample.start_ms = series.start_ms;
     if (point.histogram != kNoHistogram) sample.histogram = &rollup.histograms[point.histogram];
     return sample;
-}
-
-std::string valid_utf8(const std::string& text) {
-    std::string clean;
-    for (std::size_t at = 0; at < text.size();) {
-        std::size_t length = utf8_length(text, at);
-        if (length == 0) {
-            clean += "\xef\xbf\xbd";
-            ++at;
-        } else {
-            clean.append(text, at, length);
-            at += length;
-        }
-    }
-    return clean;
 }
 
 }  // namespace ringside::agent

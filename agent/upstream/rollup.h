@@ -100,8 +100,4 @@ VmRollup roll_up(const RollupPlan& plan, const VmInfo& vm, const LabelSet& agent
 // A point as it leaves. `rollup` and `plan` must outlive it.
 WireSample wire_sample(const RollupPlan& plan, const VmRollup& rollup, const RollupPoint& point);
 
-// `text` with every byte that is no UTF-8 replaced by U+FFFD: protobuf strings and receivers take
-// nothing else.
-std::string valid_utf8(const std::string& text);
-
 }  // namespace ringside::agent

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <set>
 
+#include "agent/base/text.h"
 #include "agent/segment/text.h"
 
 namespace ringside::agent::test {
@@ -25,7 +26,7 @@ class Checks {
         std::set<std::string> names;
         for (const MetricInfo& metric : schema.metrics) {
             hold(valid_identifier(metric.name) && names.insert(metric.name).second, "metric name");
-            hold(valid_utf8(metric.unit) && valid_utf8(metric.help), "unit or help");
+            hold(is_utf8(metric.unit) && is_utf8(metric.help), "unit or help");
             for (const std::string& label : metric.label_names) {
                 hold(valid_identifier(label) && !reserved_label(label), "label name");
             }
@@ -39,7 +40,7 @@ class Checks {
             hold(info.metric < schema.metrics.size(), "metric of a series");
             hold(info.label_values.size() == schema.metrics[info.metric].label_names.size(), "number of labels");
             for (const std::string& value : info.label_values) {
-                hold(valid_utf8(value) && value.size() <= 255 && value.find('\0') == std::string::npos, "label value");
+                hold(is_utf8(value) && value.size() <= 255 && value.find('\0') == std::string::npos, "label value");
             }
             hold(labels.emplace(info.metric, info.label_values).second, "two series with the same labels");
         }
@@ -80,13 +81,13 @@ void exercise(LiveSegment& segment, std::uint64_t now_ns, Exercised* result) {
     Checks checks(result);
     std::shared_ptr<const SchemaInfo> schema = segment.schema();
     checks.schema(*schema);
-    for (const LiveSegment::Fact& fact : segment.facts()) checks.hold(valid_utf8(fact.value), "fact " + fact.name);
+    for (const LiveSegment::Fact& fact : segment.facts()) checks.hold(is_utf8(fact.value), "fact " + fact.name);
     for (bool settled : {false, true}) {
         if (settled && !segment.settle()) break;
         VmInfo vm = segment.vm();
         checks.hold(vm.last_write_ns <= now_ns && vm.attached_ns <= now_ns && vm.closed_ns <= now_ns,
                     "time in the future");
-        checks.hold(valid_utf8(vm.close_text), "close text");
+        checks.hold(is_utf8(vm.close_text), "close text");
         checks.hold(vm.series_count <= schema->series_capacity, "series count");
         Result<std::vector<SeriesInfo>> series = segment.series();
         if (!series) break;
@@ -119,7 +120,7 @@ Exercised exercise(std::vector<std::byte> bytes, std::uint64_t now_ns) {
     Opened opened = open_segment_image(std::move(bytes), nullptr, *layouts, options);
     if (!opened.segment) {
         result.refusal = opened.refusal;
-        if (!valid_utf8(opened.refusal.message())) result.broken.push_back("message of a refusal");
+        if (!is_utf8(opened.refusal.message())) result.broken.push_back("message of a refusal");
         return result;
     }
     result.accepted = true;

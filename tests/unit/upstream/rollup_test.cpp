@@ -352,19 +352,5 @@ TEST(Rollup, TimesThatMakeNoSenseDoNotMakeEndlessWindows) {
     EXPECT_LE(vm.roll().steps.size(), 288u + 3);
 }
 
-TEST(ValidUtf8, KeepsWhatIsValidAndReplacesTheRest) {
-    EXPECT_EQ(valid_utf8("plain"), "plain");
-    EXPECT_EQ(valid_utf8("\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"), "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
-    const std::string bad = "\xef\xbf\xbd";
-    EXPECT_EQ(valid_utf8("a\xff"
-                         "b"),
-              "a" + bad + "b");
-    EXPECT_EQ(valid_utf8("\xc0\x80"), bad + bad);            // overlong
-    EXPECT_EQ(valid_utf8("\xed\xa0\x80"), bad + bad + bad);  // surrogate
-    EXPECT_EQ(valid_utf8("\xf4\x90\x80\x80").size(), 12u);   // past the last code point
-    EXPECT_EQ(valid_utf8("\xe2\x82"), bad + bad);            // cut off
-    EXPECT_EQ(valid_utf8("\xe0\x80\xaf").size(), 9u);        // overlong
-}
-
 }  // namespace
 }  // namespace ringside::agent

@@ -14,7 +14,7 @@ enum class RuleOperation {
     kMin,    // gauges and levels: of the least values of the window
     kMax,    // the same of the greatest ones
     kCount,  // series of VMs that lived at a window's end, of any kind
-    kMerge,  // histograms of one range and scale, bucket by bucket
+    kMerge,  // histograms, bucket by bucket; finer ones by the buckets of the first that is met
 };
 // "sum", "min", "max", "count", "merge"; kInvalid with these.
 Result<RuleOperation> parse_rule_operation(const std::string& text);

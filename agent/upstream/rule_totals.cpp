@@ -5,6 +5,7 @@
 
 #include "agent/upstream/rollup_plan.h"
 #include "agent/upstream/rollup_plans.h"
+#include "agent/upstream/rule_merge.h"
 #include "agent/upstream/vm_reader.h"
 
 namespace ringside::agent {
@@ -43,11 +44,6 @@ MetricInfo made_of(const Rule& rule, const MetricInfo& metric) {
     made.bucket_first = metric.bucket_first;
     made.bucket_count = metric.bucket_count;
     return made;
-}
-
-bool same_form(const MetricInfo& a, const MetricInfo& b) {
-    return a.kind == b.kind && a.histogram_scale == b.histogram_scale && a.bucket_first == b.bucket_first &&
-           a.bucket_count == b.bucket_count;
 }
 
 // What a series of this form takes once its windows are full: ends, and the columns.
@@ -285,17 +281,18 @@ std::optional<std::size_t> RuleTotals::place(std::uint32_t rule, const MetricInf
     const MetricInfo made = made_of(rules_[rule], metric);
     std::optional<MetricInfo>& known = state_.metrics[rule];
     if (!known) known = made;
-    if (!same_form(*known, made)) return std::nullopt;
+    if (known->kind != made.kind) return std::nullopt;
+    if (made.kind == Kind::kHistogram && !merges_into(made, *known)) return std::nullopt;
     auto at = places_.find({rule, values});
     if (at != places_.end()) return at->second;
-    const std::size_t numbers = numbers_of(made);
+    const std::size_t numbers = numbers_of(*known);
     if (state_.series.size() >= kRuleSeriesMax || numbers_ + numbers > kRuleNumbersMax) return std::nullopt;
     numbers_ += numbers;
     RuleSeries& series = state_.series.emplace_back();
     series.rule = rule;
     series.values = values;
     series.created_ns = end_ns - resolution_ns_;
-    series.total.buckets.resize(made.kind == Kind::kHistogram ? std::size_t{made.bucket_count} + 1 : 0);
+    series.total.buckets.resize(made.kind == Kind::kHistogram ? std::size_t{known->bucket_count} + 1 : 0);
     places_.emplace(std::pair(rule, std::move(values)), state_.series.size() - 1);
     return state_.series.size() - 1;
 }
@@ -303,8 +300,15 @@ std::optional<std::size_t> RuleTotals::place(std::uint32_t rule, const MetricInf
 void RuleTotals::take_increase(const MetricInfo& metric, const Reading& reading, const RuleTotal& before,
                                RuleSeries& into) {
     if (reading.data.size() == 0) return;
-    auto newest = total_at(metric, reading.data, reading.data.size() - 1);
-    if (newest) add_increase(metric.kind, *newest, before, into.total);
+    const auto newest = total_at(metric, reading.data, reading.data.size() - 1);
+    if (!newest) return;
+    if (metric.kind != Kind::kHistogram) return add_increase(metric.kind, *newest, before, into.total);
+    const MetricInfo& made = *state_.metrics[into.rule];
+    auto merged = [&](RuleTotal total) {
+        if (!total.buckets.empty()) total.buckets = merged_buckets(metric, made, total.buckets);
+        return total;
+    };
+    add_increase(metric.kind, merged(*newest), merged(before), into.total);
 }
 
 // Points of the window that ends at `end_ns`.

@@ -68,7 +68,7 @@ struct RuleState {
 struct RuleStats {
     std::uint64_t windows = 0;
     std::uint64_t late_vms = 0;  // parts of VMs that were taken into a later window than their own
-    // Of VMs, each window: the operation is not for their kind, another range or scale, over the two limits.
+    // Of VMs, each window: the operation is not for their kind, a coarser histogram than the first, over the two limits.
     std::uint64_t series_left_out = 0;
     std::uint64_t write_failures = 0;
 };

@@ -147,7 +147,14 @@ TEST(Rules, GaugesAreOfTheWindowAndHistogramsMerge) {
     vms[0]->layout->metrics[2].bucket_first = 1;
     vms[0]->put(at(20), 6, 2);
     totals.compute(at(20), listed(vms));
-    EXPECT_EQ(series_of(totals, 4, {})->data.count, (std::vector<std::uint64_t>{39, 39}));  // another range
+    EXPECT_EQ(series_of(totals, 4, {})->data.count, (std::vector<std::uint64_t>{39, 39}));  // begins further up
+    vms[1]->layout->metrics[2].histogram_scale = 1;  // two buckets for each of before
+    vms[1]->layout->metrics[2].bucket_first = -1;
+    vms[1]->put(at(30), 8, 2);
+    totals.compute(at(30), listed(vms));
+    EXPECT_EQ(series_of(totals, 4, {})->data.count.back(), 42u);
+    const std::vector<std::uint64_t>& buckets = series_of(totals, 4, {})->data.buckets;
+    EXPECT_EQ(std::vector<std::uint64_t>(buckets.end() - 3, buckets.end()), (std::vector<std::uint64_t>{14, 15, 13}));
 }
 
 TEST(Rules, AVmThatComesBackIsNotCountedAgain) {

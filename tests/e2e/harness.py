@@ -177,7 +177,35 @@ class Agent(Process):
         return json.loads(done.stdout)
 
 
-class Prometheus(Process):
+class Queries:
+    """The query API of Prometheus, behind url()."""
+
+    def query(self, expression, at=None):
+        """{frozenset of labels without __name__: value} of an instant query."""
+        parameters = {"query": expression}
+        if at is not None:
+            parameters["time"] = repr(at)
+        status, body = http_get(self.url("/api/v1/query?" + urllib.parse.urlencode(parameters)))
+        assert status == 200, f"{expression}: {body}"
+        result = json.loads(body)["data"]["result"]
+        return {
+            frozenset((name, value) for name, value in series["metric"].items() if name != "__name__"): float(series["value"][1])
+            for series in result
+        }
+
+    def range(self, expression, begin_s, end_s, step_s, **more):
+        """{frozenset of labels without __name__: {time: value}} of a range query."""
+        parameters = {"query": expression, "start": begin_s, "end": end_s, "step": step_s, **more}
+        status, body = http_get(self.url("/api/v1/query_range?" + urllib.parse.urlencode(parameters)))
+        assert status == 200, f"{expression}: {body}"
+        return {
+            frozenset((name, value) for name, value in series["metric"].items() if name != "__name__"):
+                {int(t): float(v) for t, v in series["values"]}
+            for series in json.loads(body)["data"]["result"]
+        }  # fmt: skip
+
+
+class Prometheus(Process, Queries):
     """The packaged Prometheus as a remote-write receiver; start() again after kill() keeps its data."""
 
     def __init__(self, disk, *arguments):
@@ -215,30 +243,6 @@ class Prometheus(Process):
     def write_url(self):
         return self.url("/api/v1/write")
 
-    def query(self, expression, at=None):
-        """{frozenset of labels without __name__: value} of an instant query."""
-        parameters = {"query": expression}
-        if at is not None:
-            parameters["time"] = repr(at)
-        status, body = http_get(self.url("/api/v1/query?" + urllib.parse.urlencode(parameters)))
-        assert status == 200, f"{expression}: {body}"
-        result = json.loads(body)["data"]["result"]
-        return {
-            frozenset((name, value) for name, value in series["metric"].items() if name != "__name__"): float(series["value"][1])
-            for series in result
-        }
-
-    def range(self, expression, begin_s, end_s, step_s, **more):
-        """{frozenset of labels without __name__: {time: value}} of a range query."""
-        parameters = {"query": expression, "start": begin_s, "end": end_s, "step": step_s, **more}
-        status, body = http_get(self.url("/api/v1/query_range?" + urllib.parse.urlencode(parameters)))
-        assert status == 200, f"{expression}: {body}"
-        return {
-            frozenset((name, value) for name, value in series["metric"].items() if name != "__name__"):
-                {int(t): float(v) for t, v in series["values"]}
-            for series in json.loads(body)["data"]["result"]
-        }  # fmt: skip
-
     def samples(self, selector, range_s=3600, at=None):
         """{frozenset of labels: [(time, value), ...]} of everything stored in the range."""
         parameters = {"query": f"{selector}[{range_s}s]", "time": repr(at if at is not None else time.time() + 60)}
@@ -248,3 +252,36 @@ class Prometheus(Process):
             frozenset(series["metric"].items()): [(float(t), float(v)) for t, v in series["values"]]
             for series in json.loads(body)["data"]["result"]
         }
+
+
+class VictoriaMetrics(Process, Queries):
+    """The packaged VictoriaMetrics."""
+
+    def __init__(self, disk, *arguments):
+        self.port = free_port()
+        super().__init__(
+            ["victoria-metrics", f"-storageDataPath={disk}/victoria-metrics-data", f"-httpListenAddr=127.0.0.1:{self.port}",
+             "-loggerDisableTimestamps", *arguments],
+            disk / "victoria-metrics.log",
+        )  # fmt: skip
+        wait_until("victoria-metrics to be ready", self.ready)
+
+    def ready(self):
+        assert self.alive(), f"victoria-metrics ended: {self.output()}"
+        with contextlib.suppress(OSError):
+            return http_get(self.url("/health"))[0] == 200
+        return False
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def samples(self, name):
+        """{frozenset of labels: [(time in ms, value), ...]} of everything stored under a name."""
+        http_get(self.url("/internal/force_flush"))
+        status, body = http_get(self.url("/api/v1/export?" + urllib.parse.urlencode({"match[]": name})))
+        assert status == 200, body
+        series = {}
+        for line in body.splitlines():
+            one = json.loads(line)
+            series[frozenset(one["metric"].items())] = list(zip(one["timestamps"], one["values"], strict=True))
+        return series

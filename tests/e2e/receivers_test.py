@@ -10,7 +10,6 @@ import random
 import ssl
 import subprocess
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 import warnings
@@ -21,7 +20,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     import crypt  # Prometheus wants bcrypt, which nothing else here has.
 
-from harness import DEADLINE_S, Process, Prometheus, free_port, http_get, scratch, wait_until
+from harness import DEADLINE_S, Process, Prometheus, VictoriaMetrics, scratch, wait_until
 from tls_files import Authority
 from upstream_test import PUSH, S, as_json, each, end_s, make_vm, push, windows, wire_s
 
@@ -34,37 +33,6 @@ def make_vms(vm_id="six"):
     rng = random.Random(seed)
     now_s = int(time.time()) - 60
     return [make_vm(rng, vm_id, 2, "drained", 6, (now_s - 300) * S + 3 * S // 2, now_s * S - S // 4)]
-
-
-class VictoriaMetrics(Process):
-    def __init__(self, disk):
-        self.port = free_port()
-        super().__init__(
-            ["victoria-metrics", f"-storageDataPath={disk}/victoria-metrics-data", f"-httpListenAddr=127.0.0.1:{self.port}",
-             "-loggerDisableTimestamps"],
-            disk / "victoria-metrics.log",
-        )  # fmt: skip
-        wait_until("victoria-metrics to be ready", self.ready)
-
-    def ready(self):
-        assert self.alive(), f"victoria-metrics ended: {self.output()}"
-        with contextlib.suppress(OSError):
-            return http_get(self.url("/health"))[0] == 200
-        return False
-
-    def url(self, path):
-        return f"http://127.0.0.1:{self.port}{path}"
-
-    def samples(self, name):
-        """{frozenset of labels: [(time in ms, value), ...]} of everything stored under a name."""
-        http_get(self.url("/internal/force_flush"))
-        status, body = http_get(self.url("/api/v1/export?" + urllib.parse.urlencode({"match[]": name})))
-        assert status == 200, body
-        series = {}
-        for line in body.splitlines():
-            one = json.loads(line)
-            series[frozenset(one["metric"].items())] = list(zip(one["timestamps"], one["values"], strict=True))
-        return series
 
 
 def test_victoria_metrics_has_every_counter_to_the_last_increment():

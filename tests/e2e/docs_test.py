@@ -178,6 +178,12 @@ def test_the_example_of_an_upstreams_file_is_accepted(tmp_path):
     assert done.returncode == 2 and "central.token" in done.stderr
 
 
+@pytest.mark.parametrize("example", re.findall(r"^```toml\n(.*?)^```", (SOURCE / "docs/rollups.md").read_text(), re.M | re.S))
+def test_the_examples_of_choices_and_rules_are_accepted(tmp_path, example):
+    done = check_upstreams(tmp_path, example)
+    assert done.returncode == 0, done.stderr
+
+
 def keys_of_the_upstreams_file(section):
     """By table of the document; the first is that of [upstream.NAME]."""
     tables = re.findall(r"^\| key .*\n\|---.*\n((?:\|.*\n)+)", UPSTREAMS, re.M)

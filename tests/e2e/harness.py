@@ -208,11 +208,11 @@ class Queries:
 class Prometheus(Process, Queries):
     """The packaged Prometheus as a remote-write receiver; start() again after kill() keeps its data."""
 
-    def __init__(self, disk, *arguments):
+    def __init__(self, disk, *arguments, configuration=""):
         self.disk = pathlib.Path(disk)
         self.arguments = arguments
         self.port = free_port()
-        (self.disk / "prometheus.yml").write_text("global: {scrape_interval: 1h}\n")
+        (self.disk / "prometheus.yml").write_text("global: {scrape_interval: 1h}\n" + configuration)
         self.start()
 
     def start(self):

@@ -1,6 +1,6 @@
-"""Rollups at the centre against the truth. One Prometheus holds what a scraper of one second would have seen of some VMs,
-written by the test itself; the other one what the agent pushed of the same VMs, from segments that real writers recorded.
-The same questions go to both, at every window's end and over many spans; a third opinion is arithmetic over the records.
+"""Rollups at the centre against the truth: the same questions, at every window's end and over many spans, to a Prometheus that
+holds what a scraper of one second would have seen, and to one that holds rollups (rollup_story.py); a third opinion is
+arithmetic over the records. And each query that docs/rollups.md calls exact.
 
 Prometheus before 3.0 takes a range with both of its ends. The sample at T tells of the window before T, so `[k windows]` at a
 window's end holds k + 1 samples: what `increase` needs, and one too many for what adds up windows, which are therefore
@@ -8,146 +8,25 @@ asked for with a millisecond less.
 """
 
 import bisect
-import contextlib
 import itertools
 import math
-import os
-import random
-import subprocess
-import time
+import re
 
 import pytest
 
-import remote_write
-from harness import BUILD, Agent, Process, Prometheus, scratch, wait_until
-from scripted_vm import (CLASSIC_BOUNDS, COUNTERS, GAUGE, HISTOGRAM, LEVEL, MS, NATIVE_BOUNDS, S, STALE, WINDOW_S, Life, Measure, Vm, bound_text,
+from harness import SOURCE
+from rollup_story import told_story
+from scripted_vm import (CLASSIC_BOUNDS, COUNTERS, GAUGE, HISTOGRAM, LEVEL, MS, NATIVE_BOUNDS, S, WINDOW_S, Measure, bound_text,
                          measures)  # fmt: skip
 
-SCRIPTED_WRITER = BUILD / "tests/support/scripted_writer"
-WINDOWS = 24  # of the whole story
-SPANS = (1, 2, 3, 6, 12)  # in windows
-# Samples of one VM may come hours after newer ones of another: its blocks have to be long.
-PROMETHEUS = ("--enable-feature=native-histograms", "--storage.tsdb.min-block-duration=1d")
 # Doubles on both sides: a handful of roundings, each of at most 2^-53 of the value.
 ROUNDING = 16 * 2.0**-53
 
 
-def make_vms(rng, begin_s, now_s):
-    def at(window, seconds=0.0):
-        return (begin_s + window * WINDOW_S) * S + round(seconds * 1000) * MS
-
-    steady = Life(rng, at(0, 17.271), now_s * S, None, quiet=[(at(9, -40), at(12, 100))], late_ns=at(15, 111))
-    beside = Life(rng, at(2, 211.5), now_s * S, None)
-    twice = [
-        Life(rng, at(1, 200.25), at(6, 111.9), "killed"),
-        Life(rng, at(6, 120.75), at(11, 3.5), "killed"),  # in the same window
-        Life(rng, at(14, 3.125), at(20, 123) + 456_789, "closed"),
-    ]
-    brief = Life(rng, at(16, 100.6), at(16, 145.7), "closed")
-    astride = [Life(rng, at(4, 270.3), at(5, 40.2), "killed"), Life(rng, at(5, 60.1), at(8, 10.4), "closed")]
-    return [Vm("steady", [steady]), Vm("beside", [beside]), Vm("twice", twice), Vm("brief", [brief]), Vm("astride", astride)]
-
-
-@contextlib.contextmanager
-def recorded(vms, disk, made, directory):
-    """Segments of all lives, moved to where the agent looks once their clock has caught up."""
-    made.mkdir()
-    with contextlib.ExitStack() as stack:
-        for vm in vms:
-            for number, life in enumerate(vm.lives):
-                log = disk / f"{vm.vm_id}-{number}.log"
-                writer = Process([SCRIPTED_WRITER, "--directory", made, "--vm-id", vm.vm_id, "--created", life.created_ns], log,
-                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # fmt: skip
-                stack.enter_context(contextlib.closing(writer))
-                writer.process.stdin.write(life.script())
-                writer.process.stdin.flush()
-                if life.ending is None:
-                    assert writer.process.stdout.readline(), writer.output()
-                else:
-                    writer.process.stdin.close()
-                    assert writer.process.wait(60) == 0, writer.output()
-                (segment,) = made.iterdir()
-                segment.rename(directory / segment.name)
-        yield
-
-
-class Story:
-    def __init__(self, raw, rollups, vms, begin_s, until_s, agent):
-        self.raw, self.rollups, self.vms, self.agent = raw, rollups, vms, agent
-        self.begin_s, self.until_s = begin_s, until_s
-        self.ends_s = range(begin_s + WINDOW_S, until_s + 1, WINDOW_S)
-
-    def vm(self, vm_id):
-        (vm,) = [vm for vm in self.vms if vm.vm_id == vm_id]
-        return vm
-
-    def ask(self, prometheus, expression):
-        """{window's end: value} of a query with one answer at most at a time."""
-        answer = prometheus.range(expression, self.ends_s[0], self.ends_s[-1], WINDOW_S)
-        assert len(answer) <= 1, (expression, answer.keys())
-        return next(iter(answer.values()), {})
-
-    def at_centre(self, expression):
-        return self.ask(self.rollups, expression)
-
-    def in_raw(self, expression):
-        return self.ask(self.raw, expression)
-
-    def spans(self):
-        """(windows, begins in ns, ends in s)"""
-        for windows in SPANS:
-            yield windows, [(end_s, (end_s - windows * WINDOW_S) * S, end_s * S) for end_s in self.ends_s]
-
-
-def pushed_all(agent, ended, alive):
-    metrics = agent.metrics()
-
-    def gauge(name, upstream):
-        return float(metrics.partition(f'\nringside_upstream_{name}{{upstream="{upstream}"}} ')[2].split()[0])
-
-    return all(
-        gauge("vms", name) == alive and gauge("backlog_windows", name) == 0 and gauge("windows_total", name) > ended
-        for name in ("classic", "native")
-    )
-
-
 @pytest.fixture(scope="module")
 def story():
-    seed = int(os.environ.get("RINGSIDE_SEED") or random.randrange(1 << 32))
-    print(f"seed {seed}")
-    with scratch() as (disk, memory), contextlib.ExitStack() as stack:
-        def prometheus(name):
-            (disk / name).mkdir()
-            return stack.enter_context(contextlib.closing(Prometheus(disk / name, *PROMETHEUS)))
-
-        raw, rollups = prometheus("raw"), prometheus("rollups")
-        now_s = int(time.time()) - 10
-        until_s = (now_s - 5) // WINDOW_S * WINDOW_S
-        begin_s = until_s - WINDOWS * WINDOW_S
-        vms = make_vms(random.Random(seed), begin_s, now_s)
-        for vm in vms:
-            remote_write.push(raw.write_url, vm.scraped(), STALE)
-        (memory / "vms").mkdir()
-        (memory / "vms").chmod(0o3753)  # as the agent would make it
-        stack.enter_context(recorded(vms, disk, memory / "made", memory / "vms"))
-        (disk / "upstreams.toml").write_text(f"""
-[upstream.classic]
-url = "{rollups.write_url}"
-grace = "500ms"
-
-[upstream.native]
-url = "{rollups.write_url}"
-grace = "500ms"
-protocol = "remote-write-1"
-histograms = "native"
-metrics = ["{HISTOGRAM[0]}"]
-labels = {{ form = "native" }}
-""")
-        agent = stack.enter_context(contextlib.closing(Agent(disk, memory, "--upstreams-file", disk / "upstreams.toml")))
-        lives = [life for vm in vms for life in vm.lives]
-        alive = sum(1 for life in lives if life.ending is None)
-        wait_until("everything to be pushed", lambda: pushed_all(agent, len(lives), alive))
-        yield Story(raw, rollups, vms, begin_s, until_s, agent)
+    with told_story() as told:
+        yield told
 
 
 def by_extrapolation(points, begin_ms, end_ms, to_zero=True):
@@ -275,7 +154,8 @@ def test_level_is_weighted_by_time(story):
                 assert seconds[end_s] == near(total_s), (vm.vm_id, windows, end_s)
                 assert summed[end_s] == near(total)
                 assert averages[end_s] == near(total / total_s)
-                assert (least[end_s], most[end_s]) == (min(value for _, value in held), max(value for _, value in held))
+                values = vm.levels(begin_ns, end_ns)
+                assert (least[end_s], most[end_s]) == (min(values), max(values)), (vm.vm_id, windows, end_s)
                 if vm.lived_through(begin_ns, end_ns):
                     assert averages[end_s] == near(scraped["sum"][end_s] / scraped["count"][end_s])
                     checked += 1
@@ -314,18 +194,17 @@ def test_quantiles(story, q):
         selector = vm.selector(HISTOGRAM)
         for windows, ends in story.spans():
             range_s = windows * WINDOW_S
-            form = vm.selector(HISTOGRAM, form="native")
 
             def scraped(le, selector=selector, range_s=range_s):
                 buckets = metric + "_bucket" + selector[:-1] + f',le=~"{le}"' + "}"
                 return story.in_raw(f"histogram_quantile({q}, sum by (le) (({buckets} - {buckets} offset {range_s}s) / {range_s}))")
 
             by_classic = story.at_centre(f"histogram_quantile({q}, sum by (le) (rate({metric}_bucket{selector}[{range_s}s])))")
-            by_native = story.at_centre(f"histogram_quantile({q}, sum(rate({metric}{form}[{range_s}s])))")
+            by_native = story.of_native(f"histogram_quantile({q}, sum(rate({metric}{selector}[{range_s}s])))")
             scraped_classic, scraped_native = scraped(classic), scraped(".*")
             for end_s, begin_ns, end_ns in ends:
                 values = sorted(vm.within(HISTOGRAM, begin_ns, end_ns))
-                if not values or not vm.lives_at(end_ns):
+                if not values or not vm.window_at(end_ns):
                     continue
                 exact = values[math.ceil(q * len(values)) - 1]
                 seen_whole = vm.lived_through(begin_ns, end_ns) and end_s in scraped_native
@@ -349,13 +228,202 @@ def test_native_histograms_count_and_sum(story):
     takes the range in to its begin."""
     of = {"count": lambda value: 1.0, "sum": float}
     for vm in story.vms:
-        selector = HISTOGRAM[0] + vm.selector(HISTOGRAM, form="native")
+        selector = HISTOGRAM[0] + vm.selector(HISTOGRAM)
         for (windows, ends), part in itertools.product(story.spans(), of):
             range_s = windows * WINDOW_S
-            answers = story.at_centre(f"histogram_{part}(increase({selector}[{range_s}s]))")
+            answers = story.of_native(f"histogram_{part}(increase({selector}[{range_s}s]))")
             points = vm.rollups(Measure("", HISTOGRAM, of[part]), story.until_s * S)
             for end_s, begin_ns, end_ns in ends:
                 expected = by_extrapolation(points, begin_ns // MS, end_s * 1000, to_zero=False)
                 assert answers.get(end_s) == (None if expected is None else close(expected)), (vm.vm_id, windows, end_s)
                 if vm.lived_through(begin_ns, end_ns):
                     assert answers[end_s] == sum(map(of[part], vm.within(HISTOGRAM, begin_ns, end_ns)))
+
+
+# --- docs/rollups.md --------------------------------------------------------------------------------------------------
+
+DOCUMENT = (SOURCE / "docs/rollups.md").read_text()
+
+
+def section(title):
+    return DOCUMENT.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def queries_in(text):
+    return re.findall(r"`([a-z][^`\n]*\([^`\n]*\[[^`\n]+\][^`\n]*)`", text)
+
+
+TABLE = queries_in("".join(re.findall(r"^\|.*\n", section("Queries that stay exact"), re.M)))
+
+
+def seconds_of(duration):
+    units = {"h": 3600, "m": 60, "s": 1, "ms": 0.001}
+    return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)(ms|[hms])", duration))
+
+
+def windows_of(query):
+    (text,) = set(re.findall(r"\[(.*?)\]", query))
+    return round(seconds_of(text) / WINDOW_S)
+
+
+def quantile_bounds(bounds, above):
+    def quantile(vm, begin_ns, end_ns, _):
+        values = sorted(vm.within(HISTOGRAM, begin_ns, end_ns))
+        return bucket_of(values[math.ceil(0.99 * len(values)) - 1], bounds, above) if values else None
+
+    return quantile
+
+
+def average(vm, begin_ns, end_ns, series):
+    if series == LEVEL:
+        held = vm.held(begin_ns, end_ns)
+        return sum(ns * value for ns, value in held) / sum(ns for ns, _ in held) if held else None
+    values = vm.within(series, begin_ns, end_ns)
+    return sum(values) / len(values) if values else None
+
+
+def extreme(of):
+    def over(vm, begin_ns, end_ns, series):
+        values = vm.levels(begin_ns, end_ns) if series == LEVEL else vm.within(series, begin_ns, end_ns)
+        return of(values) if values else None
+
+    return over
+
+
+def last_recorded(vm, begin_ns, end_ns, series):
+    """The sample at the begin of the range is in it, and tells of the window before."""
+    return vm.last(series, begin_ns - vm.window_at(begin_ns) * S, end_ns)
+
+
+# By query without its range: the series that x stands for, and the answer.
+ANSWERS = {
+    "increase(x_total[])": (COUNTERS, lambda vm, begin, end, series: sum(vm.within(series, begin, end))),
+    "rate(x_total[])": (COUNTERS, lambda vm, begin, end, series: sum(vm.within(series, begin, end)) / ((end - begin) / S)),
+    "max_over_time(x:5m_max[])": ([GAUGE, LEVEL], extreme(max)),
+    "min_over_time(x:5m_min[])": ([GAUGE, LEVEL], extreme(min)),
+    "sum_over_time(x:5m_sum[]) / sum_over_time(x:5m_count[])": ([GAUGE, LEVEL], average),
+    "last_over_time(x[])": ([GAUGE], last_recorded),
+    "histogram_quantile(0.99, sum(rate(x[])))": ([HISTOGRAM], quantile_bounds(NATIVE_BOUNDS, NATIVE_BOUNDS[-1] * 2**0.5)),
+    "histogram_quantile(0.99, sum by (le) (rate(x_bucket[])))": ([HISTOGRAM], quantile_bounds(CLASSIC_BOUNDS, CLASSIC_BOUNDS[-1])),
+}
+ENDS = "sum by (cause) (count_over_time(ringside_vm_exit[]))"
+
+
+def without_range(query):
+    return re.sub(r"\[.*?\]", "[]", query)
+
+
+def of_series(query, vm, series):
+    """The query with the name and the labels of a series of the VM in place of x."""
+    name = re.sub("_total$", "", series[0])
+    return re.sub(r"\bx(_total|_bucket|:5m_[a-z]+|)\[", lambda part: name + part[1] + vm.selector(series) + "[", query)
+
+
+def ends_of_points(vm, series, story):
+    """{ms} at which a cumulative series has samples."""
+    return {ms for ms, _ in vm.rollups(Measure("", series, lambda value: 1.0), story.until_s * S)}
+
+
+def check_answers(story, query, ask, after_ends=False):
+    """Asks it of every series that x may stand for, and compares the answers at every window's end. Those of a cumulative
+    series that has ended before are left out, unless they too have to be right."""
+    candidates, truth = ANSWERS[without_range(query)]
+    checked = 0
+    for vm, series in itertools.product(story.vms, candidates):
+        answers = ask(of_series(query, vm, series))
+        points = None if series in (GAUGE, LEVEL) else ends_of_points(vm, series, story)
+        for end_s in story.ends_s:
+            begin_ns, end_ns = (end_s - windows_of(query) * WINDOW_S) * S, end_s * S
+            if end_s not in answers or (points is not None and end_s * 1000 not in points and not after_ends):
+                continue
+            expected, answer = truth(vm, begin_ns, end_ns, series), answers[end_s]
+            if isinstance(expected, tuple):
+                assert expected[0] <= answer <= expected[1], (vm.vm_id, series, end_s)
+            elif series == LEVEL:
+                assert answer == pytest.approx(expected, rel=3 * windows_of(query) * WINDOW_S * 2.0**-53, abs=0), (vm.vm_id, end_s)
+            elif expected is not None:
+                assert answer == close(expected), (vm.vm_id, series, end_s)
+            else:
+                assert math.isnan(answer), (vm.vm_id, series, end_s)  # a quantile of nothing
+            checked += 1
+        if vm.vm_id == "steady" and series[1] != "late":
+            assert set(answers) >= set(story.ends_s[1:]) - quiet_ends(story, vm, series, query)
+    assert checked > 50
+
+
+def quiet_ends(story, vm, series, query):
+    """Where a gauge has nothing to say for a whole range."""
+    if series != GAUGE:
+        return set()
+    span_s = (windows_of(query) + 1) * WINDOW_S
+    return {end_s for end_s in story.ends_s if not vm.within(series, (end_s - span_s) * S, end_s * S)}
+
+
+@pytest.mark.parametrize("query", [query for query in TABLE if without_range(query) != ENDS])
+def test_queries_of_the_document(story, query):
+    check_answers(story, query, story.of_native if "sum(rate(x[" in query else story.at_centre)
+
+
+def test_ends_are_counted(story):
+    (query,) = [query for query in TABLE if without_range(query) == ENDS]
+    answer = story.rollups.range(query, story.ends_s[0], story.ends_s[-1], WINDOW_S)
+    for cause in ("killed", "closed"):
+        counts = answer[frozenset({("cause", cause)})]
+        for end_s in story.ends_s:
+            begin_ns = (end_s - windows_of(query) * WINDOW_S) * S
+            ends = [life for vm in story.vms for life in vm.lives if life.ending == cause and begin_ns < life.until_ns <= end_s * S]
+            assert counts.get(end_s, 0) == len(ends), (cause, end_s)
+
+
+@pytest.mark.parametrize("query", [query for query in TABLE if without_range(query).startswith(("increase", "max_", "min_", "sum_"))])
+def test_victoria_metrics_needs_no_missing_millisecond_and_adds_nothing_to_an_end(story, query):
+    check_answers(story, query.replace("59m59s999ms", "1h"), lambda q: story.ask(story.elsewhere, q), after_ends=True)
+
+
+def test_what_the_document_says_of_ranges(story):
+    steady = story.vm("steady")
+    level, counter = LEVEL[0] + ":5m_max" + steady.selector(LEVEL), COUNTERS[0][0] + steady.selector(COUNTERS[0])
+    whole, millisecond_more = story.at_centre(f"increase({counter}[15m])"), story.at_centre(f"increase({counter}[15m1ms])")
+    counts, counts_elsewhere = (story.ask(receiver, f"count_over_time({level}[1h])") for receiver in (story.rollups, story.elsewhere))
+    for end_s in story.ends_s[12:]:
+        assert (counts[end_s], counts_elsewhere[end_s]) == (13, 12)
+        assert millisecond_more[end_s] == close(whole[end_s] * 900_001 / 900_000)
+
+
+def test_what_the_document_says_of_other_times(story):
+    """A hundred seconds after each window's end."""
+    for vm in story.vms:
+        level = LEVEL[0] + ":5m_max" + vm.selector(LEVEL)
+        at_end, later = story.at_centre(f"max_over_time({level}[59m59s999ms])"), story.at_centre(f"max_over_time({level}[1h])", 100)
+        ends = [end_ns for life in vm.lives for end_ns in life.window_ends((story.until_s + 100) * S)]
+        for end_s in story.ends_s[:-1]:
+            # Windows of lives that ended or were short end between, too.
+            if not any(at_s * S < end_ns <= (at_s + 100) * S for end_ns in ends for at_s in (end_s, end_s - 3600)):
+                assert at_end.get(end_s) == later.get(end_s), (vm.vm_id, end_s)
+        points = vm.rollups(Measure("", COUNTERS[0], float), (story.until_s + 100) * S)
+        increase = story.at_centre(f"increase({COUNTERS[0][0]}{vm.selector(COUNTERS[0])}[15m])", 100)
+        for end_s in story.ends_s[:-1]:
+            expected = by_extrapolation(points, (end_s + 100 - 900) * 1000, (end_s + 100) * 1000)
+            assert increase.get(end_s) == (None if expected is None else close(expected)), (vm.vm_id, end_s)
+
+
+def test_what_the_document_says_of_vms_that_end(story):
+    """The brief one lived for 45 seconds: a zero, and five points."""
+    brief = story.vm("brief")
+    (life,) = brief.lives
+    total = sum(value for _, value in life.records[COUNTERS[0]])
+    assert total > 0 and len(life.window_ends(story.until_s * S)) == 5
+    counter = COUNTERS[0][0] + brief.selector(COUNTERS[0]) + "[1h]"
+    increase, last = story.at_centre(f"increase({counter})"), story.at_centre(f"last_over_time({counter})")
+    elsewhere = story.ask(story.elsewhere, f"increase({counter})")
+    asked = [end_s for end_s in story.ends_s if end_s * S >= life.until_ns]
+    assert len(asked) > 5
+    for end_s in asked:
+        assert increase[end_s] == close(total * 1.1)
+        assert last[end_s] == elsewhere[end_s] == total
+
+
+def test_the_document_asks_nothing_else():
+    in_prose = {"increase(x_total[15m1ms])", "histogram_count(increase(x[1h]))", "last_over_time(x_total[1h])"}  # asked above
+    assert set(queries_in(DOCUMENT)) == {*TABLE, *in_prose}
+    assert {without_range(query) for query in TABLE} == {*ANSWERS, ENDS}

@@ -38,10 +38,14 @@ class Life:
 
         record(LEVEL, created_ns, rng.randrange(1, 1000))
         for second in range(-(-created_ns // S), until_ns // S):
-            if rng.random() < 1 / 400:  # also in the quiet: it lives, and what it holds may change
+            if rng.random() < 1 / 400 and second % WINDOW_S:  # also in the quiet: it lives, and what it holds may change
                 record(LEVEL, second * S, rng.randrange(1, 1000))
             if any(begin <= second * S < end for begin, end in quiet):
                 continue
+            if second % WINDOW_S == 0:  # in the instant that ends one window and begins the next
+                record(COUNTERS[0], second * S, 1)
+                record(HISTOGRAM, second * S, 1)
+                record(LEVEL, second * S, rng.randrange(1, 1000))
             for _ in range(rng.randrange(3)):
                 record(COUNTERS[0], second * S + rng.randrange(400) * MS, rng.randrange(1, 9))
             if rng.random() < 1 / 100:
@@ -54,7 +58,8 @@ class Life:
                 value = rng.randrange(80) / 8
                 if rng.random() < 1 / 300:
                     value = rng.choice([-1, 1]) * rng.randrange(1000, 9000)  # for this one record
-                record(GAUGE, second * S + rng.randrange(400) * MS, value)
+                # Not where a window begins: a scraper's own sample there is in the range that ends there, too.
+                record(GAUGE, second * S + rng.randrange(1, 400) * MS, value)
             for _ in range(rng.randrange(3)):
                 value = min(rng.expovariate(1.2), 15)
                 if rng.random() < 1 / 500:
@@ -68,8 +73,9 @@ class Life:
         self.last_ns = last_ns
 
     @property
-    def short(self):
-        return self.ending is not None and self.until_ns - self.created_ns < WINDOW_S * S
+    def window_s(self):
+        short = self.ending is not None and self.until_ns - self.created_ns < WINDOW_S * S
+        return SHORT_WINDOW_S if short else WINDOW_S
 
     def script(self):
         lines = [
@@ -83,7 +89,7 @@ class Life:
 
     def window_ends(self, known_until_ns):
         """Of all windows of this life that are over at `known_until_ns`; the last one is the true end."""
-        step = (SHORT_WINDOW_S if self.short else WINDOW_S) * S
+        step = self.window_s * S
         ends = list(range(self.created_ns // step * step + step, min(self.until_ns, known_until_ns) + 1, step))
         if self.ending is not None and self.until_ns % step and self.until_ns <= known_until_ns:
             ends.append(self.until_ns)
@@ -125,26 +131,36 @@ class Vm:
                     pieces.append((ns, value))
         return pieces
 
+    def levels(self, begin_ns, end_ns):
+        """The values that the level had; one that was replaced in the very instant in which the span begins is one of them."""
+        values = [value for _, value in self.held(begin_ns, end_ns)]
+        for life in self.lives:
+            changes = life.records[LEVEL]
+            values += [before for (_, before), (at_ns, _) in zip(changes, changes[1:]) if at_ns == begin_ns]
+        return values
+
     def last(self, series, begin_ns, end_ns):
         values = self.within(series, begin_ns, end_ns)
         return values[-1] if values else None
 
-    def lives_at(self, ns):
-        """Whether what was recorded before `ns` reaches up to it."""
-        return any(life.created_ns < ns and (life.ending is None or life.until_ns >= ns) for life in self.lives)
+    def window_at(self, ns):
+        """How long the window is that ends at the end of a window of the usual kind; 0: there is no life there."""
+        return next((life.window_s for life in self.lives if life.created_ns < ns and (life.ending is None or life.until_ns >= ns)), 0)
 
     def lived_through(self, begin_ns, end_ns):
         return any(life.created_ns <= begin_ns and (life.ending is None or life.until_ns >= end_ns) for life in self.lives)
 
     def rollups(self, measure, known_until_ns):
         """[(ms, value)] of a cumulative series as it should arrive: a zero where the series begins, then the total at the end of
-        each window, in each life anew."""
-        points = []
+        each window, in each life anew. Where a life had to be taken to have lasted into the next one, that one's zero comes after it
+        and its stale marker."""
+        points, free_ms = [], 0
         for life in self.lives:
             records = life.records[measure.series]
+            begin_ms, free_ms = free_ms, -(-life.until_ns // MS) + 2
             if not records:
                 continue
-            points.append((records[0][0] // MS, 0.0))
+            points.append((max(records[0][0] // MS, begin_ms), 0.0))
             total, at = 0.0, 0
             for end_ns in life.window_ends(known_until_ns):
                 while at < len(records) and records[at][0] < end_ns:
@@ -157,9 +173,10 @@ class Vm:
     def scraped(self):
         """{labels: [(ms, value)]} of everything that a scraper of one second would have stored."""
         stored = {}
-        for life in self.lives:
+        for life, following in zip(self.lives, [*self.lives[1:], None]):
             times = life.scrapes_ms()
-            ended_ms = [times[-1] + 1000] if life.ending and times else []
+            next_ms = following.created_ns // MS if following else math.inf
+            ended_ms = [times[-1] + 1000] if life.ending and times and times[-1] + 1000 < next_ms else []
 
             def add(name, series, samples):
                 labels = {"__name__": name, "vm_id": self.vm_id} | ({"reason": series[1]} if series[1] != "-" else {})

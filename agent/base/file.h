@@ -39,6 +39,9 @@ class FileSystem {
     virtual ssize_t write(int fd, const void* bytes, std::size_t size);  // may write less
     virtual ssize_t pread(int fd, void* bytes, std::size_t size, std::uint64_t offset);
     virtual int fsync(int fd);
+    // fsync() of each, the results in the same order. One after the other here; real() has several under way at a time,
+    // for a file system makes durable together what waits together.
+    virtual std::vector<int> fsync_all(const std::vector<int>& fds);
     virtual int fstat(int fd, struct stat* status);
     virtual int lstat(const std::string& path, struct stat* status);
     virtual int mkdir(const std::string& path, mode_t mode);
@@ -72,6 +75,7 @@ class File {
     Result<void> read_at(std::uint64_t offset, void* bytes, std::size_t size) const;
     Result<void> write_all(const void* bytes, std::size_t size);
     Result<void> sync();
+    int descriptor() const { return fd_; }
 
   private:
     FileSystem* fs_ = nullptr;
@@ -95,11 +99,17 @@ class DurableFile {
     Result<void> append(const void* bytes, std::size_t size);
     Result<void> append(std::string_view bytes) { return append(bytes.data(), bytes.size()); }
     std::uint64_t size() const { return size_; }
+    // Writes what append() holds back, and lets go of its memory.
+    Result<void> flush();
     Result<void> commit();
+
+    // Syncs files of one file system together and gives each its name: all of commit() but the sync of the folder, up to
+    // which a name may not outlive a power cut. What fails costs no other. The results are in the order of the files.
+    static std::vector<Result<void>> name_all(FileSystem& fs, const std::vector<DurableFile*>& files);
 
   private:
     DurableFile(FileSystem& fs, File file, std::string path);
-    Result<void> flush();
+    Result<void> take_name();
 
     FileSystem* fs_;
     File file_;

@@ -92,6 +92,45 @@ TEST(DurableFile, SyncsTheBytesBeforeTheRenameAndTheFolderAfter) {
     EXPECT_EQ(calls, "open write fsync close rename open fsync close ");
 }
 
+TEST(DurableFile, NamesManyFilesAndLeavesNothingOfTheOneThatFails) {
+    TemporaryFolder folder;
+    FaultyFiles files;
+    std::vector<DurableFile> made;
+    for (int i = 0; i < 20; ++i) {
+        made.push_back(std::move(*DurableFile::create(files, folder / std::to_string(i))));
+        ASSERT_TRUE(made.back().append("file " + std::to_string(i)).ok());
+    }
+    std::vector<DurableFile*> all;
+    for (DurableFile& file : made) all.push_back(&file);
+    files.fail_when([&](const std::string& call, const std::string& path) {
+        return call == "rename" && path == folder / "7" ? EIO : 0;
+    });
+    auto named = DurableFile::name_all(files, all);
+    made.clear();
+    ASSERT_EQ(named.size(), 20u);
+    for (int i = 0; i < 20; ++i) {
+        EXPECT_EQ(named[static_cast<std::size_t>(i)].ok(), i != 7) << i;
+        if (i != 7) EXPECT_EQ(content(folder / std::to_string(i)), "file " + std::to_string(i));
+    }
+    EXPECT_EQ(names(folder).size(), 19u);
+}
+
+TEST(FileSystem, SyncsManyFilesAndSaysOfEachWhetherItSucceeded) {
+    TemporaryFolder folder;
+    EXPECT_TRUE(real().fsync_all({}).empty());
+    std::vector<int> fds;
+    for (int i = 0; i < 30; ++i) {
+        fds.push_back(real().open(folder / std::to_string(i), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+        ASSERT_GE(fds.back(), 0);
+    }
+    std::vector<int> with_bad = fds;
+    with_bad.insert(with_bad.begin() + 11, -1);
+    const std::vector<int> results = real().fsync_all(with_bad);
+    ASSERT_EQ(results.size(), 31u);
+    for (std::size_t i = 0; i < results.size(); ++i) EXPECT_EQ(results[i], i == 11 ? -EBADF : 0) << i;
+    for (int fd : fds) real().close(fd);
+}
+
 TEST(DurableFile, AFailedCallLeavesTheOldContentOrTheNew) {
     for (int errno_value : {EIO, ENOSPC, EROFS, EDQUOT}) {
         TemporaryFolder folder;

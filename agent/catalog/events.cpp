@@ -41,11 +41,42 @@ std::uint64_t EventBus::publish(Event event) {
         std::lock_guard lock(mutex_);
         if (closed_) return 0;
         sequence = event.sequence = next_++;
-        if (ring_.size() == capacity_) ring_.pop_front();
-        ring_.push_back(std::move(event));
+        add(std::move(event));
+        if (kept_.size() > capacity_) drop_oldest_of_the_largest();
     }
     published_.notify_all();
     return sequence;
+}
+
+bool EventBus::Holding::operator<(const Holding& other) const {
+    if (count != other.count) return count < other.count;
+    return oldest > other.oldest;  // never equal: a sequence has one owner
+}
+
+EventBus::Holding EventBus::holding(std::uint32_t uid) const {
+    const auto& sequences = by_owner_.at(uid);
+    return {sequences.size(), sequences.front(), uid};
+}
+
+void EventBus::add(Event event) {
+    auto [owner, added] = by_owner_.try_emplace(event.uid);
+    if (!added) holdings_.erase(holding(event.uid));
+    owner->second.push_back(event.sequence);
+    holdings_.insert(holding(event.uid));
+    kept_.emplace(event.sequence, std::move(event));
+}
+
+void EventBus::drop_oldest_of_the_largest() {
+    const Holding largest = *holdings_.rbegin();
+    holdings_.erase(largest);
+    kept_.erase(largest.oldest);
+    auto owner = by_owner_.find(largest.uid);
+    owner->second.pop_front();
+    if (owner->second.empty()) {
+        by_owner_.erase(owner);
+    } else {
+        holdings_.insert(holding(largest.uid));
+    }
 }
 
 std::uint64_t EventBus::next_sequence() const {
@@ -55,18 +86,18 @@ std::uint64_t EventBus::next_sequence() const {
 
 EventBatch EventBus::wait(std::uint64_t from, std::size_t max, std::chrono::milliseconds timeout) const {
     std::unique_lock lock(mutex_);
-    if (from == 0) from = next_ - ring_.size();
+    if (from == 0) from = kept_.empty() ? next_ : kept_.begin()->first;
     published_.wait_for(lock, timeout, [&] { return closed_ || next_ > from; });
 
     EventBatch batch;
     batch.next = from;
-    if (next_ > from) {
-        const std::uint64_t oldest = next_ - ring_.size();
-        const std::uint64_t begin = std::max(from, oldest);
-        const std::uint64_t end = begin + std::min<std::uint64_t>(next_ - begin, max);
-        batch.missed = begin - from;
-        for (std::uint64_t at = begin; at < end; ++at) batch.events.push_back(ring_[at - oldest]);
-        batch.next = end;
+    auto at = kept_.lower_bound(from);
+    if (at != kept_.end()) {
+        batch.missed = at->first - from;
+        batch.next = at->first;
+    }
+    for (; at != kept_.end() && at->first == batch.next && batch.events.size() < max; ++at, ++batch.next) {
+        batch.events.push_back(at->second);
     }
     batch.closed = closed_ && batch.next >= next_;
     return batch;

@@ -1,9 +1,11 @@
 // What happened to VMs, as a stream that any number of readers follow.
 //
 // Invariants:
-//  E1  Sequence numbers rise by one from `first`; the ring holds the newest `capacity` events.
+//  E1  Sequence numbers rise by one from `first`. At most `capacity` events are kept: one more makes the oldest go of the
+//      owner who has most of them. So whoever makes events all the time pushes out their own, and of a host with one
+//      owner the newest are kept. The newest event of all never goes.
 //  E2  A reader is a number: the sequence it wants next. It costs no memory here, cannot slow the
-//      publisher, and learns how many events it missed when the ring went past it.
+//      publisher, and learns how many events it missed where they were gone before it came.
 //  E3  After close() nothing is published any more and no call of wait() blocks.
 #pragma once
 
@@ -11,7 +13,9 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -54,7 +58,7 @@ Event event_of(EventKind kind, const VmInfo& vm, std::uint64_t time_ns);
 
 // What one reader gets at once.
 struct EventBatch {
-    std::vector<Event> events;  // by rising sequence
+    std::vector<Event> events;  // each the one after the one before: a gap ends the batch
     std::uint64_t missed = 0;   // events between the wanted one and the first of these that are gone
     std::uint64_t next = 0;     // the sequence to ask for next
     bool closed = false;        // nothing will follow `events`
@@ -81,10 +85,25 @@ class EventBus {
     void close();
 
   private:
+    // By this order the last owner is the one whose oldest event goes next: who has most, of several the one who has had
+    // it longest.
+    struct Holding {
+        std::size_t count = 0;
+        std::uint64_t oldest = 0;
+        std::uint32_t uid = 0;
+        bool operator<(const Holding& other) const;
+    };
+
+    void add(Event event);
+    void drop_oldest_of_the_largest();
+    Holding holding(std::uint32_t uid) const;
+
     const std::size_t capacity_;
     mutable std::mutex mutex_;  // guards all below
     mutable std::condition_variable published_;
-    std::deque<Event> ring_;
+    std::map<std::uint64_t, Event> kept_;                          // by sequence
+    std::map<std::uint32_t, std::deque<std::uint64_t>> by_owner_;  // their sequences, rising; of nobody empty
+    std::set<Holding> holdings_;                                   // of each owner
     std::uint64_t next_;
     bool closed_ = false;
 };

@@ -50,6 +50,57 @@ TEST(EventBus, TellsASlowReaderWhatItMissed) {
     EXPECT_EQ(batch.next, 11u);
 }
 
+Event event_of_owner(std::uint32_t uid, const std::string& vm_id) {
+    Event event = event_named(vm_id);
+    event.uid = uid;
+    return event;
+}
+
+// The names of all events that are kept, and how many a reader misses who wants all from the first on.
+std::pair<std::vector<std::string>, std::uint64_t> kept(const EventBus& bus) {
+    std::vector<std::string> names;
+    std::uint64_t missed = 0;
+    for (std::uint64_t from = 1; from < bus.next_sequence();) {
+        const EventBatch batch = bus.wait(from, kAll, milliseconds(0));
+        for (const Event& event : batch.events) names.push_back(event.vm_id);
+        missed += batch.missed;
+        from = batch.next;
+    }
+    return {names, missed};
+}
+
+TEST(EventBus, AnOwnerWhoMakesManyPushesOutTheirOwn) {
+    EventBus bus(6);
+    bus.publish(event_of_owner(1, "quiet-1"));
+    bus.publish(event_of_owner(2, "churn-0"));
+    bus.publish(event_of_owner(1, "quiet-2"));
+    for (int i = 1; i <= 100; ++i) bus.publish(event_of_owner(2, "churn-" + std::to_string(i)));
+    bus.publish(event_of_owner(3, "late"));
+    const auto [names, missed] = kept(bus);
+    EXPECT_EQ(names, (std::vector<std::string>{"quiet-1", "quiet-2", "churn-98", "churn-99", "churn-100", "late"}));
+    EXPECT_EQ(missed, bus.next_sequence() - 1 - names.size());
+}
+
+TEST(EventBus, ABatchEndsAtAGapAndTheNextOneSaysHowLongItIs) {
+    EventBus bus(4);
+    bus.publish(event_of_owner(1, "first"));
+    for (int i = 0; i < 10; ++i) bus.publish(event_of_owner(2, "churn"));
+    const EventBatch batch = bus.wait(1, kAll, milliseconds(0));
+    ASSERT_EQ(batch.events.size(), 1u);
+    EXPECT_EQ(batch.missed, 0u);
+    EXPECT_EQ(batch.next, 2u);
+    const EventBatch next = bus.wait(batch.next, kAll, milliseconds(0));
+    EXPECT_EQ(next.missed, 7u);
+    EXPECT_EQ(next.events.size(), 3u);
+    EXPECT_EQ(next.next, 12u);
+}
+
+TEST(EventBus, OfOwnersWithOneEventEachTheOldestGoes) {
+    EventBus bus(3);
+    for (std::uint32_t uid : {9u, 1u, 5u, 7u}) bus.publish(event_of_owner(uid, std::to_string(uid)));
+    EXPECT_EQ(kept(bus).first, (std::vector<std::string>{"1", "5", "7"}));
+}
+
 TEST(EventBus, HandsOutAtMostAsManyAsAskedFor) {
     EventBus bus(8);
     for (int i = 1; i <= 5; ++i) bus.publish(event_named(std::to_string(i)));

@@ -13,8 +13,9 @@ constexpr std::uint64_t kMost = 65536;
 constexpr std::uint64_t kFewest = 256;
 // A connection's number rests for 10 s before it is used again: enough for 800 connections a second.
 constexpr std::uint64_t kConnectionsMax = 8192;
-// Standard streams, log, lock and sockets: 20. Listing, drain, upstreams and readers of the archive: one or two each at a
-// time. The 64 connections of HTTP borrow from those of the API, which has more numbers than connections.
+// Standard streams, log, lock and sockets: 20. Archive files that become durable together: 24. Listing, upstreams and
+// readers of the archive: one or two each at a time. The 64 connections of HTTP borrow from those of the API, which has more
+// numbers than connections.
 constexpr std::uint64_t kOwn = 64;
 // A few seconds of drains, so that they never wait for the scan.
 constexpr std::uint64_t kDeadMax = 256;

@@ -20,14 +20,20 @@ Result<FinalisedVm> SegmentDrain::finalise(const std::string& key) {
 }
 
 Result<void> SegmentDrain::hand_over(const std::string& key, const std::shared_ptr<const ArchivedVm>& archived) {
-    // Before the segment goes, so that a crash in between does it again.
-    if (auto kept = black_box_.keep(archived, realtime_ns()); !kept) {
-        log_warning("the last minutes of VM " + key + " could not be kept: " + kept.error().message() +
-                    "; tried again as long as the archive has the VM");
-    }
     catalog_.set_drained(key, archived);
     handed_over_();
     return {};
+}
+
+std::vector<Result<void>> SegmentDrain::keep_black_box(const std::vector<std::shared_ptr<const ArchivedVm>>& archived) {
+    std::vector<Result<void>> kept = black_box_.keep(archived, realtime_ns());
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+        if (kept[i].ok() || can_be_kept(kept[i].error())) continue;
+        log_warning("the last minutes of VM " + vm_key(archived[i]->info()) + " cannot be kept: " +
+                    kept[i].error().message() + "; given up, the archive has them as long as it has the VM");
+        kept[i] = {};
+    }
+    return kept;
 }
 
 Result<void> SegmentDrain::unlink_segment(const std::string& key, const SegmentFile& file) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "agent/archive/black_box.h"
 #include "agent/catalog/catalog.h"
@@ -21,6 +22,7 @@ class SegmentDrain : public DrainHost {
 
     Result<FinalisedVm> finalise(const std::string& key) override;
     Result<void> hand_over(const std::string& key, const std::shared_ptr<const ArchivedVm>& archived) override;
+    std::vector<Result<void>> keep_black_box(const std::vector<std::shared_ptr<const ArchivedVm>>& archived) override;
     Result<void> unlink_segment(const std::string& key, const SegmentFile& file) override;
     void drain_failed(const std::string& key, DrainStep step, const Error& error, bool given_up) override;
     void drained(const std::string& key, const ArchivedVm& archived) override;

@@ -7,9 +7,6 @@ namespace ringside::agent {
 
 namespace {
 
-// VMs whose files wait for a disk. More of them are given up, and counted.
-constexpr std::size_t kWaitingMax = 4096;
-
 // The windows of another source's finest tier that end in a range of time, under another name.
 class Excerpt : public SeriesSource {
   public:
@@ -34,13 +31,22 @@ class Excerpt : public SeriesSource {
     const std::uint64_t begin_ns_, end_ns_;
 };
 
-// Gone from the archive or spoiled there, or something else has its place: no later attempt can do better.
-bool hopeless(Code code) {
-    return code == Code::kNotFound || code == Code::kCorrupt || code == Code::kExists || code == Code::kInvalid ||
-           code == Code::kInternal;
-}
-
 std::uint64_t end_of(const VmInfo& vm) { return vm.ended_ns != 0 ? vm.ended_ns : vm.last_write_ns; }
+
+// What the host itself saw in the minutes before the end of `vm`, until the second in which it ended was over.
+std::unique_ptr<Excerpt> signals_of(const SeriesSource& host, const VmInfo& vm, std::uint64_t begin_ns) {
+    VmInfo info = host.vm();
+    // What it is called here follows from the VM; which host it was stands in its text.
+    info.close_text = "signals of the host, by " + vm_key(info);
+    info.vm_id = vm.vm_id;
+    info.epoch = vm.epoch;
+    info.component = kHostSignals;
+    info.exit_cause = ExitCause::kNone;
+    info.ended_ns = end_of(vm);
+    info.recorded_hash = vm.recorded_hash;
+    const std::uint64_t resolution_ns = host.schema()->tiers[0].resolution_s * std::uint64_t{1'000'000'000};
+    return std::make_unique<Excerpt>(host, info, begin_ns, end_of(vm) + resolution_ns);
+}
 
 }  // namespace
 
@@ -54,90 +60,52 @@ bool ended_badly(const VmInfo& vm) {
     }
 }
 
+// Not when it is spoiled in the archive, or when something else has its place.
+bool can_be_kept(const Error& error) {
+    const Code code = error.code;
+    return code != Code::kNotFound && code != Code::kCorrupt && code != Code::kExists && code != Code::kInvalid &&
+           code != Code::kInternal;
+}
+
 BlackBox::BlackBox(FileSystem& fs, std::string directory, const BlackBoxBounds& bounds, HostSource host)
     : files_(fs, {std::move(directory), bounds.files}), host_(std::move(host)), span_ns_(bounds.span_ns) {}
 
-Result<void> BlackBox::keep(const std::shared_ptr<const ArchivedVm>& vm, std::uint64_t now_ns) {
-    if (!ended_badly(vm->info())) return {};
-    Result<void> written = write(*vm, now_ns);
-    const std::string key = vm_key(vm->info());
-    std::lock_guard lock(mutex_);
-    if (written.ok()) {
-        waiting_.erase(key);
-        return {};
-    }
-    ++write_errors_;
-    auto waiting = waiting_.find(key);
-    if (waiting != waiting_.end()) {
-        waiting->second = vm;
-        return {};
-    }
-    if (waiting_.size() < kWaitingMax) {
-        waiting_.emplace(key, vm);
-    } else {
-        ++given_up_;
-    }
-    return written;
-}
-
-Result<void> BlackBox::write(const ArchivedVm& vm, std::uint64_t now_ns) {
-    std::uint64_t span_ns = 0;
-    {
-        std::lock_guard lock(mutex_);
-        span_ns = span_ns_;
-    }
-    if (span_ns == 0 || vm.schema()->tiers.empty()) return {};
-    const std::uint64_t end_ns = end_of(vm.info());
-    const std::uint64_t begin_ns = end_ns - std::min(end_ns, span_ns);
-    const Excerpt excerpt(vm, vm.info(), begin_ns, UINT64_MAX);
-    if (auto kept = files_.add(excerpt, vm.info(), now_ns); !kept.ok()) return kept.error();
-    return write_host(vm, begin_ns, now_ns);
-}
-
-Result<void> BlackBox::write_host(const ArchivedVm& vm, std::uint64_t begin_ns, std::uint64_t now_ns) {
+std::vector<Result<void>> BlackBox::keep(const std::vector<std::shared_ptr<const ArchivedVm>>& vms,
+                                         std::uint64_t now_ns) {
+    const std::uint64_t span_ns = span_ns_.load(std::memory_order_relaxed);
     const std::shared_ptr<const SeriesSource> host = host_ ? host_() : nullptr;
-    // Of a component of that name the file has the place that the host's signals would take.
-    if (!host || host->schema()->tiers.empty() || vm.info().component == kHostSignals) return {};
-    VmInfo info = host->vm();
-    // What it is called here follows from the VM; which host it was stands in its text.
-    info.close_text = "signals of the host, by " + vm_key(info);
-    info.vm_id = vm.info().vm_id;
-    info.epoch = vm.info().epoch;
-    info.component = kHostSignals;
-    info.exit_cause = ExitCause::kNone;
-    info.ended_ns = end_of(vm.info());
-    info.recorded_hash = vm.info().recorded_hash;
-    const std::uint64_t resolution_ns = host->schema()->tiers[0].resolution_s * std::uint64_t{1'000'000'000};
-    const Excerpt excerpt(*host, info, begin_ns, end_of(vm.info()) + resolution_ns);
-    auto kept = files_.add(excerpt, info, now_ns);
-    return kept.ok() ? Result<void>() : kept.error();
-}
-
-void BlackBox::maintain(std::uint64_t now_ns) {
-    std::map<std::string, std::shared_ptr<const ArchivedVm>> waiting;
-    {
-        std::lock_guard lock(mutex_);
-        waiting = waiting_;
+    std::vector<std::unique_ptr<Excerpt>> excerpts;
+    std::vector<std::size_t> owners;  // of each excerpt, the index of its VM
+    for (std::size_t i = 0; i < vms.size(); ++i) {
+        const VmInfo& vm = vms[i]->info();
+        if (!ended_badly(vm) || span_ns == 0 || vms[i]->schema()->tiers.empty()) continue;
+        const std::uint64_t begin_ns = end_of(vm) - std::min(end_of(vm), span_ns);
+        excerpts.push_back(std::make_unique<Excerpt>(*vms[i], vm, begin_ns, UINT64_MAX));
+        owners.push_back(i);
+        // Of a component of that name the file has the place that the host's signals would take.
+        if (!host || host->schema()->tiers.empty() || vm.component == kHostSignals) continue;
+        excerpts.push_back(signals_of(*host, vm, begin_ns));
+        owners.push_back(i);
     }
-    for (const auto& [key, vm] : waiting) {
-        Result<void> written = write(*vm, now_ns);
-        std::lock_guard lock(mutex_);
-        if (!written.ok()) ++write_errors_;
-        const bool gives_up = !written.ok() && hopeless(written.error().code);
-        if (gives_up) ++given_up_;
-        if (written.ok() || gives_up) {
-            waiting_.erase(key);
-        } else if (written.error().code != Code::kUnavailable) {
-            break;  // the disk is what it was; the others wait for the next round
-        }
+    std::vector<ArchiveAddition> additions;
+    additions.reserve(excerpts.size());
+    for (const auto& excerpt : excerpts) additions.push_back({excerpt.get(), excerpt->vm()});
+    const auto kept = files_.add_all(additions, now_ns);
+    std::vector<Result<void>> results(vms.size());
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+        if (!kept[i].ok() && results[owners[i]].ok()) results[owners[i]] = kept[i].error();
     }
-    files_.maintain(now_ns, {});
+    for (const Result<void>& result : results) {
+        if (result.ok()) continue;
+        write_errors_.fetch_add(1, std::memory_order_relaxed);
+        if (!can_be_kept(result.error())) given_up_.fetch_add(1, std::memory_order_relaxed);
+    }
+    return results;
 }
 
 void BlackBox::set_bounds(const BlackBoxBounds& bounds) {
     files_.set_bounds(bounds.files);
-    std::lock_guard lock(mutex_);
-    span_ns_ = bounds.span_ns;
+    span_ns_.store(bounds.span_ns, std::memory_order_relaxed);
 }
 
 void BlackBox::export_to(Metrics& metrics) const {
@@ -146,21 +114,16 @@ void BlackBox::export_to(Metrics& metrics) const {
             return std::vector<MetricSample>{{{}, static_cast<double>(value())}};
         });
     };
-    auto counted = [this](std::uint64_t BlackBox::*field) {
-        return [this, field] {
-            std::lock_guard lock(mutex_);
-            return this->*field;
-        };
-    };
     one(MetricType::kGauge, "ringside_black_box_files", "Files of VMs that ended badly, and of the host beside them.",
         [this] { return status().files; });
     one(MetricType::kGauge, "ringside_black_box_bytes", "Their bytes.", [this] { return status().bytes; });
     one(MetricType::kCounter, "ringside_black_box_written_files_total", "Black box files written.",
         [this] { return status().written_files; });
     one(MetricType::kCounter, "ringside_black_box_write_errors_total", "Attempts to write one that failed.",
-        counted(&BlackBox::write_errors_));
+        [this] { return write_errors_.load(std::memory_order_relaxed); });
     one(MetricType::kCounter, "ringside_black_box_given_up_total",
-        "VMs that ended badly and whose last minutes could not be kept.", counted(&BlackBox::given_up_));
+        "VMs that ended badly and whose last minutes could not be kept.",
+        [this] { return given_up_.load(std::memory_order_relaxed); });
     metrics.collect(MetricType::kCounter, "ringside_black_box_evicted_files_total", "Black box files evicted.", [this] {
         const ArchiveStatus now = status();
         std::vector<MetricSample> samples;

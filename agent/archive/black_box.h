@@ -3,16 +3,15 @@
 // files in a folder and within bounds of their own.
 //
 // Invariants:
-//  B1  What is kept comes from the archive, where it is durable already. So a failure here loses nothing that cannot be
-//      tried again, and never holds up the drain that asked.
+//  B1  What is kept comes from the archive, where it is durable already. Nothing here is remembered but in the files: who
+//      asked asks again until it has succeeded, or until can_be_kept() says that it never will.
 //  B2  A file that was kept is not written again while the VM has not changed: keep() may be repeated after any crash.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -33,6 +32,9 @@ struct BlackBoxBounds {
 // Whether this end is worth it: any but a close with code 0, and the end of the host itself, which takes all segments.
 bool ended_badly(const VmInfo& vm);
 
+// Whether keep() that failed with this may succeed another time.
+bool can_be_kept(const Error& error);
+
 // Safe for use by any thread.
 class BlackBox {
   public:
@@ -45,12 +47,12 @@ class BlackBox {
     // As ArchiveStore::open().
     Result<void> open() { return files_.open(); }
 
-    // Keeps what `vm` ended with, if it ended badly: durable when it succeeds. The error of the first failure for a VM;
-    // it is tried again by maintain(), silently, as long as the archive has the VM.
-    Result<void> keep(const std::shared_ptr<const ArchivedVm>& vm, std::uint64_t now_ns);
+    // Keeps what each of `vms` ended with, if it ended badly: durable where it succeeds. The results are in the order of
+    // the VMs, and what fails for one costs no other.
+    std::vector<Result<void>> keep(const std::vector<std::shared_ptr<const ArchivedVm>>& vms, std::uint64_t now_ns);
 
-    // Tries again what failed, then keeps the files within their bounds.
-    void maintain(std::uint64_t now_ns);
+    // Keeps the files within their bounds.
+    void maintain(std::uint64_t now_ns) { files_.maintain(now_ns, {}); }
 
     // Kept from the next call on.
     void set_bounds(const BlackBoxBounds& bounds);
@@ -63,16 +65,10 @@ class BlackBox {
     void export_to(Metrics& metrics) const;
 
   private:
-    Result<void> write(const ArchivedVm& vm, std::uint64_t now_ns);
-    Result<void> write_host(const ArchivedVm& vm, std::uint64_t begin_ns, std::uint64_t now_ns);
-
     ArchiveStore files_;
     const HostSource host_;
-
-    mutable std::mutex mutex_;  // guards all below
-    std::uint64_t span_ns_ = 0;
-    std::map<std::string, std::shared_ptr<const ArchivedVm>> waiting_;  // could not be written yet, by key
-    std::uint64_t write_errors_ = 0, given_up_ = 0;
+    std::atomic<std::uint64_t> span_ns_;
+    std::atomic<std::uint64_t> write_errors_{0}, given_up_{0};
 };
 
 }  // namespace ringside::agent

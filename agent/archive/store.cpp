@@ -8,6 +8,8 @@ namespace ringside::agent {
 namespace {
 
 constexpr std::uint64_t kNsPerS = 1'000'000'000;
+// Each holds a descriptor until all are written. More of them would hardly be faster.
+constexpr std::size_t kFilesTogether = 24;
 // The name, ".rsa" and ".tmp" have to fit the 255 bytes of a folder's entry.
 constexpr std::size_t kKeyBytesMax = 240;
 
@@ -88,13 +90,15 @@ void ArchiveStore::load(const std::string& name) {
 }
 
 void ArchiveStore::insert(const Vm& vm) {
+    unreadable_.erase(vm_key(vm->info()) + kArchiveSuffix);
     std::lock_guard lock(mutex_);
     index_.insert(vm);
     // An older one than those that were asked for last: ask again.
     if (ArchiveIndex::order_of(*vm) < spared_) spared_ = {};
 }
 
-Result<ArchiveStore::Vm> ArchiveStore::look(const std::string& key, Sync sync) {
+// The file of this key after a check of every byte. Not in the index: its name may not be durable.
+Result<ArchiveStore::Vm> ArchiveStore::look(const std::string& key) {
     Result<Vm> vm = ArchivedVm::open(fs_, path_of(key), schemas_);
     if (vm.ok() && vm_key((*vm)->info()) != key) {
         vm = error(Code::kCorrupt, "it holds another VM than its name says");
@@ -106,13 +110,6 @@ Result<ArchiveStore::Vm> ArchiveStore::look(const std::string& key, Sync sync) {
         set_aside(key + kArchiveSuffix, vm.error());
         return error(Code::kNotFound, "the archive file of " + key + " was corrupt and is set aside");
     }
-    if (!vm.ok()) return vm;
-    // A crash may have come between the rename and the sync of the folder.
-    if (sync == Sync::kYes) {
-        if (auto synced = sync_directory(fs_, directory_); !synced.ok()) return synced.error();
-    }
-    unreadable_.erase(key + kArchiveSuffix);
-    insert(*vm);
     return vm;
 }
 
@@ -120,53 +117,124 @@ Result<std::shared_ptr<const ArchivedVm>> ArchiveStore::verified(const std::stri
     if (auto plain = check_key(key); !plain.ok()) return plain.error();
     std::lock_guard lock(change_mutex_);
     if (auto opened = open_folder(); !opened.ok()) return opened.error();
-    return look(key, Sync::kYes);
+    Result<Vm> vm = look(key);
+    if (!vm.ok()) return vm;
+    // A crash may have come between the rename and the sync of the folder.
+    if (auto synced = sync_directory(fs_, directory_); !synced.ok()) return synced.error();
+    insert(*vm);
+    return vm;
 }
 
 Result<std::shared_ptr<const ArchivedVm>> ArchiveStore::add(const SeriesSource& source, const VmInfo& vm,
                                                             std::uint64_t now_ns) {
-    if (auto plain = check_key(vm_key(vm)); !plain.ok()) return plain.error();
-    std::lock_guard lock(change_mutex_);
-    Result<Vm> archived = archive(source, vm, now_ns);
-    if (!archived.ok()) note_error(archived.error(), now_ns);
-    return archived;
+    return add_all({{&source, vm}}, now_ns).front();
 }
 
-Result<ArchiveStore::Vm> ArchiveStore::archive(const SeriesSource& source, const VmInfo& vm, std::uint64_t now_ns) {
+// A file on its way into the index: one that was there, or one that is written.
+struct ArchiveStore::Candidate {
+    std::string key;
+    Vm there;
+    std::unique_ptr<DurableFile> file;  // null when there is nothing to write
+    ArchiveWritten written;
+};
+
+std::vector<Result<std::shared_ptr<const ArchivedVm>>> ArchiveStore::add_all(
+    const std::vector<ArchiveAddition>& additions, std::uint64_t now_ns) {
+    std::vector<Result<Vm>> results;
+    std::set<std::string> keys;
+    std::vector<Result<Candidate>> candidates;
+    std::lock_guard lock(change_mutex_);
+    for (std::size_t i = 0; i < additions.size(); ++i) {
+        const std::string key = vm_key(additions[i].vm);
+        candidates.push_back(keys.insert(key).second
+                                 ? write(additions[i], now_ns)
+                                 : error(Code::kUnavailable, "two of a kind, " + key + ", one at a time"));
+        if (candidates.size() < kFilesTogether && i + 1 < additions.size()) continue;
+        make_durable(&candidates);
+        for (const Result<Candidate>& one : candidates) {
+            results.push_back(one.ok() ? accept(*one) : one.error());
+            if (!results.back().ok()) note_error(results.back().error(), now_ns);
+        }
+        candidates.clear();
+    }
+    return results;
+}
+
+// Finds what is there already and writes what is not, up to where its bytes and its name have to last.
+Result<ArchiveStore::Candidate> ArchiveStore::write(const ArchiveAddition& addition, std::uint64_t now_ns) {
+    const VmInfo& vm = addition.vm;
+    Candidate candidate{vm_key(vm), nullptr, nullptr, {}};
+    if (auto plain = check_key(candidate.key); !plain.ok()) return plain.error();
     if (auto opened = open_folder(); !opened.ok()) return opened.error();
-    const std::string key = vm_key(vm);
-    Result<Vm> there = look(key, Sync::kYes);
+    Result<Vm> there = look(candidate.key);
     Vm earlier;
     if (there.ok()) {
-        Result<bool> same = holds(**there, vm, *source.schema());
+        Result<bool> same = holds(**there, vm, *addition.source->schema());
         if (!same.ok()) return same.error();
-        if (*same) return there;
+        if (*same) {
+            candidate.there = *there;
+            return candidate;
+        }
         // Of one that was written again and again the newest windows only: the file has a bound.
         if ((*there)->plain_bytes() <= archive_earlier_bytes_max(vm.segment_bytes)) earlier = *there;
     } else if (there.error().code == Code::kUnavailable) {
-        return there;
+        return there.error();
     }
     // Nothing there, or less than the source has, or a file that cannot be read: a new one takes its place.
 
-    Result<ArchiveWritten> written = write_archive(fs_, path_of(key), source, vm, now_ns, earlier.get());
-    if (!written.ok()) {
-        count([](ArchiveStatus& status) { ++status.write_errors; });
-        return written.error();
+    Result<DurableFile> file = DurableFile::create(fs_, path_of(candidate.key));
+    if (!file.ok()) return count_write_error(file.error());
+    Result<ArchiveWritten> written = write_archive(&*file, *addition.source, vm, now_ns, earlier.get());
+    if (!written.ok()) return count_write_error(written.error());
+    candidate.file = std::make_unique<DurableFile>(std::move(*file));
+    candidate.written = *written;
+    return candidate;
+}
+
+// All files and then all names, those of an earlier run that may have ended before its sync of the folder included.
+void ArchiveStore::make_durable(std::vector<Result<Candidate>>* candidates) {
+    std::vector<DurableFile*> files;
+    std::vector<Result<Candidate>*> of;
+    bool any = false;
+    for (Result<Candidate>& one : *candidates) {
+        if (!one.ok()) continue;
+        any = true;
+        if (!one->file) continue;
+        files.push_back(one->file.get());
+        of.push_back(&one);
     }
-    // The segment is removed on the word of this file, so what is there is read once before it counts.
-    there = look(key, Sync::kNo);
-    if (!there.ok()) {
-        count([](ArchiveStatus& status) { ++status.write_errors; });
-        if (there.error().code != Code::kNotFound) return there;
-        return error(Code::kIo,
-                     "the archive file of " + key + " does not read back as it was written; look at the disk");
+    const std::vector<Result<void>> named = DurableFile::name_all(fs_, files);
+    for (std::size_t i = 0; i < named.size(); ++i) {
+        if (!named[i].ok()) *of[i] = count_write_error(named[i].error());
     }
-    count([&](ArchiveStatus& status) {
-        ++status.written_files;
-        status.written_bytes += written->bytes;
-        status.unreadable_runs += written->unreadable_runs;
-    });
-    return there;
+    if (!any) return;
+    auto synced = sync_directory(fs_, directory_);
+    for (Result<Candidate>& one : *candidates) {
+        if (one.ok() && !synced.ok()) one = one->file ? count_write_error(synced.error()) : synced.error();
+    }
+}
+
+// Into the index with what is durable.
+Result<ArchiveStore::Vm> ArchiveStore::accept(const Candidate& candidate) {
+    Vm vm = candidate.there;
+    if (candidate.file) {
+        // The segment is removed on the word of this file, so what is there is read once before it counts.
+        Result<Vm> written = look(candidate.key);
+        if (!written.ok()) {
+            const Error why = count_write_error(written.error());
+            if (why.code != Code::kNotFound) return why;
+            return error(Code::kIo, "the archive file of " + candidate.key +
+                                        " does not read back as it was written; look at the disk");
+        }
+        vm = *written;
+        count([&](ArchiveStatus& status) {
+            ++status.written_files;
+            status.written_bytes += candidate.written.bytes;
+            status.unreadable_runs += candidate.written.unreadable_runs;
+        });
+    }
+    insert(vm);
+    return vm;
 }
 
 std::shared_ptr<const ArchivedVm> ArchiveStore::find(const std::string& key) const {
@@ -199,6 +267,11 @@ ArchiveStatus ArchiveStore::status() const {
     status.bytes = index_.bytes();
     status.oldest_end_ns = index_.oldest_end_ns();
     return status;
+}
+
+Error ArchiveStore::count_write_error(const Error& error) {
+    count([](ArchiveStatus& status) { ++status.write_errors; });
+    return error;
 }
 
 void ArchiveStore::note_error(const Error& error, std::uint64_t now_ns) {

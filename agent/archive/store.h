@@ -56,6 +56,11 @@ struct Eviction {
     EvictReason reason = EvictReason::kAge;
 };
 
+struct ArchiveAddition {
+    const SeriesSource* source = nullptr;
+    VmInfo vm;
+};
+
 struct ArchiveStatus {
     std::uint64_t files = 0, bytes = 0;
     std::uint64_t quarantined_files = 0, quarantined_bytes = 0;  // in quarantine/ now
@@ -92,6 +97,11 @@ class ArchiveStore {
     // is full; kExists: another VM has the key; kUnavailable: the source was busy, or a newer version wrote the file
     // that is there.
     Result<std::shared_ptr<const ArchivedVm>> add(const SeriesSource& source, const VmInfo& vm, std::uint64_t now_ns);
+
+    // add() of several VMs, whose files become durable together, 24 at a time. What fails for one costs no other; the
+    // results are in the order of the additions. kUnavailable: a key came up before.
+    std::vector<Result<std::shared_ptr<const ArchivedVm>>> add_all(const std::vector<ArchiveAddition>& additions,
+                                                                   std::uint64_t now_ns);
 
     // The archived VM of this key after a check of every byte of its file, made durable once more; kNotFound when there
     // is none. A file that fails the check is set aside in quarantine/ and is kNotFound then.
@@ -138,9 +148,11 @@ class ArchiveStore {
     // All below with change_mutex_ held.
     Result<void> open_folder();
     void load(const std::string& name);
-    enum class Sync { kNo, kYes };
-    Result<Vm> archive(const SeriesSource& source, const VmInfo& vm, std::uint64_t now_ns);
-    Result<Vm> look(const std::string& key, Sync sync);
+    struct Candidate;
+    Result<Candidate> write(const ArchiveAddition& addition, std::uint64_t now_ns);
+    void make_durable(std::vector<Result<Candidate>>* candidates);
+    Result<Vm> accept(const Candidate& candidate);
+    Result<Vm> look(const std::string& key);
     void insert(const Vm& vm);
     void set_aside(const std::string& name, const Error& why);
     Result<void> scan_quarantine();
@@ -155,6 +167,8 @@ class ArchiveStore {
     Vm next(const Order& after) const;
     void note_error(const Error& error, std::uint64_t now_ns);
     void note_evict_error(const Error& error, std::uint64_t now_ns);
+    // One that could not be written, or not be made durable, or did not read back.
+    Error count_write_error(const Error& error);
     template <typename Change>
     void count(Change change) {
         std::lock_guard lock(mutex_);

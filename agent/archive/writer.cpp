@@ -40,8 +40,8 @@ Result<void> check_shape(const SeriesInfo& series, const SeriesData& data) {
 
 class ArchiveWriter {
   public:
-    ArchiveWriter(DurableFile file, const SeriesSource& source, const SeriesSource* earlier, std::uint64_t bytes_max)
-        : file_(std::move(file)), source_(source), earlier_(earlier), schema_(source.schema()), bytes_max_(bytes_max) {}
+    ArchiveWriter(DurableFile& file, const SeriesSource& source, const SeriesSource* earlier, std::uint64_t bytes_max)
+        : file_(file), source_(source), earlier_(earlier), schema_(source.schema()), bytes_max_(bytes_max) {}
 
     Result<ArchiveWritten> write(const VmInfo& vm, std::uint64_t archived_ns) {
         Result<std::vector<SeriesInfo>> series = source_.series();
@@ -77,7 +77,8 @@ class ArchiveWriter {
         footer.plain_bytes = plain_bytes_;
         footer.file_bytes = file_.size() + kArchiveFooterBytes;
         if (auto put = file_.append(encode_footer(footer)); !put.ok()) return put.error();
-        if (auto done = file_.commit(); !done.ok()) return done.error();
+        // One of many that wait for their commit together must not hold memory.
+        if (auto flushed = file_.flush(); !flushed.ok()) return flushed.error();
         written_.bytes = footer.file_bytes;
         return written_;
     }
@@ -181,7 +182,7 @@ class ArchiveWriter {
         return nothing ? Result<void>() : written;
     }
 
-    DurableFile file_;
+    DurableFile& file_;
     const SeriesSource& source_;
     const SeriesSource* earlier_;
     std::shared_ptr<const SchemaInfo> schema_;
@@ -198,12 +199,19 @@ std::uint64_t archive_earlier_bytes_max(std::uint64_t segment_bytes) {
     return times_and_some(segment_bytes, kTimes - kNewTimes);
 }
 
+Result<ArchiveWritten> write_archive(DurableFile* file, const SeriesSource& source, const VmInfo& vm,
+                                     std::uint64_t archived_ns, const SeriesSource* earlier) {
+    return ArchiveWriter(*file, source, earlier, archive_bytes_max(vm.segment_bytes)).write(vm, archived_ns);
+}
+
 Result<ArchiveWritten> write_archive(FileSystem& fs, const std::string& path, const SeriesSource& source,
-                                     const VmInfo& vm, std::uint64_t archived_ns, const SeriesSource* earlier) {
+                                     const VmInfo& vm, std::uint64_t archived_ns) {
     Result<DurableFile> file = DurableFile::create(fs, path);
     if (!file.ok()) return file.error();
-    std::uint64_t bytes_max = archive_bytes_max(vm.segment_bytes);
-    return ArchiveWriter(std::move(*file), source, earlier, bytes_max).write(vm, archived_ns);
+    Result<ArchiveWritten> written = write_archive(&*file, source, vm, archived_ns);
+    if (!written.ok()) return written;
+    if (auto done = file->commit(); !done.ok()) return done.error();
+    return written;
 }
 
 }  // namespace ringside::agent

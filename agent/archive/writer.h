@@ -29,14 +29,17 @@ struct ArchiveWritten {
 
 // Every window of every series and tier that `source` gives, open ones included, and `vm` as what is known of the VM
 // (its exit cause may be better than the source's own). One series and tier at a time is in memory, and of a long one
-// as much as the source gives at once: where it calls a range kExhausted, it is asked for the halves. After success
-// the file survives a power cut; after a failure there is none under `path`, or the whole one. `source` must not
+// as much as the source gives at once: where it calls a range kExhausted, it is asked for the halves. `file` has all of
+// it then and the commit is left to the caller; after a failure nothing is to be done with it. `source` must not
 // change any more. A series that the source calls kCorrupt is marked unreadable and costs no other; its other errors
 // end the write and are returned. `earlier`, where given, is what was archived of the same VM before, perhaps under
 // the same path: its windows that end before those of `source` begin are taken over, or all of them where `source` has
 // none. It is not larger than archive_earlier_bytes_max().
+Result<ArchiveWritten> write_archive(DurableFile* file, const SeriesSource& source, const VmInfo& vm,
+                                     std::uint64_t archived_ns, const SeriesSource* earlier = nullptr);
+
+// The same with its commit: after success `path` survives a power cut; after a failure there is none, or the whole one.
 Result<ArchiveWritten> write_archive(FileSystem& fs, const std::string& path, const SeriesSource& source,
-                                     const VmInfo& vm, std::uint64_t archived_ns,
-                                     const SeriesSource* earlier = nullptr);
+                                     const VmInfo& vm, std::uint64_t archived_ns);
 
 }  // namespace ringside::agent

@@ -11,6 +11,7 @@ const char* drain_step_name(DrainStep step) {
         case DrainStep::kFinalise: return "finalise";
         case DrainStep::kArchive: return "archive";
         case DrainStep::kHandOver: return "hand-over";
+        case DrainStep::kBlackBox: return "black-box";
         case DrainStep::kUnlink: return "unlink";
         case DrainStep::kDone: return "done";
     }
@@ -28,15 +29,13 @@ void Drain::submit(const std::string& key) {
     wait(key, &job->second, 0);
 }
 
-// The key of the job that has waited longest, or "".
-std::string Drain::next_due(std::uint64_t monotonic_ns) const {
-    if (turns_.empty() || std::get<0>(*turns_.begin()) > monotonic_ns) return "";
-    return std::get<2>(*turns_.begin());
-}
-
-void Drain::start(const std::string& key, Job* job) {
+// With mutex_ held, as wait().
+Drain::Attempt Drain::start(const std::string& key, Job* job) {
     turns_.erase({job->next_try_ns, job->sequence, key});
     job->running = true;
+    Attempt attempt;
+    attempt.key = key;
+    return attempt;
 }
 
 void Drain::wait(const std::string& key, Job* job, std::uint64_t next_try_ns) {
@@ -46,24 +45,22 @@ void Drain::wait(const std::string& key, Job* job, std::uint64_t next_try_ns) {
 }
 
 std::size_t Drain::tick(const DrainTime& now) {
-    std::size_t made = 0;
-    while (made < options_.max_per_tick) {
-        std::string key;
-        {
-            std::lock_guard lock(mutex_);
-            if (stopping_) break;
-            key = next_due(now.monotonic_ns);
-            if (key.empty()) break;
-            start(key, &jobs_[key]);
+    Batch batch;
+    {
+        std::lock_guard lock(mutex_);
+        while (!stopping_ && batch.size() < options_.max_per_tick && !turns_.empty()) {
+            const auto [next_try_ns, sequence, key] = *turns_.begin();
+            if (next_try_ns > now.monotonic_ns) break;
+            batch.push_back(start(key, &jobs_[key]));
         }
-        // The outcome is in the job and at the host.
-        static_cast<void>(run(key, now));
-        ++made;
     }
-    return made;
+    // The outcomes are in the jobs and at the host.
+    run(&batch, now);
+    return batch.size();
 }
 
 Result<std::shared_ptr<const ArchivedVm>> Drain::drain_now(const std::string& key, const DrainTime& now) {
+    Batch batch;
     {
         std::unique_lock lock(mutex_);
         idle_.wait(lock, [&] {
@@ -79,104 +76,110 @@ Result<std::shared_ptr<const ArchivedVm>> Drain::drain_now(const std::string& ke
             }
             job->second.sequence = ++submitted_;
         }
-        start(key, &job->second);
+        batch.push_back(start(key, &job->second));
     }
-    return run(key, now);
+    run(&batch, now);
+    const Attempt& attempt = batch.front();
+    return attempt.result.ok() ? Result<Archived>(attempt.archived) : attempt.result.error();
 }
 
-// One attempt of a job that is marked as running.
-Result<Drain::Archived> Drain::run(const std::string& key, const DrainTime& now) {
-    Attempt attempt;
-    Result<void> result;
-    while (result.ok() && attempt.step != DrainStep::kDone) {
-        result = advance(key, now.realtime_ns, &attempt);
+// Attempts of jobs that are marked as running.
+void Drain::run(Batch* batch, const DrainTime& now) {
+    for (Attempt& attempt : *batch) finalise(&attempt);
+    archive(at(DrainStep::kArchive, batch), now.realtime_ns);
+    for (Attempt* attempt : at(DrainStep::kHandOver, batch)) {
+        pass(attempt, host_.hand_over(attempt->key, attempt->archived));
     }
-    return finish(key, attempt, result, now);
+    keep_black_box(at(DrainStep::kBlackBox, batch));
+    for (Attempt* attempt : at(DrainStep::kUnlink, batch)) {
+        pass(attempt, host_.unlink_segment(attempt->key, attempt->finalised.file));
+    }
+    for (Attempt& attempt : *batch) finish(&attempt, now);
 }
 
-// Takes one step and names the next one; on failure the step stays.
-Result<void> Drain::advance(const std::string& key, std::uint64_t realtime_ns, Attempt* attempt) {
-    switch (attempt->step) {
-        case DrainStep::kFinalise: {
-            Result<FinalisedVm> finalised = host_.finalise(key);
-            if (!finalised.ok()) return finalised.error();
-            attempt->finalised = std::move(*finalised);
-            attempt->step = DrainStep::kArchive;
-            return {};
-        }
-        case DrainStep::kArchive: {
-            if (auto archived = archive(key, realtime_ns, attempt); !archived.ok()) return archived;
-            attempt->step = DrainStep::kHandOver;
-            return {};
-        }
-        case DrainStep::kHandOver: {
-            if (auto handed = host_.hand_over(key, attempt->archived); !handed.ok()) return handed;
-            attempt->step = DrainStep::kUnlink;
-            return {};
-        }
-        case DrainStep::kUnlink: {
-            if (auto gone = host_.unlink_segment(key, attempt->finalised.file); !gone.ok()) return gone;
-            attempt->step = DrainStep::kDone;
-            return {};
-        }
-        case DrainStep::kDone: return {};
+// Those that have passed all steps before this one.
+std::vector<Drain::Attempt*> Drain::at(DrainStep step, Batch* batch) {
+    std::vector<Attempt*> attempts;
+    for (Attempt& attempt : *batch) {
+        if (attempt.step == step && attempt.result.ok()) attempts.push_back(&attempt);
     }
-    return error(Code::kInternal, "a drain is in no step");
+    return attempts;
 }
 
-Result<void> Drain::archive(const std::string& key, std::uint64_t realtime_ns, Attempt* attempt) {
-    const SeriesSource& source = *attempt->finalised.source;
-    VmInfo vm = source.vm();
-    if (vm_key(vm) != key) {
-        return error(Code::kInternal, "the segment of " + key + " says that it is " + vm_key(vm));
-    }
-    vm.state = VmState::kDrained;
-    Result<Archived> archived = store_.add(source, vm, realtime_ns);
-    if (!archived.ok()) return archived.error();
-    attempt->archived = std::move(*archived);
-    return {};
+// To the next step; on failure the step stays.
+void Drain::pass(Attempt* attempt, Result<void> result) {
+    attempt->result = std::move(result);
+    if (attempt->result.ok()) attempt->step = static_cast<DrainStep>(static_cast<int>(attempt->step) + 1);
 }
 
-Result<Drain::Archived> Drain::finish(const std::string& key, const Attempt& attempt, const Result<void>& result,
-                                      const DrainTime& now) {
-    bool given_up = false;
-    Archived archived = attempt.archived;
-    bool done = result.ok();
-    if (!done && attempt.step == DrainStep::kFinalise) {
-        Code code = result.error().code;
-        given_up = code == Code::kInvalid || code == Code::kCorrupt || code == Code::kNotFound;
+void Drain::finalise(Attempt* attempt) {
+    Result<FinalisedVm> finalised = host_.finalise(attempt->key);
+    if (!finalised.ok()) return pass(attempt, finalised.error());
+    attempt->finalised = std::move(*finalised);
+    const std::string found = vm_key(attempt->finalised.source->vm());
+    pass(attempt, found == attempt->key
+                      ? Result<void>()
+                      : error(Code::kInternal, "the segment of " + attempt->key + " says that it is " + found));
+}
+
+void Drain::archive(const std::vector<Attempt*>& attempts, std::uint64_t realtime_ns) {
+    std::vector<ArchiveAddition> additions;
+    for (const Attempt* attempt : attempts) {
+        const SeriesSource& source = *attempt->finalised.source;
+        additions.push_back({&source, source.vm()});
+        additions.back().vm.state = VmState::kDrained;
+    }
+    std::vector<Result<Archived>> archived = store_.add_all(additions, realtime_ns);
+    for (std::size_t i = 0; i < attempts.size(); ++i) {
+        if (archived[i].ok()) attempts[i]->archived = *archived[i];
+        pass(attempts[i], archived[i].ok() ? Result<void>() : archived[i].error());
+    }
+}
+
+void Drain::keep_black_box(const std::vector<Attempt*>& attempts) {
+    std::vector<Archived> archived;
+    for (const Attempt* attempt : attempts) archived.push_back(attempt->archived);
+    std::vector<Result<void>> kept = host_.keep_black_box(archived);
+    for (std::size_t i = 0; i < attempts.size(); ++i) pass(attempts[i], std::move(kept[i]));
+}
+
+void Drain::finish(Attempt* attempt, const DrainTime& now) {
+    if (attempt->step == DrainStep::kFinalise && !attempt->result.ok()) {
+        const Code code = attempt->result.error().code;
+        attempt->given_up = code == Code::kInvalid || code == Code::kCorrupt || code == Code::kNotFound;
         // Without a segment nothing is left to do when an earlier run came as far as the unlink.
-        if (code == Code::kNotFound && (archived = store_.find(key)) != nullptr) done = true;
+        if (code == Code::kNotFound && (attempt->archived = store_.find(attempt->key)) != nullptr) attempt->result = {};
     }
-    {
-        std::lock_guard lock(mutex_);
-        Job& job = jobs_[key];
-        if (done || given_up) retrying_ -= job.attempts > 0 ? 1 : 0;
+    settle(attempt, now);
+    if (attempt->result.ok()) {
+        host_.drained(attempt->key, *attempt->archived);
+    } else {
+        host_.drain_failed(attempt->key, attempt->step, attempt->result.error(), attempt->given_up);
+    }
+}
+
+// What became of the attempt is told to its job, and to those who wait for that.
+void Drain::settle(Attempt* attempt, const DrainTime& now) {
+    std::lock_guard lock(mutex_);
+    idle_.notify_all();
+    Job& job = jobs_[attempt->key];
+    const bool done = attempt->result.ok();
+    if (!done) ++status_.failures[static_cast<std::size_t>(attempt->step)];
+    if (done || attempt->given_up) {
+        retrying_ -= job.attempts > 0 ? 1 : 0;
         if (done) {
-            ++status_.drained[static_cast<std::size_t>(archived->info().exit_cause)];
-            jobs_.erase(key);
+            ++status_.drained[static_cast<std::size_t>(attempt->archived->info().exit_cause)];
         } else {
-            ++status_.failures[static_cast<std::size_t>(attempt.step)];
-            if (given_up) {
-                ++status_.given_up;
-                jobs_.erase(key);
-            } else {
-                job.failed_at = attempt.step;
-                job.last_error = result.error();
-                retrying_ += job.attempts == 0 ? 1 : 0;
-                std::uint64_t doublings = std::min<std::uint64_t>(job.attempts++, 16);
-                std::uint64_t wait_ns = std::min(options_.retry_max_ns, options_.retry_min_ns << doublings);
-                wait(key, &job, now.monotonic_ns + wait_ns);
-            }
+            ++status_.given_up;
         }
-        idle_.notify_all();
+        jobs_.erase(attempt->key);
+        return;
     }
-    if (done) {
-        host_.drained(key, *archived);
-        return archived;
-    }
-    host_.drain_failed(key, attempt.step, result.error(), given_up);
-    return result.error();
+    job.failed_at = attempt->step;
+    job.last_error = attempt->result.error();
+    retrying_ += job.attempts == 0 ? 1 : 0;
+    std::uint64_t doublings = std::min<std::uint64_t>(job.attempts++, 16);
+    wait(attempt->key, &job, now.monotonic_ns + std::min(options_.retry_max_ns, options_.retry_min_ns << doublings));
 }
 
 void Drain::stop() {

@@ -4,7 +4,8 @@
 //  N1  A segment is unlinked only after store.add() gave back a file of that VM, checked whole and durable.
 //  N2  An attempt begins at the first step. Nothing that an attempt needs lives in memory only, so a crash between any
 //      two system calls costs repeated work and nothing else.
-//  N3  A VM that fails waits for its own time. It never delays another one by more than one attempt.
+//  N3  A VM that fails waits for its own time. It never delays another one by more than one attempt, and fails no other
+//      of its batch.
 //  N4  At most one thread works on a VM at a time.
 #pragma once
 
@@ -27,7 +28,9 @@
 namespace ringside::agent {
 
 struct DrainOptions {
-    std::size_t max_per_tick = 16;               // attempts, so that a storm of exits leaves time for the rest
+    // Attempts that are made side by side, so that their files become durable together; what comes in between waits for
+    // all of them.
+    std::size_t max_per_tick = 24;
     std::uint64_t retry_min_ns = 1'000'000'000;  // after the first failure, doubled after each further one
     std::uint64_t retry_max_ns = 60'000'000'000;
 };
@@ -47,7 +50,7 @@ struct PendingDrain {
     std::uint64_t next_try_ns = 0;  // monotonic
 };
 
-inline constexpr std::size_t kDrainSteps = 4;  // kDone left out
+inline constexpr std::size_t kDrainSteps = 5;  // kDone left out
 
 struct DrainStatus {
     std::uint64_t pending = 0;
@@ -67,15 +70,15 @@ class Drain {
     // The VM of this key is dead: drain it from the next tick on. A second time changes nothing.
     void submit(const std::string& key);
 
-    // Makes up to max_per_tick attempts whose time has come, the longest waiting first. The number made.
+    // Makes up to max_per_tick attempts whose time has come, the longest waiting first, each step for all of them before
+    // the next one. The number made.
     std::size_t tick(const DrainTime& now);
 
     // One attempt now, whatever is due, on the caller's thread; waits for an attempt that is running elsewhere. When it
     // fails the VM stays pending. A VM that is in the archive already and was not submitted is given as it is.
     Result<std::shared_ptr<const ArchivedVm>> drain_now(const std::string& key, const DrainTime& now);
 
-    // Lets the tick that runs end after the VM in hand, and later ones do nothing. What is pending is found again at
-    // the next start.
+    // Later ticks do nothing. What is pending is found again at the next start.
     void stop();
 
     DrainStatus status() const;
@@ -95,21 +98,27 @@ class Drain {
     using Turn = std::tuple<std::uint64_t, std::uint64_t, std::string>;  // next_try_ns, sequence, key
     using Archived = std::shared_ptr<const ArchivedVm>;
 
-    // What one attempt reached.
+    // One VM's way through the steps, as far as it came.
     struct Attempt {
-        DrainStep step = DrainStep::kFinalise;
+        std::string key;
+        DrainStep step = DrainStep::kFinalise;  // the next one, or that which failed
+        Result<void> result;
         FinalisedVm finalised;
         Archived archived;
+        bool given_up = false;
     };
+    using Batch = std::vector<Attempt>;
 
-    std::string next_due(std::uint64_t monotonic_ns) const;
-    void start(const std::string& key, Job* job);
+    Attempt start(const std::string& key, Job* job);
     void wait(const std::string& key, Job* job, std::uint64_t next_try_ns);
-    Result<Archived> run(const std::string& key, const DrainTime& now);
-    Result<void> advance(const std::string& key, std::uint64_t realtime_ns, Attempt* attempt);
-    Result<void> archive(const std::string& key, std::uint64_t realtime_ns, Attempt* attempt);
-    Result<Archived> finish(const std::string& key, const Attempt& attempt, const Result<void>& result,
-                            const DrainTime& now);
+    void run(Batch* batch, const DrainTime& now);
+    static std::vector<Attempt*> at(DrainStep step, Batch* batch);
+    static void pass(Attempt* attempt, Result<void> result);
+    void finalise(Attempt* attempt);
+    void archive(const std::vector<Attempt*>& attempts, std::uint64_t realtime_ns);
+    void keep_black_box(const std::vector<Attempt*>& attempts);
+    void finish(Attempt* attempt, const DrainTime& now);
+    void settle(Attempt* attempt, const DrainTime& now);
 
     const DrainOptions options_;
     ArchiveStore& store_;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "agent/archive/archived_vm.h"
 #include "agent/base/model.h"
@@ -30,13 +31,14 @@ enum class DrainStep {
     kFinalise,  // the dead VM's segment becomes a source that does not change
     kArchive,   // a complete, checked and durable archive file exists
     kHandOver,  // catalog and upstreams read the archive from now on
+    kBlackBox,  // what else is made of it is durable
     kUnlink,    // the segment's name is gone
     kDone,
 };
-const char* drain_step_name(DrainStep step);  // "finalise", "archive", "hand-over", "unlink", "done"
+const char* drain_step_name(DrainStep step);  // "finalise", "archive", "hand-over", "black-box", "unlink", "done"
 
-// Called by the drain from the thread that drains, one call at a time for a VM, and for different VMs at once only when
-// drain_now() runs beside tick(). Every method may be called again for the same VM after a failure or a restart. None
+// Called by the drain from the thread that drains, one call at a time for a VM; several at a time only when drain_now()
+// runs beside tick(). Every method may be called again for the same VM after a failure or a restart. None
 // may call back into the drain.
 class DrainHost {
   public:
@@ -48,6 +50,11 @@ class DrainHost {
 
     // The archive has it, durable. From here on everybody reads `archived` in place of the segment.
     virtual Result<void> hand_over(const std::string& key, const std::shared_ptr<const ArchivedVm>& archived) = 0;
+
+    // The last minutes of those that ended badly are made durable before their segments go. The results are in the order
+    // of the VMs.
+    virtual std::vector<Result<void>> keep_black_box(
+        const std::vector<std::shared_ptr<const ArchivedVm>>& archived) = 0;
 
     // Removes the segment's name if it still is this file; a name that is gone, or that is another file by now, is
     // success and left alone.

@@ -147,8 +147,10 @@ def test_a_full_and_a_read_only_disk_are_waited_for(place):
             wait_until("the disk to be full again", lambda: "No space left" in agent.ctl("status")["archive"]["last_error"])
             waiting = sorted(path.name for path in agent.directory.iterdir())
             archived = sorted(path.name.replace(".rsa", ".seg") for path in agent.archive.glob("*.rsa"))
-            assert len(waiting) >= 2 and sorted(waiting + archived) == dead.names, "a page holds one file at most"
+            assert sorted({*waiting, *archived}) == dead.names
+            assert len(archived) <= 1 and len(waiting) >= 2, "a page holds one file at most"
             agent.remount("size=16m")
             trial.finish()
-            assert len(re.findall("drain of VM", agent.output())) <= 3, agent.output()
+            # Full, read-only and full again, for the archive and for the black box beside it.
+            assert len(re.findall("drain of VM", agent.output())) <= 6, agent.output()
             assert "drains have passed step archive again" in agent.output()

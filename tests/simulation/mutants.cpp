@@ -85,6 +85,10 @@ class BetweenDrain : public agent::DrainHost {
                                   const std::shared_ptr<const agent::ArchivedVm>& archived) override {
         return real_.hand_over(key, archived);
     }
+    std::vector<agent::Result<void>> keep_black_box(
+        const std::vector<std::shared_ptr<const agent::ArchivedVm>>& archived) override {
+        return real_.keep_black_box(archived);
+    }
     agent::Result<void> unlink_segment(const std::string& key, const agent::SegmentFile& file) override {
         return real_.unlink_segment(key, file);
     }

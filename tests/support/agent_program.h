@@ -87,7 +87,7 @@ class AgentProgram {
     }
     std::size_t descriptors() const { return names_in("/proc/" + std::to_string(pid_) + "/fd"); }
     std::size_t segments_left() const { return names_in(segments_); }
-    std::size_t archived() const { return names_in(archive()); }
+    std::size_t archived() const { return names_in(archive(), ".rsa"); }
 
   private:
     bool answers() const {
@@ -99,10 +99,13 @@ class AgentProgram {
         ::close(fd);
         return connected;
     }
-    static std::size_t names_in(const std::string& folder) {
+    // Of names that end in this, in the folder alone.
+    static std::size_t names_in(const std::string& folder, const std::string& ending = "") {
         std::error_code none;
         std::size_t count = 0;
-        for (std::filesystem::directory_iterator at(folder, none), end; at != end; at.increment(none)) ++count;
+        for (std::filesystem::directory_iterator at(folder, none), end; at != end; at.increment(none)) {
+            count += at->path().filename().string().ends_with(ending) ? 1 : 0;
+        }
         return count;
     }
 

@@ -58,6 +58,11 @@ class SegmentFolder : public DrainHost {
         handed_over.push_back(key);
         return {};
     }
+    std::vector<Result<void>> keep_black_box(const std::vector<std::shared_ptr<const ArchivedVm>>& archived) override {
+        std::vector<Result<void>> kept;
+        for (const auto& vm : archived) kept.push_back(ask(vm_key(vm->info()), DrainStep::kBlackBox));
+        return kept;
+    }
     Result<void> unlink_segment(const std::string& key, const SegmentFile& file) override {
         if (auto ready = ask(key, DrainStep::kUnlink); !ready.ok()) return ready.error();
         struct stat status {};

@@ -14,6 +14,7 @@
 #include "agent/folder.h"
 #include "agent/log.h"
 #include "agent/segment_drain.h"
+#include "tests/support/faulty_files.h"
 #include "tests/support/live_writer.h"
 #include "tests/support/temporary_folder.h"
 
@@ -54,7 +55,8 @@ class DrainPath : public testing::Test {
                     [this](const std::string& key) { drain.submit(key); }};
     int handed_over = 0;
     std::function<void()> at_hand_over;  // between archiving and removing
-    BlackBox black_box{FileSystem::real(), disk / "archive/blackbox", {}, {}};
+    FaultyFiles black_box_files;
+    BlackBox black_box{black_box_files, disk / "archive/blackbox", {}, {}};
     SegmentDrain host{scanner, catalog, black_box, [this] {
                           ++handed_over;
                           if (at_hand_over) at_hand_over();
@@ -111,21 +113,32 @@ TEST_F(DrainPath, GoesOnAfterAnEndBetweenArchivingAndRemoving) {
     EXPECT_EQ(next_catalog.find(key)->state(), VmState::kDrained);
 }
 
-TEST_F(DrainPath, GoesOnWhenTheBlackBoxCannotBeWritten) {
+TEST_F(DrainPath, KeepsTheSegmentUntilTheBlackBoxIsWritten) {
     { ChildWriter writer(memory.path(), "vm-1", 42); }
     sweep();
     const std::string key = catalog.view()->vms[0]->key();
-    const std::string place = disk / "archive/blackbox";
-    ASSERT_TRUE(make_directories(FileSystem::real(), disk / "archive").ok());
-    ASSERT_TRUE(write_file_durably(FileSystem::real(), place, "in the way").ok());
+    black_box_files.fail_when([](const std::string& call, const std::string&) { return call == "fsync" ? EIO : 0; });
     tick();
-    EXPECT_EQ(catalog.find(key)->state(), VmState::kDrained);
+    EXPECT_EQ(catalog.find(key)->state(), VmState::kDrained) << "the archive is read meanwhile";
+    EXPECT_EQ(handed_over, 1) << "and upstreams go on";
+    EXPECT_EQ(segments().size(), 1u) << "another run of the agent would find it again";
+    EXPECT_EQ(drain.status().failures[static_cast<std::size_t>(DrainStep::kBlackBox)], 1u);
+    black_box_files.fail_when({});
+    ASSERT_TRUE(drain.drain_now(key, {realtime_ns(), monotonic_ns()}).ok());
+    ASSERT_EQ(black_box.list().size(), 1u);
+    EXPECT_EQ(vm_key(black_box.list()[0]->info()), key);
+    EXPECT_TRUE(segments().empty());
+    EXPECT_EQ(archive.status().written_files, 1u);
+}
+
+TEST_F(DrainPath, GoesOnWhenSomethingElseHasThePlaceOfTheBlackBox) {
+    { ChildWriter writer(memory.path(), "vm-1", 42); }
+    sweep();
+    ASSERT_TRUE(make_directories(FileSystem::real(), disk / "archive").ok());
+    ASSERT_TRUE(write_file_durably(FileSystem::real(), disk / "archive/blackbox", "in the way").ok());
+    tick();
     EXPECT_TRUE(segments().empty());
     EXPECT_TRUE(black_box.list().empty());
-    ASSERT_TRUE(remove_file(FileSystem::real(), place).ok());
-    black_box.maintain(realtime_ns());
-    ASSERT_EQ(black_box.list().size(), 1u) << "the archive still had it";
-    EXPECT_EQ(vm_key(black_box.list()[0]->info()), key);
 }
 
 // Sets the counter of a ChildWriter, as one that was taken for dead too early would.

@@ -19,7 +19,7 @@ struct BlackBoxServiceTest : testing::Test {
             source.info.exit_cause = ExitCause::kOom;
             source.info.close_text = "";  // what is read from segments and archives is UTF-8, random bytes are not
             source.info.ended_ns = kTestNowNs - uid;
-            EXPECT_TRUE(box.keep(*archive.add(source, source.info, kTestNowNs), kTestNowNs).ok());
+            EXPECT_TRUE(box.keep({*archive.add(source, source.info, kTestNowNs)}, kTestNowNs).front().ok());
         }
         fixture.backend.boxes = box.list();
     }

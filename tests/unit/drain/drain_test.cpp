@@ -96,7 +96,8 @@ TEST_F(DrainTest, MakesSoManyAttemptsATickAndTheOldestFirst) {
 }
 
 TEST_F(DrainTest, AFailureAtAnyStepKeepsTheSegmentAndIsRepeatedLater) {
-    for (DrainStep step : {DrainStep::kFinalise, DrainStep::kHandOver, DrainStep::kUnlink}) {
+    const auto steps = {DrainStep::kFinalise, DrainStep::kHandOver, DrainStep::kBlackBox, DrainStep::kUnlink};
+    for (DrainStep step : steps) {
         Drain drain(options_, store_, host_);
         std::string key = make(10 + static_cast<std::uint64_t>(step));
         fail(key, step, Code::kUnavailable);
@@ -118,7 +119,7 @@ TEST_F(DrainTest, AFailureAtAnyStepKeepsTheSegmentAndIsRepeatedLater) {
         EXPECT_NE(store_.find(key), nullptr);
         EXPECT_EQ(drain.status().pending, 0u);
     }
-    EXPECT_EQ(store_.status().written_files, 3u) << "archived once each";
+    EXPECT_EQ(store_.status().written_files, steps.size()) << "archived once each";
 }
 
 TEST_F(DrainTest, WaitsTwiceAsLongAfterEachFailureUpToABound) {
@@ -334,7 +335,8 @@ TEST_F(DrainTest, DrainNowWaitsForAnAttemptThatRuns) {
     EXPECT_EQ(host_.finalised.size(), 1u);
 }
 
-TEST_F(DrainTest, StopEndsAfterTheVmInHand) {
+TEST_F(DrainTest, StopEndsAfterTheBatchInHand) {
+    options_.max_per_tick = 1;
     Drain drain(options_, store_, host_);
     std::string first = make(1);
     std::string second = make(2);
@@ -348,6 +350,73 @@ TEST_F(DrainTest, StopEndsAfterTheVmInHand) {
     EXPECT_EQ(host_.done, Keys{first});
     EXPECT_TRUE(has_segment(second));
     EXPECT_EQ(drain.tick(now()), 0u);
+}
+
+TEST_F(DrainTest, ABatchSyncsTheArchivesFolderOnceAndUnlinksAfterThat) {
+    std::vector<std::string> calls;
+    files_.fail_when([&](const std::string& call, const std::string& path) {
+        if (call == "fsync" || call == "rename" || (call == "unlink" && path.starts_with("/segments")))
+            calls.push_back(call);
+        return 0;
+    });
+    ASSERT_TRUE(store_.open().ok());
+    calls.clear();
+    Drain drain(options_, store_, host_);
+    for (std::uint64_t seed : {1, 2, 3}) drain.submit(make(seed));
+    EXPECT_EQ(drain.tick(now()), 3u);
+    EXPECT_EQ(calls,
+              (Keys{"fsync", "fsync", "fsync", "rename", "rename", "rename", "fsync", "unlink", "unlink", "unlink"}));
+}
+
+TEST_F(DrainTest, OneThatFailsAtAnyStepFailsNoOtherOfItsBatch) {
+    for (DrainStep step : {DrainStep::kFinalise, DrainStep::kHandOver, DrainStep::kBlackBox, DrainStep::kUnlink}) {
+        Drain drain(options_, store_, host_);
+        const auto seed = 10 * static_cast<std::uint64_t>(step);
+        const std::string first = make(seed + 1), bad = make(seed + 2), last = make(seed + 3);
+        for (const std::string& key : {first, bad, last}) drain.submit(key);
+        fail(bad, step, Code::kUnavailable);
+        EXPECT_EQ(drain.tick(now()), 3u);
+        EXPECT_FALSE(has_segment(first));
+        EXPECT_FALSE(has_segment(last));
+        EXPECT_TRUE(has_segment(bad)) << drain_step_name(step);
+        EXPECT_EQ(drain.status().pending, 1u);
+    }
+}
+
+TEST_F(DrainTest, AFileThatCannotBeSyncedFailsNoOtherOfItsBatch) {
+    Drain drain(options_, store_, host_);
+    Keys keys;
+    for (std::uint64_t seed : {1, 2, 3}) keys.push_back(make(seed));
+    for (const std::string& key : keys) drain.submit(key);
+    ASSERT_TRUE(store_.open().ok());
+    int syncs = 0;
+    files_.fail_when(
+        [&](const std::string& call, const std::string&) { return call == "fsync" && ++syncs == 2 ? EIO : 0; });
+    drain.tick(now());
+    EXPECT_EQ(host_.done, (Keys{keys[0], keys[2]}));
+    EXPECT_TRUE(has_segment(keys[1]));
+    EXPECT_EQ(store_.find(keys[1]), nullptr);
+    EXPECT_EQ(drain.pending().at(0).failed_at, DrainStep::kArchive);
+    EXPECT_EQ(store_.status().write_errors, 1u);
+    EXPECT_EQ(list_directory(disk_, "/archive")->size(), 2u) << "no leftover of the third";
+}
+
+TEST_F(DrainTest, AFolderThatCannotBeSyncedKeepsAllSegmentsOfTheBatch) {
+    Drain drain(options_, store_, host_);
+    Keys keys;
+    for (std::uint64_t seed : {1, 2, 3}) keys.push_back(make(seed));
+    for (const std::string& key : keys) drain.submit(key);
+    ASSERT_TRUE(store_.open().ok());
+    int syncs = 0;
+    files_.fail_when(
+        [&](const std::string& call, const std::string&) { return call == "fsync" && ++syncs == 4 ? EIO : 0; });
+    drain.tick(now());
+    EXPECT_TRUE(host_.unlinked.empty());
+    for (const std::string& key : keys) EXPECT_EQ(store_.find(key), nullptr) << "not durable, so not in the index";
+    monotonic_ns_ += options_.retry_max_ns;
+    drain.tick(now());
+    EXPECT_EQ(host_.unlinked.size(), 3u);
+    EXPECT_EQ(store_.status().written_files, 0u) << "the files of the first time are kept";
 }
 
 TEST_F(DrainTest, ExportsItsCounters) {

@@ -37,6 +37,9 @@ class OneSegment : public DrainHost {
         return FinalisedVm{segment_, {segment_->file().device, segment_->file().inode}};
     }
     Result<void> hand_over(const std::string&, const std::shared_ptr<const ArchivedVm>&) override { return {}; }
+    std::vector<Result<void>> keep_black_box(const std::vector<std::shared_ptr<const ArchivedVm>>& archived) override {
+        return std::vector<Result<void>>(archived.size());
+    }
     Result<void> unlink_segment(const std::string&, const SegmentFile& file) override {
         struct stat status {};
         if (lstat(path_.c_str(), &status) != 0 || file != SegmentFile{status.st_dev, status.st_ino}) return {};

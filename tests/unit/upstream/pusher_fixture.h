@@ -156,6 +156,31 @@ class PusherTest : public ::testing::Test {
     // A new agent on the same disk, as after a restart.
     void start() { agent = std::make_unique<Agent>(options, sources, disk, clock); }
 
+    // Agents one after the other until all is done, each dead once its second request is stored: the answer comes to nobody.
+    // How many there were.
+    std::size_t agents_that_die(std::uint64_t now_ns) {
+        std::size_t lives = 0;
+        for (bool finished = false; !finished && lives < 100; ++lives) {
+            start();
+            const std::size_t before = receiver.requests().size();
+            receiver.decide([&](std::size_t number, const auto&) {
+                MockReceiver::Answer answer;
+                answer.status = 0;
+                if (number > before) {
+                    answer.status = 204;
+                    agent->pacer.stop();
+                    agent->sender->abort();
+                }
+                return answer;
+            });
+            agent->run(now_ns);
+            finished = std::ranges::all_of(
+                sources.sources(), [&](const UpstreamSource& one) { return agent->tracker->progress(one.key).done; });
+        }
+        EXPECT_LT(lives, 100u);
+        return lives;
+    }
+
     // "value@seconds" from kStart, a stale marker as "stale@...".
     std::vector<std::string> series(const std::string& name, const std::string& vm_id = "a") {
         std::vector<std::string> all;

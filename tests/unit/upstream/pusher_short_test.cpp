@@ -110,25 +110,7 @@ TEST_F(ShortVmTest, ADeathThatWasNoticedLateGoesOnFromWhatHasLeft) {
 
 TEST_F(ShortVmTest, AgentsThatDieAtAnyRequestKeepToTheFineWindows) {
     for (std::uint8_t n = 0; n < 3; ++n) end(add(std::string(1, static_cast<char>('b' + n)), n, 22 + n), 66.5);
-    std::size_t lives = 0;
-    for (bool finished = false; !finished; ++lives) {
-        ASSERT_LT(lives, 100u);
-        start();
-        const std::size_t before = receiver.requests().size();
-        receiver.decide([&](std::size_t number, const auto&) {
-            MockReceiver::Answer answer;
-            answer.status = 0;
-            if (number >= before + 1) {  // stored, but the answer comes to nobody
-                answer.status = 204;
-                agent->pacer.stop();
-                agent->sender->abort();
-            }
-            return answer;
-        });
-        agent->run(at(70));
-        finished = std::ranges::all_of(
-            sources.sources(), [&](const UpstreamSource& one) { return agent->tracker->progress(one.key).done; });
-    }
+    const std::size_t lives = agents_that_die(at(70));
     EXPECT_GT(lives, 3u);
     for (int n = 0; n < 3; ++n) {
         Texts expected = {"0@" + std::to_string(22 + n)};

@@ -144,7 +144,8 @@ def agent_options():
 
 
 def test_settings_that_operations_names_are_options_of_the_agent():
-    named = re.findall(r"`([a-z]+(?:-[a-z]+)+)(?: = [^`]+)?`", OPERATIONS)
+    text = re.sub(r"^\| `ringside_.*\n", "", OPERATIONS, flags=re.M)  # where values of labels look like settings
+    named = re.findall(r"`([a-z]+(?:-[a-z]+)+)(?: = [^`]+)?`", text)
     assert "upstream-grace" in named
     assert {name for name in named if not name.startswith("ringside-")} <= agent_options()
 

@@ -82,10 +82,18 @@ class Story:
         assert len(answer) <= 1, (expression, answer.keys())
         return {at_s - later_s: value for at_s, value in next(iter(answer.values()), {}).items()}
 
+    def ask_of_all(self, receiver, expression):
+        """The same of all VMs at once: {VM: {window's end: value}}."""
+        answer = receiver.range(expression, self.ends_s[0], self.ends_s[-1], WINDOW_S)
+        by_vm = {dict(labels)["vm_id"]: values for labels, values in answer.items()}
+        assert len(by_vm) == len(answer), (expression, answer.keys())
+        return {vm.vm_id: by_vm.get(vm.vm_id, {}) for vm in self.vms}
+
     def at_centre(self, expression, later_s=0):
         return self.ask(self.rollups, expression, later_s)
 
     def of_native(self, expression):
+        """Of native histograms, which went to the scraper's Prometheus."""
         return self.ask(self.raw, expression)
 
     def in_raw(self, expression):

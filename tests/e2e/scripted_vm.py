@@ -37,6 +37,7 @@ class Life:
                 self.records[series].append((at_ns, value))
 
         record(LEVEL, created_ns, rng.randrange(1, 1000))
+        record(COUNTERS[0], created_ns, 1)
         for second in range(-(-created_ns // S), until_ns // S):
             if rng.random() < 1 / 400 and second % WINDOW_S:  # also in the quiet: it lives, and what it holds may change
                 record(LEVEL, second * S, rng.randrange(1, 1000))
@@ -100,15 +101,20 @@ class Life:
         return [s * 1000 + 500 for s in range(first, self.until_ns // S + 1) if self.created_ns <= s * S + S // 2 < self.until_ns]
 
 
+def selector_of_all(series, **more):
+    """The labels of a series, of whatever VM."""
+    pairs = ({"reason": series[1]} if series[1] != "-" else {}) | more
+    return "{" + ",".join(f'{name}="{value}"' for name, value in pairs.items()) + "}"
+
+
 class Vm:
     """Lives that follow each other under one name."""
 
     def __init__(self, vm_id, lives):
         self.vm_id, self.lives = vm_id, lives
 
-    def selector(self, series, **more):
-        pairs = {"vm_id": self.vm_id} | ({"reason": series[1]} if series[1] != "-" else {}) | more
-        return "{" + ",".join(f'{name}="{value}"' for name, value in pairs.items()) + "}"
+    def selector(self, series):
+        return selector_of_all(series, vm_id=self.vm_id)
 
     def within(self, series, begin_ns, end_ns):
         """Values recorded from `begin_ns` on and before `end_ns`."""
@@ -186,7 +192,8 @@ class Vm:
 
             for measure in measures():
                 records = life.records[measure.series]
-                add(measure.name, (*measure.series, *measure.le), as_scraped(times, records, lambda total, v, m=measure: (total or 0.0) + m.of(v)))
+                totals = as_scraped(times, records, lambda total, value, of=measure.of: (total or 0.0) + of(value))
+                add(measure.name, (*measure.series, *measure.le), totals)
             add(LEVEL[0], LEVEL, as_scraped(times, life.records[LEVEL], lambda _, value: float(value)))
             add(GAUGE[0], GAUGE, [(at_ns // MS, float(value)) for at_ns, value in life.records[GAUGE]])
         return stored

@@ -36,6 +36,7 @@ LiveSegment::LiveSegment(std::unique_ptr<const ByteSource> source, SegmentHeader
       file_(file),
       now_(std::move(now)),
       opened_ns_(now_()),
+      latest_now_ns_(opened_ns_),
       directory_(std::make_unique<SeriesDirectory>(header_->layout)) {}
 
 LiveSegment::~LiveSegment() = default;
@@ -102,7 +103,7 @@ Result<std::vector<SeriesInfo>> LiveSegment::series() const {
 }
 
 Result<SeriesData> LiveSegment::read(std::uint32_t series_index, const ReadRequest& request) const {
-    return read_at(series_index, request, now_());
+    return read_at(series_index, request, look_at_clock());
 }
 
 Result<SeriesData> LiveSegment::read_at(std::uint32_t series_index, const ReadRequest& request,

@@ -124,6 +124,7 @@ class LiveSegment : public SeriesSource {
     struct Activity {
         std::uint64_t newest_open_ns = 0;  // begin of the newest open window
         std::uint64_t newest_ns = 0;       // the newest instant known
+        bool future = false;               // there are later ones, which are not believed
     };
 
     VmInfo identity() const;
@@ -133,6 +134,7 @@ class LiveSegment : public SeriesSource {
     std::optional<Activity> activity(std::uint64_t latest_ns) const;
     std::optional<std::uint64_t> recorded_hash() const;
     End end_of(const WriterPart& writer, const Activity& activity, std::uint64_t now_ns) const;
+    std::uint64_t look_at_clock() const;
     std::uint64_t latest_sane_ns(std::uint64_t now_ns) const;
     Result<void> refresh_directory() const;
     Error turn_bad(Refusal refusal) const;
@@ -150,6 +152,8 @@ class LiveSegment : public SeriesSource {
     const File file_;
     const NowFn now_;
     const std::uint64_t opened_ns_;
+    // The latest that the clock has said. Relaxed: a number, nothing is published with it.
+    mutable std::atomic<std::uint64_t> latest_now_ns_;
 
     mutable std::mutex mutex_;
     // Guarded by mutex_.

@@ -48,8 +48,18 @@ ExitCause exit_cause(std::uint32_t state, const BootId& boot_id) {
 
 }  // namespace
 
-// A small step back of the clock leaves windows open that begin up to one coarsest window in the future.
+std::uint64_t LiveSegment::look_at_clock() const {
+    const std::uint64_t now_ns = now_();
+    std::uint64_t latest_ns = latest_now_ns_.load(std::memory_order_relaxed);
+    while (latest_ns < now_ns && !latest_now_ns_.compare_exchange_weak(latest_ns, now_ns, std::memory_order_relaxed)) {
+    }
+    return now_ns;
+}
+
+// A small step back of the clock leaves windows open that begin up to one coarsest window in the future. A large one leaves
+// those of all series in which nothing has been recorded since: what this very clock has shown before is not unheard of.
 std::uint64_t LiveSegment::latest_sane_ns(std::uint64_t now_ns) const {
+    now_ns = std::max(now_ns, latest_now_ns_.load(std::memory_order_relaxed));
     return std::min(now_ns, kTimeEndNs) +
            (header_->layout->schema->tiers.back().resolution_s + std::uint64_t{1}) * RSIDE_NS_PER_S;
 }
@@ -65,7 +75,10 @@ std::optional<LiveSegment::Activity> LiveSegment::activity(std::uint64_t latest_
     Activity found;
     auto look = [&](std::uint32_t index, const rside_cell& cell) {
         std::uint64_t open_ns = cell.open & ~RSIDE_OPEN_FLAGS;
-        if (open_ns > latest_ns) return;
+        if (open_ns > latest_ns) {
+            found.future = true;
+            return;
+        }
         found.newest_open_ns = std::max(found.newest_open_ns, open_ns);
         found.newest_ns = std::max(found.newest_ns, open_ns);
         if (layout.schema->metrics[layout.metric_of(index)].kind != Kind::kLevel) return;
@@ -109,7 +122,7 @@ std::uint64_t LiveSegment::present_ns(const WriterPart& writer, std::uint64_t no
 
 VmInfo LiveSegment::vm() const {
     VmInfo vm = identity();
-    std::uint64_t now_ns = now_();
+    std::uint64_t now_ns = look_at_clock();
     std::optional<WriterPart> writer = read_writer_part(*source_);
     if (!writer) {
         // Cut by its owner: condition() tells the rest. Or the kernel failed. What is known of it stays known.
@@ -190,6 +203,8 @@ LiveSegment::End LiveSegment::end_of(const WriterPart& writer, const Activity& a
     }
     std::uint64_t seen_ns =
         std::max({active.newest_ns, sane(writer.tick_ns), sane(writer.attached_ns), sane(header_->created_ns)});
+    // Recorded under a clock that was ahead, when nobody looked: all up to now is kept.
+    if (active.future) seen_ns = std::max(seen_ns, now_ns);
     if (writer.ticking) {
         end.ended_ns = std::max(seen_ns, least_ns);
         return end;
@@ -221,7 +236,7 @@ Result<void> LiveSegment::settle() {
     }
     // The last look into the directory: what registered until now is all there is.
     if (Result<void> refreshed = refresh_directory(); !refreshed) return refreshed.error();
-    std::uint64_t now_ns = now_();
+    std::uint64_t now_ns = look_at_clock();
     std::optional<Activity> active = activity(latest_sane_ns(now_ns));
     if (!active) return read_error(errno, "its hot cells");
     End end = end_of(*writer, *active, now_ns);

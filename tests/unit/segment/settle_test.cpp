@@ -87,6 +87,22 @@ TEST_F(Settling, DoesNotBelieveInAnEndInTheFuture) {
     EXPECT_EQ(settled().exit_cause, ExitCause::kClosed);
 }
 
+// Nothing was recorded since the clock was set back: without the memory of the reader all windows would lie after the end.
+TEST_F(Settling, EndsAVmThatDiedAfterTheClockWasSetBackWithItsLastRecord) {
+    builder.set_open(builder.add("requests_total", {"/"}), 1900 * kSecond);
+    std::shared_ptr<LiveSegment> segment = open();
+    now_ns = 1300 * kSecond;
+    ASSERT_TRUE(segment->settle());
+    EXPECT_EQ(segment->vm().ended_ns, 1900 * kSecond + kMs);
+}
+
+TEST_F(Settling, EndsAVmOfAFutureThatNobodySawNow) {
+    builder.set_open(builder.add("requests_total", {"/"}), 1900 * kSecond);
+    builder.set_open(builder.add("requests_total", {"/a"}), 1200 * kSecond);
+    now_ns = 1300 * kSecond;
+    EXPECT_EQ(settled().ended_ns, 1300 * kSecond + kMs);
+}
+
 TEST_F(Settling, TellsASegmentOfAnEarlierBoot) {
     builder.poke<std::uint64_t>(560, 0x1234567812345678);
     builder.seal();

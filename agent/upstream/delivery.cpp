@@ -43,14 +43,33 @@ Delivery::Outcome Delivery::deliver(std::span<const WireSample> samples) {
     Outcome outcome;
     Halving halving;
     halving.begin = samples.data();
-    deliver_part(samples, halving, outcome);
+    std::vector<Part> bad;
+    try_part(samples, halving, outcome, bad);
+    // Both halves are tried before the search goes into one of them: where one VM spoils its end of the batch, the other end
+    // is accepted before the search could be taken for fruitless.
+    while (!bad.empty() && !outcome.stopped) {
+        const Part part = std::move(bad.back());
+        bad.pop_back();
+        const bool fruitless = halving.accepted == 0 && halving.requests >= kHalvingFruitlessMax;
+        if (part.samples.size() == 1 || fruitless || halving.requests >= kHalvingRequestsMax) {
+            refuse(part.samples, part.reply, halving, outcome);
+            continue;
+        }
+        const std::size_t half = part.samples.size() / 2;
+        try_part(part.samples.subspan(half), halving, outcome, bad);
+        try_part(part.samples.first(half), halving, outcome, bad);
+    }
+    std::sort(outcome.refused.begin(), outcome.refused.end(),
+              [](const Outcome::Refused& a, const Outcome::Refused& b) { return a.index < b.index; });
     return outcome;
 }
 
-void Delivery::deliver_part(std::span<const WireSample> samples, Halving& halving, Outcome& outcome) {
+// One that is refused for the sake of some of its samples goes into `bad`.
+void Delivery::try_part(std::span<const WireSample> samples, Halving& halving, Outcome& outcome,
+                        std::vector<Part>& bad) {
     if (outcome.stopped) return;
     ++halving.requests;
-    const Reply reply = send(samples);
+    Reply reply = send(samples);
     switch (reply.verdict) {
         case Verdict::kRetry: outcome.stopped = true; return;  // send() gives up only when stopped
         case Verdict::kAccepted:
@@ -59,15 +78,8 @@ void Delivery::deliver_part(std::span<const WireSample> samples, Halving& halvin
             if (reply.rejected > 0) outcome.unnamed_reason = reply.reason;
             return;
         case Verdict::kRefused: refuse(samples, reply, halving, outcome); return;
-        case Verdict::kRefusedParts: break;
+        case Verdict::kRefusedParts: bad.push_back({samples, std::move(reply)}); return;
     }
-    bool fruitless = halving.accepted == 0 && halving.requests >= kHalvingFruitlessMax;
-    if (samples.size() == 1 || fruitless || halving.requests >= kHalvingRequestsMax) {
-        refuse(samples, reply, halving, outcome);
-        return;
-    }
-    deliver_part(samples.first(samples.size() / 2), halving, outcome);
-    deliver_part(samples.subspan(samples.size() / 2), halving, outcome);
 }
 
 // Repeats until there is an answer that will not change, or the pacer is stopped.

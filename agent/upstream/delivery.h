@@ -42,7 +42,8 @@ class Delivery {
             std::size_t index = 0;  // of the sample
             std::string reason;     // as it is counted
         };
-        // What was finally refused: counted, logged, not to be sent again. All others were accepted, unless `stopped`.
+        // What was finally refused, by rising index: counted, logged, not to be sent again. All others were accepted,
+        // unless `stopped`.
         std::vector<Refused> refused;
         // Of those accepted, so many were left out by a receiver that does not say which.
         std::uint64_t unnamed = 0;
@@ -63,11 +64,15 @@ class Delivery {
         std::uint32_t accepted = 0;
         std::uint32_t logged = 0;
     };
+    struct Part {
+        std::span<const WireSample> samples;
+        Reply reply;
+    };
     Reply send(std::span<const WireSample> samples);
     bool too_old(std::span<const WireSample> samples);
     void count(std::size_t samples, const Reply& reply, std::uint32_t attempt);
     std::uint64_t wait_ns(const Reply& reply);
-    void deliver_part(std::span<const WireSample> samples, Halving& halving, Outcome& outcome);
+    void try_part(std::span<const WireSample> samples, Halving& halving, Outcome& outcome, std::vector<Part>& bad);
     void refuse(std::span<const WireSample> samples, const Reply& reply, Halving& halving, Outcome& outcome);
 
     const UpstreamOptions& options_;

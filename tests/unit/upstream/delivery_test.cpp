@@ -263,6 +263,21 @@ TEST(Delivery, EndsAFruitlessSearchSoon) {
     EXPECT_EQ(bench.stats.snapshot().samples_refused.at("http_400"), 2000u);
 }
 
+// A VM whose clock was set back, say, with more series than a fruitless search looks at.
+TEST(Delivery, LetsTheGoodHalfOfABatchArriveWhenAllOfTheOtherIsBad) {
+    for (std::size_t first : {std::size_t{0}, std::size_t{1500}}) {
+        MockReceiver receiver;
+        Bench bench(receiver.url());
+        Batch batch(2000);
+        std::set<std::size_t> bad;
+        for (std::size_t n = first; n < first + 100; ++n) bad.insert(n);
+        Delivery::Outcome outcome;
+        deliver_with_bad(receiver, bench, batch, bad, 400, &outcome);
+        EXPECT_EQ(receiver.stored().size(), 1900u) << first;
+        EXPECT_EQ(outcome.refused.size(), 100u);
+    }
+}
+
 TEST(Delivery, EndsALongSearchAndCountsTheRest) {
     MockReceiver receiver;
     Bench bench(receiver.url());

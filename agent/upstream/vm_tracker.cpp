@@ -1,6 +1,7 @@
 #include "agent/upstream/vm_tracker.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "agent/upstream/vm_reader.h"
@@ -230,9 +231,9 @@ void VmTracker::order_lives(std::uint64_t now_ns) {
 // has nothing to push and no end in sight while the next life has had two windows, the next takes over.
 // One that has exited has its end in sight: the drain.
 void VmTracker::order_chain(Chain& chain, std::uint64_t now_ns) {
-    std::sort(chain.begin(), chain.end(), [](const TrackedVm* a, const TrackedVm* b) {
-        return std::pair(a->vm.created_ns, a->vm.epoch) < std::pair(b->vm.created_ns, b->vm.epoch);
-    });
+    // One that has ended is none of those that come after a running one, whatever a clock that was set back says.
+    auto place = [](const TrackedVm* vm) { return std::tuple(vm->vm.ended_ns == 0, vm->vm.created_ns, vm->vm.epoch); };
+    std::sort(chain.begin(), chain.end(), [&](const TrackedVm* a, const TrackedVm* b) { return place(a) < place(b); });
     TrackedVm* current = nullptr;
     bool blocked = false;
     for (TrackedVm* vm : chain) {

@@ -63,6 +63,18 @@ TEST_F(PusherTest, ALaterLifeBegunBeforeTheEarlierEndedStartsAfterItsMarker) {
     EXPECT_EQ(series("c0_total"), (Texts{"0@3", "7@10", "12@15", "stale@15.001", "0@15.002", "5@20"}));
 }
 
+// The clock was set back between the two, so that the later life has the earlier begin.
+TEST_F(PusherTest, ALifeThatHasEndedTakesOverNoneThatRuns) {
+    sources.add("a", 1, at(23)).end(at(25));
+    CountingVm& running = sources.add("a", 2, at(13));
+    for (double now : {21.0, 31.0, 41.0, 51.0, 61.0}) {
+        running.live_until(at(now));
+        agent->run(at(now));
+    }
+    EXPECT_EQ(series("c0_total"), (Texts{"0@23", "2@25", "stale@25.001", "17@30", "27@40", "37@50", "47@60"}));
+    EXPECT_TRUE(agent->log.empty());
+}
+
 TEST_F(PusherTest, ALifeWithoutEndIsTakenOverAfterTwoWindows) {
     CountingVm& hung = sources.add("a", 1, at(3));
     CountingVm& second = sources.add("a", 2, at(13));

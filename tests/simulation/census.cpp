@@ -1,17 +1,22 @@
 #include "tests/simulation/census.h"
 
+#include <algorithm>
 #include <utility>
-
-#include "tests/simulation/simulated_time.h"
 
 namespace ringside::simulation {
 
 // A writer that is killed proves no more than its last record: the agent ends it within the second of that.
-std::string Life::take_end(std::uint64_t ns) {
+std::string Life::take_end(const SimulatedTime& time, std::uint64_t ns) {
     const std::string text = "VM " + vm->key() + " ends at " + std::to_string(ns);
     if (vm->running()) return text + ", but it is running";
     if (end_ns != 0) return end_ns == ns ? "" : text + ", and at " + std::to_string(end_ns);
     const std::uint64_t last_ns = vm->tally().last_ns();
+    // It ends somewhere in the time that came twice.
+    if (vm->tally().rebased() || time.twice(std::min(last_ns, vm->gone_ns()), std::max(last_ns, vm->gone_ns()))) {
+        if (ns > time.latest_ns() + kSecond) return text + ", which is in the future";
+        end_ns = ns;
+        return "";
+    }
     const std::uint64_t latest_ns = vm->closed() ? vm->gone_ns() : (last_ns / kSecond + 1) * kSecond;
     const std::uint64_t earliest_ns = vm->closed() ? vm->gone_ns() : last_ns + kMs;
     if (ns < earliest_ns || ns > std::max(latest_ns, last_ns + kMs)) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/simulation/simulated_time.h"
 #include "tests/simulation/vm.h"
 
 namespace ringside::simulation {
@@ -15,11 +16,16 @@ struct Life {
     std::unique_ptr<SimulatedVm> vm;
     // The end that the agent has settled on, once it has said one. Wherever it says one it must be this.
     std::uint64_t end_ns = 0;
-    bool archived = false;          // and compared with the tally
+    std::uint64_t archived_ns = 0;  // and compared with the tally then, by the realtime clock; 0: not yet
     std::set<const void*> seen_by;  // receivers that have had something of it
 
     // "" or what is wrong with `end_ns` as the end of this life; takes it when nothing is.
-    std::string take_end(std::uint64_t end_ns);
+    std::string take_end(const SimulatedTime& time, std::uint64_t end_ns);
+    // Whether its clock was set back so far that what it says of a window that ends then is no longer what it had recorded
+    // in it: it may be void, or hold what was moved into it.
+    bool unsettled(const SimulatedTime& time, std::uint64_t window_end_ns) const {
+        return vm->tally().rebased() && window_end_ns <= time.twice_until_ns() + kPushedResolutionS * kSecond;
+    }
 };
 
 class Census {

@@ -62,6 +62,15 @@ agent::Reply Receiver::answer(std::span<const agent::WireSample> samples, std::u
     }
     const bool in_part = draw < mood.fail + mood.overloaded + mood.fail_in_part;
     const auto taken = samples.first(in_part ? 1 + random_() % samples.size() : samples.size());
+    if (std::any_of(taken.begin(), taken.end(), [&](const auto& sample) { return refuses(sample); })) {
+        ++findings_.tried["requests refused for their times"];
+        for (const agent::WireSample& sample : samples) {
+            if (!refuses(sample)) refused_with_others_.emplace(key_of(*sample.labels), sample.timestamp_ms);
+        }
+        nothing("http_400");
+        reply.verdict = agent::Verdict::kRefusedParts;
+        return reply;
+    }
     for (const agent::WireSample& sample : taken) take(sample, run);
     if (!clock.sleep(latency_ns / 2)) {
         reply.aborted = true;
@@ -162,7 +171,9 @@ void Receiver::take(const agent::WireSample& sample, std::uint64_t run) {
     SeriesKey key = key_of(*sample.labels);
     const auto output = output_of(*sample.labels);
     if (!output) return findings_.add(Fault::kInvented, name_ + " does not know " + text_of(sample));
+    refused_with_others_.erase({key, sample.timestamp_ms});
     Series& series = series_[std::move(key)];
+    if (is_twice(sample.timestamp_ms)) return take_of_time_twice(series, *output, sample, run);
     if (sample.timestamp_ms <= series.newest_ms) return take_again(series, *output, sample, run);
     Life* life = life_of(sample);
     if (!life) return findings_.add(Fault::kInvented, name_ + ": no VM lived then: " + text_of(sample));
@@ -170,6 +181,7 @@ void Receiver::take(const agent::WireSample& sample, std::uint64_t run) {
     take_new(series, *output, *life, sample);
     series.newest_ms = sample.timestamp_ms;
     series.newest = sample.value;
+    series.steps_back = time_.steps_back();
     series.taken_run = run;
     series.acked_run = 0;
     series.life = life;
@@ -198,14 +210,66 @@ void Receiver::take_again(Series& series, const Output& output, const agent::Wir
     }
 }
 
+bool Receiver::is_twice(std::int64_t timestamp_ms) const {
+    const std::uint64_t at_ns = static_cast<std::uint64_t>(timestamp_ms) * kMs;
+    return time_.twice((at_ns - 1) / kStepNs * kStepNs - kSecond, at_ns);
+}
+
+// As receivers do with what is older than the newest sample, or another one of its time. The agent sends such only where
+// the clock has shown a time twice.
+bool Receiver::refuses(const agent::WireSample& sample) const {
+    auto at = series_.find(key_of(*sample.labels));
+    if (at == series_.end()) return false;
+    const Series& series = at->second;
+    if (sample.timestamp_ms > series.newest_ms) return false;
+    if (sample.timestamp_ms == series.newest_ms && same(sample.value, series.newest)) return false;
+    // A run of the agent that finds its cursor in the future sends all that is held.
+    return is_twice(sample.timestamp_ms) || time_.steps_back() > series.steps_back;
+}
+
+// Whose window it is cannot be told for sure, nor what of it the agent had seen: but some life of the VM has recorded as
+// much.
+void Receiver::take_of_time_twice(Series& series, const Output& output, const agent::WireSample& sample,
+                                  std::uint64_t run) {
+    ++findings_.tried["samples of time that the clock showed twice"];
+    auto& lives = census_.all()[std::string(agent::label_value(*sample.labels, "vm_id"))];
+    auto fits = [&](const auto& one) {
+        return agent::is_stale(sample) ? !one->vm->running() : possible(output, *one, sample.value);
+    };
+    // One after the other (U5).
+    auto from = std::find_if(lives.begin(), lives.end(), [&](const auto& one) { return one.get() == series.life; });
+    if (from == lives.end()) from = lives.begin();
+    if (series.ended && from != lives.end()) ++from;
+    auto life = std::find_if(from, lives.end(), fits);
+    if (life == lives.end()) life = std::find_if(lives.begin(), lives.end(), fits);
+    if (life == lives.end()) {
+        return findings_.add(Fault::kInvented, name_ + ": no VM has recorded as much: " + text_of(sample));
+    }
+    for (auto& one : lives) one->seen_by.insert(this);
+    series.newest_ms = sample.timestamp_ms;
+    series.newest = sample.value;
+    series.steps_back = time_.steps_back();
+    series.taken_run = run;
+    series.acked_run = 0;
+    series.life = life->get();
+    series.ended = agent::is_stale(sample);
+}
+
+bool Receiver::possible(const Output& output, const Life& life, double value) {
+    const Columns most = life.vm->tally().most(output.series);
+    if (output.column >= Output::kMin && output.column <= Output::kLast) return value >= most.min && value <= most.max;
+    return value >= 0 && value <= column_of(most, output) * (1 + 1e-9);
+}
+
 Life* Receiver::life_of(const agent::WireSample& sample) const {
     const std::string vm_id(agent::label_value(*sample.labels, "vm_id"));
     return census_.at(vm_id, static_cast<std::uint64_t>(sample.timestamp_ms) * kMs);
 }
 
 bool Receiver::excused(const Life& life, std::uint64_t window_end_ns) const {
-    const std::uint64_t now_ns = time_.realtime_ns();
-    const std::uint64_t end_ns = life.end_ns != 0 ? life.end_ns : now_ns;
+    // The agent judges by the time that the clock has said, which may have been a later one.
+    const std::uint64_t now_ns = time_.latest_ns();
+    const std::uint64_t end_ns = life.end_ns != 0 && time_.twice_until_ns() == 0 ? life.end_ns : now_ns;
     // The window in which the end lies takes one of the slots.
     const std::uint64_t newest_ns = (end_ns + kStepNs - 1) / kStepNs * kStepNs;
     if (window_end_ns + kPushedSlots * kStepNs <= newest_ns) return true;  // lapped
@@ -217,9 +281,16 @@ void Receiver::miss(const Series& series, const Output& output, const Life& life
                     const agent::LabelSet& labels) {
     const Tally& tally = life.vm->tally();
     std::uint64_t after_ns = tally.created_ns(output.series);
-    if (series.life == &life) after_ns = std::max(after_ns, static_cast<std::uint64_t>(series.newest_ms) * kMs);
+    if (series.life == &life || (series.life && is_twice(series.newest_ms)))
+        after_ns = std::max(after_ns, static_cast<std::uint64_t>(series.newest_ms) * kMs);
     for (std::uint64_t end_ns = (after_ns / kStepNs + 1) * kStepNs; end_ns < until_ns; end_ns += kStepNs) {
         if (!tally.window(output.series, end_ns - kStepNs, end_ns)) continue;
+        const auto end_ms = static_cast<std::int64_t>(end_ns / kMs);
+        if (is_twice(end_ms) || life.unsettled(time_, end_ns) ||
+            refused_with_others_.contains({key_of(labels), end_ms})) {
+            ++findings_.tried["windows lost to steps of the clock"];
+            continue;
+        }
         if (excused(life, end_ns)) {
             ++excused_;
             continue;
@@ -233,15 +304,21 @@ void Receiver::miss(const Series& series, const Output& output, const Life& life
 void Receiver::take_new(Series& series, const Output& output, Life& life, const agent::WireSample& sample) {
     const auto at_ns = static_cast<std::uint64_t>(sample.timestamp_ms) * kMs;
     const bool first = series.life != &life;
-    if (first && series.life && !series.ended) {
+    const bool clear = series.life && !is_twice(series.newest_ms);
+    if (first && clear && !series.ended && !forgetful_runs.contains(series.taken_run)) {
         findings_.add(Fault::kLost, name_ + ": " + series.life->vm->key() + " has had no end: " + text_of(sample));
     }
-    if (first) series.ended = false;
+    if (first || !clear) series.ended = false;
+    // The end of a life whose windows an earlier one had taken, when the clock was set back: it has nothing else to say.
+    if (series.ended && agent::is_stale(sample) && time_.steps_back() > 0) return;
     if (series.ended) return findings_.add(Fault::kInvented, name_ + ": after the end: " + text_of(sample));
     const bool zero = first && is_zero(output, life, sample);
     const std::uint64_t begin_ns = (at_ns - 1) / kStepNs * kStepNs;
     if (!zero) miss(series, output, life, agent::is_stale(sample) ? at_ns : begin_ns + 1, *sample.labels);
-    if (auto wrong = difference(output, life, sample); !wrong.empty()) {
+    if (life.unsettled(time_, at_ns)) {
+        if (!agent::is_stale(sample) && !possible(output, life, sample.value))
+            findings_.add(Fault::kInvented, name_ + ": the VM has not recorded as much: " + text_of(sample));
+    } else if (auto wrong = difference(output, life, sample); !wrong.empty()) {
         return findings_.add(Fault::kInvented, name_ + ": " + wrong + ": " + text_of(sample));
     }
     series.ended = agent::is_stale(sample);
@@ -259,7 +336,7 @@ std::string Receiver::difference(const Output& output, Life& life, const agent::
     if (is_zero(output, life, sample)) return "";
     const auto at_ns = static_cast<std::uint64_t>(sample.timestamp_ms) * kMs;
     if (at_ns % kStepNs != 0) {
-        if (auto wrong = life.take_end(at_ns); !wrong.empty()) return wrong;
+        if (auto wrong = life.take_end(time_, at_ns); !wrong.empty()) return wrong;
     }
     if (vm.tally().forgotten()) return "";
     const auto columns = vm.tally().window(output.series, (at_ns - 1) / kStepNs * kStepNs, at_ns);
@@ -272,12 +349,16 @@ void Receiver::check_all_ended() {
     exits_.check_all_ended();
     for (const auto& [key, series] : series_) {
         if (series.ended || !series.life) continue;
+        // Its marker was refused, as older than what came before the clock was set back, or with others of that kind. Or the
+        // agent did not know any more that it had sent windows of the silence before the end.
+        if (is_twice(series.newest_ms) || forgetful_runs.contains(series.taken_run)) continue;
         findings_.add(Fault::kLost, name_ + ": no end of " + key.second + " of VM " + series.life->vm->key());
     }
     // Lives of which nothing has come at all.
     for (const auto& [vm_id, lives] : census_.all()) {
         for (const auto& life : lives) {
             if (life->vm->running() || life->seen_by.contains(this)) continue;
+            if (time_.twice(life->vm->created_ns(), life->vm->gone_ns()) || life->vm->tally().rebased()) continue;
             findings_.add(Fault::kLost, name_ + ": nothing at all of VM " + life->vm->key());
         }
     }

@@ -58,10 +58,11 @@ class Receiver {
     struct Series {
         std::int64_t newest_ms = INT64_MIN;
         double newest = 0;
-        std::uint64_t taken_run = 0;  // the run of the agent that has sent it
-        std::uint64_t acked_run = 0;  // the one that was told of its arrival; 0: none
-        const Life* life = nullptr;   // of the newest sample
-        bool ended = false;           // by a stale marker
+        std::uint64_t steps_back = 0;  // of the clock, when it came
+        std::uint64_t taken_run = 0;   // the run of the agent that has sent it
+        std::uint64_t acked_run = 0;   // the one that was told of its arrival; 0: none
+        const Life* life = nullptr;    // of the newest sample
+        bool ended = false;            // by a stale marker
     };
     // What a name of the wire stands for.
     struct Output {
@@ -72,7 +73,9 @@ class Receiver {
     };
     using SeriesKey = std::pair<std::string, std::string>;  // VM, and the rest of the labels
 
+    bool refuses(const agent::WireSample& sample) const;
     void take(const agent::WireSample& sample, std::uint64_t run);
+    void take_of_time_twice(Series& series, const Output& output, const agent::WireSample& sample, std::uint64_t run);
     void acknowledge(std::span<const agent::WireSample> samples, std::uint64_t run);
     void take_again(Series& series, const Output& output, const agent::WireSample& sample, std::uint64_t run);
     // "" or how the sample differs from what its VM has recorded.
@@ -83,6 +86,9 @@ class Receiver {
     bool excused(const Life& life, std::uint64_t window_end_ns) const;
     static std::optional<Output> output_of(const agent::LabelSet& labels);
     static double column_of(const Columns& columns, const Output& output);
+    // Whether its window lies in time that the clock has shown twice.
+    bool is_twice(std::int64_t timestamp_ms) const;
+    static bool possible(const Output& output, const Life& life, double value);
     static SeriesKey key_of(const agent::LabelSet& labels);
     static bool is_zero(const Output& output, const Life& life, const agent::WireSample& sample);
     Life* life_of(const agent::WireSample& sample) const;
@@ -98,6 +104,8 @@ class Receiver {
     std::uint64_t samples_ = 0;
     std::uint64_t repeats_ = 0;
     std::uint64_t excused_ = 0;
+    // What was refused for the sake of others in its request, and has not come again.
+    std::set<std::pair<SeriesKey, std::int64_t>> refused_with_others_;
 };
 
 }  // namespace ringside::simulation

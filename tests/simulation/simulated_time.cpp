@@ -29,6 +29,17 @@ void SimulatedTime::advance_to(std::uint64_t monotonic_ns) {
     monotonic_ns_ = std::max(monotonic_ns_.load(std::memory_order_relaxed), monotonic_ns);
 }
 
+void SimulatedTime::step(std::int64_t by_ns) {
+    latest_ns_ = latest_ns();
+    offset_ns_ += static_cast<std::uint64_t>(by_ns);
+    if (realtime_ns() < latest_ns_) twice_.emplace_back(realtime_ns(), latest_ns_);
+}
+
+bool SimulatedTime::twice(std::uint64_t begin_ns, std::uint64_t end_ns) const {
+    return std::any_of(twice_.rbegin(), twice_.rend(),
+                       [&](const auto& time) { return begin_ns <= time.second && time.first <= end_ns; });
+}
+
 }  // namespace ringside::simulation
 
 using ringside::simulation::current;

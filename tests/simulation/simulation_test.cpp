@@ -45,6 +45,12 @@ TEST(Simulation, LosesNothingInAQuietTime) {
 
 TEST(Simulation, LosesNothingOnABadDay) { expect_no_fault(bad_time(chosen_seed(), kDay, 20)); }
 
+TEST(Simulation, LosesOnlyWhatItTellsOfWhenTheClockIsSet) {
+    Plan plan = bad_time(chosen_seed(), kDay / 2, 16);
+    plan.clock_step_every_ns = kHour;
+    expect_no_fault(plan);
+}
+
 // A host of 200 VMs for 30 days; RINGSIDE_SIMULATED_DAYS and RINGSIDE_SIMULATED_VMS say otherwise.
 TEST(Simulation, LosesNothingInABadMonth) {
     if (!std::getenv("RINGSIDE_SOAK")) GTEST_SKIP() << "./dev soak runs it, and RINGSIDE_SOAK=1";

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tests/simulation/simulated_time.h"
+
 namespace ringside::simulation {
 namespace {
 
@@ -25,19 +27,71 @@ void drop_before(std::vector<Record>& records, std::uint64_t ns) {
     records.erase(records.begin(), at - 1);  // the last one before it is what is carried on
 }
 
+// From the window of the finest tier in which `ns` lies.
+template <typename Record>
+void drop_from(std::vector<Record>& records, std::uint64_t ns) {
+    records.erase(first_from(records, ns / kSecond * kSecond), records.end());
+}
+
+void note(Columns& total, double value) {
+    total.min = total.count == 0 ? value : std::min(total.min, value);
+    total.max = total.count == 0 ? value : std::max(total.max, value);
+    total.sum += value;
+    ++total.count;
+}
+
 }  // namespace
 
+std::uint64_t Tally::time_of_record(SeriesOf series, std::uint64_t ns) {
+    std::uint64_t& newest_ns = newest_ns_[index(series)];
+    const std::uint64_t back_s = newest_ns / kSecond > ns / kSecond ? newest_ns / kSecond - ns / kSecond : 0;
+    if (back_s > kPushedResolutionS) {
+        rebased_ = true;
+        go_back(series, ns);
+        newest_ns = ns;
+    }
+    return newest_ns = std::max(newest_ns, ns);
+}
+
+// What the series has said of the time from `ns` on is void.
+void Tally::go_back(SeriesOf series, std::uint64_t ns) {
+    switch (series) {
+        case SeriesOf::kCounter:
+        case SeriesOf::kLateCounter: drop_from(counters_[index(series)], ns); return;
+        case SeriesOf::kGauge: drop_from(gauge_, ns); return;
+        case SeriesOf::kLevel: {
+            const double value = level_.back().value;  // goes on
+            drop_from(level_, ns);
+            level_.push_back({ns, value});
+            return;
+        }
+        case SeriesOf::kHistogram: drop_from(histogram_, ns); return;
+    }
+}
+
 void Tally::count(SeriesOf counter, std::uint64_t ns, std::uint64_t delta) {
-    std::vector<Total>& totals = counters_[index(counter)];
-    totals.push_back({ns, (totals.empty() ? 0 : totals.back().value) + delta});
-    last_ns_ = std::max(last_ns_, ns);
+    ns = time_of_record(counter, ns);
+    counters_[index(counter)].push_back({ns, total_[index(counter)].value += delta});
+}
+
+void Tally::gauge(std::uint64_t ns, double value) {
+    gauge_.push_back({time_of_record(SeriesOf::kGauge, ns), value});
+    note(total_[index(SeriesOf::kGauge)], value);
+}
+
+void Tally::level(std::uint64_t ns, double value) {
+    ns = time_of_record(SeriesOf::kLevel, ns);
+    level_.push_back({ns, value});
+    note(total_[index(SeriesOf::kLevel)], value);
 }
 
 void Tally::observe(std::uint64_t ns, std::size_t which) {
-    Observed next{ns, {}};
-    if (!histogram_.empty()) next.count = histogram_.back().count;
-    ++next.count[which];
-    histogram_.push_back(next);
+    ns = time_of_record(SeriesOf::kHistogram, ns);
+    Columns& total = total_[index(SeriesOf::kHistogram)];
+    ++total.observed[which];
+    ++total.count;
+    total.sum += kObservations[which];
+    histogram_.push_back({ns, total.observed});
 }
 
 std::optional<Columns> Tally::window(SeriesOf series, std::uint64_t begin_ns, std::uint64_t end_ns) const {
@@ -99,6 +153,17 @@ std::optional<Columns> Tally::level_window(std::uint64_t begin_ns, std::uint64_t
     }
     hold(from_ns, end_ns);
     return columns;
+}
+
+Columns Tally::most(SeriesOf series) const {
+    Columns most = total_[index(series)];
+    most.last = most.max;
+    if (series == SeriesOf::kLevel) {
+        // A step back moves what the open window holds into another one.
+        most.count = 4 * kPushedResolutionS * kSecond;
+        most.sum = most.max * 4 * kPushedResolutionS;
+    }
+    return most;
 }
 
 void Tally::forget_before(std::uint64_t ns) {

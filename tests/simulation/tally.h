@@ -1,7 +1,12 @@
 // What a simulated VM has recorded, kept by the test beside the real writer: every record of one life, from which any
 // window of any tier follows by the definition of its columns, without the code under test.
+//
+// A record that comes with a time before the newest one of its series, because the clock was set back, counts with the
+// time of that one. Where it is more than a pushed window before it the series goes on at the new time, and what it had
+// after that is no window of the tally any more; but its totals hold it (docs/writer.md, Time).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -12,6 +17,9 @@ namespace ringside::simulation {
 // The series of a simulated VM, one of each kind, and a counter that comes later.
 enum class SeriesOf : std::uint8_t { kCounter, kLateCounter, kGauge, kLevel, kHistogram };
 inline constexpr std::size_t kSeries = 5;
+
+// The resolution of the coarsest tier.
+inline constexpr std::uint32_t kPushedResolutionS = 300;
 
 // All values are small multiples of 1/8, and so are times in seconds: sums are exact in any order.
 inline constexpr std::array<double, 6> kObservations = {0.125, 0.375, 0.75, 1.5, 3.5, 96};
@@ -30,17 +38,22 @@ class Tally {
     // 0: not registered.
     std::uint64_t created_ns(SeriesOf series) const { return created_ns_[index(series)]; }
 
+    // Records, with the time that the writer's clock says.
     void count(SeriesOf counter, std::uint64_t ns, std::uint64_t delta);
-    void gauge(std::uint64_t ns, double value) { gauge_.push_back({ns, value}); }
-    void level(std::uint64_t ns, double value) { level_.push_back({ns, value}); }
+    void gauge(std::uint64_t ns, double value);
+    void level(std::uint64_t ns, double value);
     void observe(std::uint64_t ns, std::size_t which);
 
     // The window [begin_ns, end_ns) of a series; nothing where there is no data: a gauge without an observation, a level
     // that has not been set.
     std::optional<Columns> window(SeriesOf series, std::uint64_t begin_ns, std::uint64_t end_ns) const;
+    // What no window can exceed, whatever the clock does: all that was recorded, in one window. `min`: nor be below.
+    Columns most(SeriesOf series) const;
     bool has_level() const { return !level_.empty(); }
-    // When the last record was made; 0: none.
-    std::uint64_t last_ns() const { return last_ns_; }
+    // The newest time that a record counts with; 0: none.
+    std::uint64_t last_ns() const { return *std::max_element(newest_ns_.begin(), newest_ns_.end()); }
+    // Whether the clock was set back so far that a series went on at an earlier time.
+    bool rebased() const { return rebased_; }
     // Windows that begin before `ns` are not asked for any more.
     void forget_before(std::uint64_t ns);
     void forget();
@@ -59,6 +72,8 @@ class Tally {
         std::array<std::uint64_t, kObservations.size()> count;
     };
     static std::size_t index(SeriesOf series) { return static_cast<std::size_t>(series); }
+    std::uint64_t time_of_record(SeriesOf series, std::uint64_t ns);
+    void go_back(SeriesOf series, std::uint64_t ns);
     std::optional<Columns> gauge_window(std::uint64_t begin_ns, std::uint64_t end_ns) const;
     std::optional<Columns> level_window(std::uint64_t begin_ns, std::uint64_t end_ns) const;
 
@@ -66,7 +81,9 @@ class Tally {
     std::array<std::vector<Total>, 2> counters_;
     std::vector<Value> gauge_, level_;
     std::vector<Observed> histogram_;
-    std::uint64_t last_ns_ = 0;
+    std::array<std::uint64_t, kSeries> newest_ns_{};
+    std::array<Columns, kSeries> total_{};  // of all records; min to last: of gauges
+    bool rebased_ = false;
     bool forgotten_ = false;
 };
 

@@ -13,7 +13,6 @@
 
 namespace ringside::simulation {
 
-inline constexpr std::uint32_t kPushedResolutionS = 300;
 inline constexpr std::uint32_t kPushedSlots = 48;
 
 class SimulatedVm {

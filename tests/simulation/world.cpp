@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::uint64_t kEighth = kSecond / 8;
 constexpr std::uint64_t kSweepEveryNs = 10 * kSecond;
+constexpr std::uint64_t kStepMax = 3 * kHour;  // of the clock
 
 // What an upstream speaks to in place of HTTP.
 class Line : public agent::Sender {
@@ -299,10 +300,10 @@ void World::check_archive() {
         auto archived = core_->archive.find(life->vm->key());
         if (!archived) return false;
         findings_.trace(life->vm->key());
-        if (auto wrong = life->take_end(archived->info().ended_ns); !wrong.empty())
+        if (auto wrong = life->take_end(time_, archived->info().ended_ns); !wrong.empty())
             findings_.add(Fault::kArchive, wrong);
-        for (const std::string& wrong : compare_archive(*archived, *life)) findings_.add(Fault::kArchive, wrong);
-        life->archived = true;
+        for (const std::string& wrong : compare_archive(*archived, *life, time_)) findings_.add(Fault::kArchive, wrong);
+        life->archived_ns = time_.realtime_ns();
         ++findings_.tried["VMs compared in the archive"];
         archived_.push_back(life);
         return true;
@@ -310,7 +311,9 @@ void World::check_archive() {
     // What was there stays until its time has come.
     if (disk_troubled_) return;
     std::erase_if(archived_, [this](const Life* life) {
-        if (life->end_ns + config_.archive_max_age_ns <= time_.realtime_ns() + kMinute) return true;
+        // An end in the future, after a step back, is none of the archive's.
+        const std::uint64_t since_ns = std::min(life->end_ns, life->archived_ns);
+        if (since_ns + config_.archive_max_age_ns <= time_.latest_ns() + kMinute) return true;
         if (core_->archive.find(life->vm->key())) return false;
         findings_.add(Fault::kArchive, "VM " + life->vm->key() + " has left the archive before its time");
         return true;
@@ -321,13 +324,15 @@ void World::housekeep() {
     after(kHour, [this] { housekeep(); });
     if (!core_) return;
     const std::uint64_t now_ns = time_.realtime_ns();
-    const std::uint64_t ring_ns = (kPushedSlots + 12) * kPushedResolutionS * kSecond;
+    // What a batch in hand holds from before a step forward is compared when it arrives.
+    std::uint64_t ring_ns = (kPushedSlots + 12) * kPushedResolutionS * kSecond;
+    if (plan_.clock_step_every_ns) ring_ns += 2 * kStepMax;
     for (auto& [vm_id, lives] : census_.all()) {
         for (auto& life : lives) {
             SimulatedVm& vm = *life->vm;
             if (vm.running()) {
                 vm.tally().forget_before(now_ns - ring_ns);
-            } else if (life->archived && !core_->upstreams.needs(vm.key())) {
+            } else if (life->archived_ns != 0 && !core_->upstreams.needs(vm.key())) {
                 vm.tally().forget();
             }
         }
@@ -395,7 +400,27 @@ void World::plan_receiver_trouble(Receiver& receiver) {
     });
 }
 
-void World::plan_clock_step() {}
+// Small ones within a window, and large ones, forward and back. Most are taken back after a while.
+void World::plan_clock_step() {
+    after(about(plan_.clock_step_every_ns), [this] {
+        if (settling_) return;
+        std::uint64_t size_ns = between(kSecond, 10 * kSecond);
+        if (one_in(2)) size_ns = between(10 * kSecond, kPushedResolutionS * kSecond);
+        if (one_in(3)) size_ns = between(kPushedResolutionS * kSecond, kStepMax);
+        const auto by_ns = one_in(2) ? static_cast<std::int64_t>(size_ns) : -static_cast<std::int64_t>(size_ns);
+        step_clock(by_ns);
+        const bool corrected = !one_in(3);
+        after(corrected ? between(kSecond, 2 * kHour) : 0, [this, by_ns, corrected] {
+            if (corrected && !settling_) step_clock(-by_ns);
+            plan_clock_step();
+        });
+    });
+}
+
+void World::step_clock(std::int64_t by_ns) {
+    ++findings_.tried[by_ns < 0 ? "steps of the clock back" : "steps of the clock forward"];
+    time_.step(by_ns);
+}
 
 // --- the end -----------------------------------------------------------------------------------------------------------
 

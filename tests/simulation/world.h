@@ -90,6 +90,7 @@ class World {
     void note_disk_trouble();
     void plan_receiver_trouble(Receiver& receiver);
     void plan_clock_step();
+    void step_clock(std::int64_t by_ns);
 
     void settle();
     bool settled();

@@ -11,8 +11,7 @@ std::string Life::take_end(const SimulatedTime& time, std::uint64_t ns) {
     if (vm->running()) return text + ", but it is running";
     if (end_ns != 0) return end_ns == ns ? "" : text + ", and at " + std::to_string(end_ns);
     const std::uint64_t last_ns = vm->tally().last_ns();
-    // It ends somewhere in the time that came twice.
-    if (vm->tally().rebased() || time.twice(std::min(last_ns, vm->gone_ns()), std::max(last_ns, vm->gone_ns()))) {
+    if (end_unsettled(time)) {  // somewhere in the time that came twice
         if (ns > time.latest_ns() + kSecond) return text + ", which is in the future";
         end_ns = ns;
         return "";
@@ -25,6 +24,11 @@ std::string Life::take_end(const SimulatedTime& time, std::uint64_t ns) {
     }
     end_ns = ns;
     return "";
+}
+
+bool Life::end_unsettled(const SimulatedTime& time) const {
+    const std::uint64_t last_ns = vm->tally().last_ns(), gone_ns = vm->gone_ns();
+    return vm->tally().rebased() || time.twice(std::min(last_ns, gone_ns), std::max(last_ns, gone_ns) + kSecond);
 }
 
 Life& Census::add(std::unique_ptr<SimulatedVm> vm) {

@@ -21,6 +21,8 @@ struct Life {
 
     // "" or what is wrong with `end_ns` as the end of this life; takes it when nothing is.
     std::string take_end(const SimulatedTime& time, std::uint64_t end_ns);
+    // Whether the clock leaves open when it ended.
+    bool end_unsettled(const SimulatedTime& time) const;
     // Whether its clock was set back so far that what it says of a window that ends then is no longer what it had recorded
     // in it: it may be void, or hold what was moved into it.
     bool unsettled(const SimulatedTime& time, std::uint64_t window_end_ns) const {

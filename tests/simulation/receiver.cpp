@@ -30,7 +30,7 @@ Receiver::Receiver(std::string name, Census& census, Findings& findings, Simulat
       time_(time),
       excuses_(excuses),
       random_(seed),
-      exits_(name_, census, findings) {}
+      exits_(name_, census, findings, time) {}
 
 agent::Reply Receiver::answer(std::span<const agent::WireSample> samples, std::uint64_t run, TurnClock& clock) {
     agent::Reply reply;
@@ -65,6 +65,7 @@ agent::Reply Receiver::answer(std::span<const agent::WireSample> samples, std::u
     if (std::any_of(taken.begin(), taken.end(), [&](const auto& sample) { return refuses(sample); })) {
         ++findings_.tried["requests refused for their times"];
         for (const agent::WireSample& sample : samples) {
+            if (Exits::is_exit(*sample.labels)) exits_.refuse(sample, life_of(sample));
             if (!refuses(sample)) refused_with_others_.emplace(key_of(*sample.labels), sample.timestamp_ms);
         }
         nothing("http_400");
@@ -193,14 +194,16 @@ void Receiver::take_again(Series& series, const Output& output, const agent::Wir
     ++repeats_;
     const std::string text = text_of(sample);
     if (sample.timestamp_ms < series.newest_ms) {
-        const bool forgotten = series.taken_run < run && forgetful_runs.contains(series.taken_run);
+        const bool of_the_end = agent::is_stale(sample) || sample.timestamp_ms % (kStepNs / kMs) != 0;
+        // It may have died after the acknowledgement and before its cursor was saved.
+        const bool forgotten = series.taken_run < run && (of_the_end || forgetful_runs.contains(series.taken_run));
         if (!forgotten) {
             return findings_.add(Fault::kDisorder, name_ + " has " + std::to_string(series.newest_ms) + ": " + text);
         }
         ++findings_.tried["samples repeated for want of a cursor"];
         // Idle windows of a life that then turned out to have ended before them: its end comes too early for a receiver.
-        series.ended |= agent::is_stale(sample);
         Life* life = life_of(sample);
+        series.ended |= agent::is_stale(sample) && life == series.life;
         const std::string wrong = life ? difference(output, *life, sample) : "no VM lived then";
         if (!wrong.empty()) findings_.add(Fault::kInvented, name_ + ": " + wrong + ": " + text);
     } else if (!same(sample.value, series.newest)) {
@@ -224,7 +227,9 @@ bool Receiver::refuses(const agent::WireSample& sample) const {
     if (sample.timestamp_ms > series.newest_ms) return false;
     if (sample.timestamp_ms == series.newest_ms && same(sample.value, series.newest)) return false;
     // A run of the agent that finds its cursor in the future sends all that is held.
-    return is_twice(sample.timestamp_ms) || time_.steps_back() > series.steps_back;
+    const Life* life = life_of(sample);
+    const bool unsettled = life && life->unsettled(time_, static_cast<std::uint64_t>(sample.timestamp_ms) * kMs);
+    return unsettled || is_twice(sample.timestamp_ms) || time_.steps_back() > series.steps_back;
 }
 
 // Whose window it is cannot be told for sure, nor what of it the agent had seen: but some life of the VM has recorded as
@@ -269,7 +274,9 @@ Life* Receiver::life_of(const agent::WireSample& sample) const {
 bool Receiver::excused(const Life& life, std::uint64_t window_end_ns) const {
     // The agent judges by the time that the clock has said, which may have been a later one.
     const std::uint64_t now_ns = time_.latest_ns();
-    const std::uint64_t end_ns = life.end_ns != 0 && time_.twice_until_ns() == 0 ? life.end_ns : now_ns;
+    // As long as the agent has not seen its end, a VM that is silent goes on.
+    const bool over = !life.vm->running() && time_.steps_back() == 0;
+    const std::uint64_t end_ns = over ? std::min(life.vm->gone_ns() + kMinute, now_ns) : now_ns;
     // The window in which the end lies takes one of the slots.
     const std::uint64_t newest_ns = (end_ns + kStepNs - 1) / kStepNs * kStepNs;
     if (window_end_ns + kPushedSlots * kStepNs <= newest_ns) return true;  // lapped
@@ -349,8 +356,8 @@ void Receiver::check_all_ended() {
     exits_.check_all_ended();
     for (const auto& [key, series] : series_) {
         if (series.ended || !series.life) continue;
-        // Its marker was refused, as older than what came before the clock was set back, or with others of that kind. Or the
-        // agent did not know any more that it had sent windows of the silence before the end.
+        // Its marker was refused, as older than what came before the clock was set back, or with others of that kind;
+        // or as older than what a run had sent that could not save its cursors.
         if (is_twice(series.newest_ms) || forgetful_runs.contains(series.taken_run)) continue;
         findings_.add(Fault::kLost, name_ + ": no end of " + key.second + " of VM " + series.life->vm->key());
     }

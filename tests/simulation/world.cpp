@@ -324,8 +324,9 @@ void World::housekeep() {
     after(kHour, [this] { housekeep(); });
     if (!core_) return;
     const std::uint64_t now_ns = time_.realtime_ns();
-    // What a batch in hand holds from before a step forward is compared when it arrives.
-    std::uint64_t ring_ns = (kPushedSlots + 12) * kPushedResolutionS * kSecond;
+    // A VM that dies after a silence of hours ends with its last record. And what a batch in hand holds from before a step
+    // forward is compared when it arrives.
+    std::uint64_t ring_ns = kPushedSlots * kPushedResolutionS * kSecond + 4 * kHour;
     if (plan_.clock_step_every_ns) ring_ns += 2 * kStepMax;
     for (auto& [vm_id, lives] : census_.all()) {
         for (auto& life : lives) {

@@ -192,6 +192,8 @@ void Upstreams::export_to(Metrics& metrics) const {
     of_rules("ringside_rule_windows_total", "Windows of recording rules.", &RuleStats::windows);
     of_rules("ringside_rule_late_vms_total", "Parts of VMs that a rule took into a later window.",
              &RuleStats::late_vms);
+    of_rules("ringside_rule_unread_vms_total", "VMs that could not be read for a window of the rules.",
+             &RuleStats::unread_vms);
     of_rules("ringside_rule_series_left_out_total", "Series of VMs that a rule could not take into a window.",
              &RuleStats::series_left_out);
     of_rules("ringside_rule_write_failures_total", "Writes of a rules file that failed.", &RuleStats::write_failures);

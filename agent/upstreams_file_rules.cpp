@@ -63,8 +63,10 @@ void read_rules(TomlTable& top, std::vector<UpstreamOptions>& upstreams) {
             if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), options.name) == wanted.end()) continue;
             options.rules.push_back(read.rule);
             if (auto good = check_rules(options.rules); !good) return table.wrong(good.error().context);
-            auto& drop = options.choice.drop;
-            if (!read.keep_sources) drop.insert(drop.end(), read.rule.metrics.begin(), read.rule.metrics.end());
+            if (read.keep_sources) continue;
+            for (const Pattern& metrics : read.rule.metrics) {
+                options.choice.replaced.push_back({metrics, kinds_of(read.rule.operation)});
+            }
         }
     });
 }

@@ -293,6 +293,11 @@ Result<std::string> read_file(FileSystem& fs, const std::string& path, std::size
     return bytes;
 }
 
+bool is_bad_content(const Error& error) {
+    return error.errno_value == 0 || error.errno_value == EIO || error.errno_value == ELOOP ||
+           error.errno_value == EISDIR;
+}
+
 Result<void> sync_directory(FileSystem& fs, const std::string& path) {
     Result<File> folder = File::open(fs, path + "/.", O_RDONLY | O_DIRECTORY, "folder");
     if (!folder.ok()) return folder.error();

@@ -127,6 +127,10 @@ Result<void> write_file_durably(FileSystem& fs, const std::string& path, std::st
 // file.
 Result<std::string> read_file(FileSystem& fs, const std::string& path, std::size_t max_bytes);
 
+// Whether an error of read_file() came with the file and would come again, as against one of the moment (no permission, no
+// descriptors). Not for kNotFound.
+bool is_bad_content(const Error& error);
+
 // Makes renames and unlinks in this folder durable.
 Result<void> sync_directory(FileSystem& fs, const std::string& path);
 

@@ -11,6 +11,13 @@ bool RollupChoice::takes(const std::string& metric) const {
     return keep.empty() || std::any_of(keep.begin(), keep.end(), matches);
 }
 
+bool RollupChoice::takes(const MetricInfo& metric) const {
+    const std::uint32_t kind = 1u << static_cast<unsigned>(metric.kind);
+    return takes(metric.name) && std::none_of(replaced.begin(), replaced.end(), [&](const Replaced& one) {
+               return (one.kinds & kind) != 0 && one.metrics.matches(metric.name);
+           });
+}
+
 Result<std::uint32_t> parse_column(const std::string& text) {
     constexpr std::pair<const char*, std::uint32_t> kColumns[] = {
         {"last", kColumnLast}, {"min", kColumnMin},     {"max", kColumnMax},

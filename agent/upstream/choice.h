@@ -32,7 +32,15 @@ struct RollupChoice {
     bool short_vms = true;
     Relabeling relabeling;
 
+    // By name and kind: what leaves as recording rules make it, and not as VMs have it.
+    struct Replaced {
+        Pattern metrics;
+        std::uint32_t kinds = 0;  // bits 1 << Kind
+    };
+    std::vector<Replaced> replaced;
+
     bool takes(const std::string& metric) const;
+    bool takes(const MetricInfo& metric) const;
 };
 
 // "last", "min", "max", "sum", "count", "buckets" to a column bit; kInvalid with these names.

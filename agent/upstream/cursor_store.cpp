@@ -151,12 +151,6 @@ std::optional<Record> decode(std::string_view bytes) {
     return record;
 }
 
-// Errors that come with the file and would come again, as against those of the moment.
-bool is_bad_content(const Error& error) {
-    return error.errno_value == 0 || error.errno_value == EIO || error.errno_value == ELOOP ||
-           error.errno_value == EISDIR;
-}
-
 }  // namespace
 
 std::string cursor_key(const Cursor& cursor) {

@@ -108,6 +108,13 @@ Result<UpstreamOptions> checked(UpstreamOptions options) {
     }
     if (options.cursors_max == 0) return bad(options, "cursors_max is 0; at least one VM is needed");
     if (Result<void> rules = check_rules(options.rules); !rules) return bad(options, rules.error().context);
+    for (const Rule& rule : options.rules) {
+        for (const Label& label : options.labels) {
+            if (std::find(rule.by.begin(), rule.by.end(), label.name) == rule.by.end()) continue;
+            return bad(options, "the rule '" + rule.name + "' is by '" + label.name +
+                                    "', which this upstream sets on everything: leave one of them out");
+        }
+    }
     const bool otlp = options.protocol == Protocol::kOtlpGrpc;
     if (otlp && options.choice.histograms == HistogramForm::kClassic) {
         return bad(options, "otlp-grpc has native histograms alone; leave `histograms` out");

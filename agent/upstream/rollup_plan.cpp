@@ -94,7 +94,7 @@ RollupPlan::RollupPlan(const RollupPlan& usual, std::uint32_t tier) : RollupPlan
 
 void RollupPlan::add_metric(const MetricInfo& metric, std::uint32_t kept) {
     MetricRollup& rollup = metrics_.emplace_back();
-    if (!choice_.takes(metric.name)) return;
+    if (!choice_.takes(metric)) return;
     switch (metric.kind) {
         case Kind::kCounter:
         case Kind::kCounterF64:
@@ -180,6 +180,7 @@ std::uint32_t RollupPlan::add_family(Family family) {
 
 void RollupPlan::drop_taken_names() {
     std::unordered_map<std::string, std::size_t> owners;  // name -> metric
+    owners.emplace(kExitMetric, metrics_.size());         // the agent's own: no VM says how another one ended
     for (std::size_t metric = 0; metric < metrics_.size(); ++metric) {
         std::vector<RollupOutput>& outputs = metrics_[metric].outputs;
         std::erase_if(outputs, [&](const RollupOutput& output) {
@@ -195,13 +196,6 @@ void RollupPlan::drop_taken_names() {
 
 void RollupPlan::add_exit() {
     if (!choice_.takes(kExitMetric)) return;
-    for (const MetricRollup& metric : metrics_) {
-        for (const RollupOutput& output : metric.outputs) {
-            if (output.name != kExitMetric) continue;
-            names_taken_.push_back(output.name);
-            return;
-        }
-    }
     exit_family_ =
         add_family({kExitMetric, FamilyType::kGauge, "1 at the end of a VM; its labels say how it ended.", ""});
 }

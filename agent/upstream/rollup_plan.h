@@ -70,11 +70,10 @@ class RollupPlan {
     const std::vector<Family>& families() const { return families_; }
     const std::vector<MetricRollup>& metrics() const { return metrics_; }  // as in the schema
     const Relabeling& relabeling() const { return choice_.relabeling; }
-    // Of the series that says how a VM ended (R6 in rollup.h), into families; none: it is not chosen, or a metric of the
-    // schema has its name.
+    // Of the series that says how a VM ended (R6 in rollup.h), into families; none: it is not chosen.
     std::optional<std::uint32_t> exit_family() const { return exit_family_; }
     // Names of outputs that another metric of the schema has already taken (a histogram `x` and a
-    // gauge `x_count`): the first in the schema keeps it, the other is left out.
+    // gauge `x_count`): the first in the schema keeps it, the other is left out. The exit series keeps its name before all.
     const std::vector<std::string>& names_taken() const { return names_taken_; }
 
   private:

@@ -20,8 +20,23 @@ Result<RuleOperation> parse_rule_operation(const std::string& text) {
     return error(Code::kInvalid, "'" + text + "' is no operation; use sum, min, max, count or merge");
 }
 
-bool Rule::takes(const std::string& metric) const {
-    return std::any_of(metrics.begin(), metrics.end(), [&](const Pattern& pattern) { return pattern.matches(metric); });
+std::uint32_t kinds_of(RuleOperation operation) {
+    const std::uint32_t counters = kind_bit(Kind::kCounter) | kind_bit(Kind::kCounterF64);
+    const std::uint32_t gauges = kind_bit(Kind::kGauge) | kind_bit(Kind::kLevel);
+    switch (operation) {
+        case RuleOperation::kSum: return counters | gauges;
+        case RuleOperation::kMin:
+        case RuleOperation::kMax: return gauges;
+        case RuleOperation::kCount: return counters | gauges | kind_bit(Kind::kHistogram) | kind_bit(Kind::kInfo);
+        case RuleOperation::kMerge: return kind_bit(Kind::kHistogram);
+    }
+    return 0;
+}
+
+bool Rule::takes(const MetricInfo& metric) const {
+    return (kinds_of(operation) & kind_bit(metric.kind)) != 0 &&
+           std::any_of(metrics.begin(), metrics.end(),
+                       [&](const Pattern& pattern) { return pattern.matches(metric.name); });
 }
 
 Result<void> check_rules(const std::vector<Rule>& rules) {

@@ -1,9 +1,11 @@
 // Recording rules: aggregates over all VMs of the host that are made before anything leaves, without a query language.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
+#include "agent/base/model.h"
 #include "agent/base/result.h"
 #include "agent/upstream/pattern.h"
 
@@ -19,6 +21,10 @@ enum class RuleOperation {
 // "sum", "min", "max", "count", "merge"; kInvalid with these.
 Result<RuleOperation> parse_rule_operation(const std::string& text);
 
+constexpr std::uint32_t kind_bit(Kind kind) { return 1u << static_cast<unsigned>(kind); }
+// The kinds of metrics that it is for, as bits.
+std::uint32_t kinds_of(RuleOperation operation);
+
 struct Rule {
     std::string name;  // of the series that it makes
     std::vector<Pattern> metrics;
@@ -26,7 +32,7 @@ struct Rule {
     std::vector<std::string> by;
     RuleOperation operation = RuleOperation::kSum;
 
-    bool takes(const std::string& metric) const;
+    bool takes(const MetricInfo& metric) const;  // by name and kind
 };
 
 // kInvalid with what is wrong with a name, label or pattern, or a name that stands twice.

@@ -97,6 +97,7 @@ void put(ByteWriter& out, const RuleSeries& series) {
     out.u32(series.rule);
     put(out, series.values);
     out.u64(series.created_ns);
+    out.u64(series.touched_ns);
     put(out, series.total);
     put(out, series.data.end_ns);
     put(out, series.data.value);
@@ -111,6 +112,7 @@ RuleSeries series(ByteReader& in) {
     series.rule = in.u32();
     series.values = texts(in);
     series.created_ns = in.u64();
+    series.touched_ns = in.u64();
     series.total = total(in);
     series.data.end_ns = numbers(in);
     series.data.value = numbers(in);
@@ -125,6 +127,7 @@ RuleSeries series(ByteReader& in) {
 void put(ByteWriter& out, const RuleMember& member) {
     out.u64(member.included_ns);
     out.u8(member.done ? 1 : 0);
+    out.u32(member.founded);
     out.u32(static_cast<std::uint32_t>(member.totals.size()));
     for (const auto& [index, total] : member.totals) {
         out.u32(index);
@@ -136,6 +139,7 @@ RuleMember member(ByteReader& in) {
     RuleMember member;
     member.included_ns = in.u64();
     member.done = in.u8() != 0;
+    member.founded = in.u32();
     for (std::uint32_t left = count_of(in); left > 0; --left) {
         const std::uint32_t index = in.u32();
         member.totals[index] = total(in);

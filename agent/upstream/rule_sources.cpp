@@ -13,8 +13,6 @@ namespace {
 constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
 constexpr std::uint32_t kUsualResolution = 300;  // seconds, where the upstream takes the coarsest tier
 constexpr std::size_t kStateBytesMax = std::size_t{1} << 30;
-// How many windows are computed in one go: the rest waits for the next call, so that a round stays short.
-constexpr int kWindowsAtOnce = 8;
 
 Epoch epoch_at(std::uint64_t hash, std::uint64_t now_ns) {
     Epoch epoch;
@@ -35,17 +33,27 @@ RuleSources::RuleSources(const UpstreamOptions& options, SourceProvider& vms, Fi
       clock_(clock),
       log_(std::move(log)) {}
 
-void RuleSources::begin(std::uint64_t now_ns) {
+// False: not now, try again.
+bool RuleSources::begin(std::uint64_t now_ns) {
     const std::uint64_t hash = rules_hash(rules_, resolution_s_);
     Result<std::string> bytes = read_file(files_, path_, kStateBytesMax);
     std::optional<RuleState> state;
     if (bytes.ok()) state = decode_rule_state(*bytes, hash);
-    if (!state && (bytes.ok() || bytes.error().code != Code::kNotFound)) {
-        log_(true, "the rules start anew at zero: " +
-                       (bytes.ok() ? path_ + " is damaged or of other rules" : bytes.error().message()));
+    const bool there = bytes.ok() || bytes.error().code != Code::kNotFound;
+    if (!bytes.ok() && there && !is_bad_content(bytes.error())) {  // A good file must stay where it is.
+        if (!std::exchange(read_fails_, true)) {
+            log_(true, bytes.error().message() + "; recording rules stand still until their state can be read");
+        }
+        return false;
+    }
+    if (!state && there) {
+        const bool moved = files_.rename(path_, path_ + ".before") >= 0;
+        log_(true, "the rules start anew at zero: " + path_ + " is damaged or of other rules" +
+                       (moved ? "; it is " + path_ + ".before now" : ""));
     }
     unsaved_ = !state;
     begin_with(state ? std::move(*state) : anew(now_ns));
+    return true;
 }
 
 void RuleSources::begin_with(RuleState state) {
@@ -68,12 +76,16 @@ RuleState RuleSources::anew(std::uint64_t now_ns) const {
 std::vector<UpstreamSource> RuleSources::sources() {
     std::vector<UpstreamSource> all = vms_.sources();
     const std::uint64_t now_ns = clock_.now_ns();
-    if (!totals_) begin(now_ns);
+    if (!totals_ && !begin(now_ns)) return all;
     const std::uint64_t step = totals_->resolution_ns();
     if (totals_->state().computed_ns > now_ns + step) {
         log_(true, "the rules start anew at zero: the clock was ahead and has been set back");
         unsaved_ = true;
-        begin_with(anew(now_ns));
+        RuleState state = anew(now_ns);
+        // What has been counted of each VM stays counted.
+        state.members = totals_->state().members;
+        for (auto& [key, member] : state.members) member.included_ns = std::min(member.included_ns, state.began_ns);
+        begin_with(std::move(state));
     }
     const std::uint64_t closed_ns = now_ns > grace_ns_ ? (now_ns - grace_ns_) / step * step : 0;
     const std::uint64_t before_ns = totals_->state().computed_ns;
@@ -82,9 +94,8 @@ std::vector<UpstreamSource> RuleSources::sources() {
     const std::uint64_t held_ns = kRuleWindowsMax * step;
     if (closed_ns > held_ns) next_ns = std::max(next_ns, closed_ns - held_ns);
     if (unsaved_ && save()) made_ = totals_->source();
-    for (int left = kWindowsAtOnce; !unsaved_ && left > 0 && next_ns <= closed_ns; --left, next_ns += step) {
-        totals_->compute(next_ns, all);
-    }
+    // One at a time, so that a round stays short.
+    if (!unsaved_ && next_ns <= closed_ns) totals_->compute(next_ns, now_ns, all);
     if (totals_->state().computed_ns != before_ns && save()) made_ = totals_->source();
     if (made_) all.push_back({vm_key(made_->vm()), made_, true});
     return all;

@@ -1,7 +1,7 @@
 // An upstream's VMs, and beside them what its recording rules make of all VMs, as one more source.
 //
 // A window of the rules is computed when it cannot change any more, saved, and only then handed out: so a crash neither
-// repeats nor loses an increase, and a window that is pushed again is the same. Where the state cannot be read, or the
+// repeats nor loses an increase, and a window that is pushed again is the same. Where the state is damaged, or the
 // rules have been changed, or the clock was ahead and has been set back, the series start anew at zero, with a new epoch.
 #pragma once
 
@@ -27,7 +27,7 @@ class RuleSources : public SourceProvider {
     // `options` are checked and have rules; the state is <name>.rules in their state directory. All must outlive it.
     RuleSources(const UpstreamOptions& options, SourceProvider& vms, FileSystem& files, Clock& clock, Log log);
 
-    // Computes what is due, then lists the VMs and the source of the rules. A state that cannot be saved is tried again
+    // Computes a window that is due, then lists the VMs and the source of the rules. A state that cannot be saved is tried again
     // at the next call; until then the rules stand still.
     std::vector<UpstreamSource> sources() override;
 
@@ -36,7 +36,7 @@ class RuleSources : public SourceProvider {
     RuleStats stats() const;
 
   private:
-    void begin(std::uint64_t now_ns);
+    bool begin(std::uint64_t now_ns);
     void begin_with(RuleState state);
     RuleState anew(std::uint64_t now_ns) const;
     bool save();
@@ -52,7 +52,7 @@ class RuleSources : public SourceProvider {
     std::unique_ptr<RuleTotals> totals_;  // once begun
     std::shared_ptr<const SeriesSource> made_;
     bool unsaved_ = false;
-    bool save_fails_ = false;  // said in the log, once until it has passed
+    bool read_fails_ = false, save_fails_ = false;  // said in the log, once until it has passed
     mutable std::mutex mutex_;
     // Under mutex_, as of the last state that was saved.
     RuleStats stats_;

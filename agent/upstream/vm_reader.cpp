@@ -36,6 +36,7 @@ std::uint64_t shape_of(const UpstreamOptions& options) {
     texts(options.labels, [](const Label& label) { return label.value; });
     texts(choice.keep, [](const Pattern& pattern) { return pattern.text(); });
     texts(choice.drop, [](const Pattern& pattern) { return pattern.text(); });
+    texts(choice.replaced, [](const auto& one) { return one.metrics.text() + std::to_string(one.kinds); });
     out.u8(choice.histograms ? 1 + static_cast<std::uint8_t>(*choice.histograms) : 0);
     out.u32(choice.columns);
     out.u32(choice.resolution_s);

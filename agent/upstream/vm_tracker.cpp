@@ -359,6 +359,7 @@ std::shared_ptr<const RollupPlans> VmTracker::plans_of(std::shared_ptr<const Sch
     if (made) {
         same_hash.clear();  // the rules have one schema at a time
         choice = {};
+        choice.columns = kColumnLast | kColumnBuckets;  // all that rules make
         choice.histograms = options_.choice.histograms;
         choice.relabeling = options_.choice.relabeling;
         choice.short_vms = false;

@@ -115,6 +115,7 @@ std::uint64_t SimulatedDisk::used() const {
 int SimulatedDisk::open(const std::string& path, int flags, mode_t) {
     std::string name = plain(path);
     NodePtr node = find(name);
+    if (auto refused = refused_.find(name); refused != refused_.end() && refused->second != 0) return -refused->second;
     if (node != nullptr && (flags & O_EXCL) != 0) return -EEXIST;
     if (node == nullptr) {
         if ((flags & O_CREAT) == 0) return -ENOENT;

@@ -28,6 +28,8 @@ class SimulatedDisk : public FileSystem {
     std::optional<std::string> content(const std::string& path) const;
     // Bytes that fit in all files together; a write beyond fails with ENOSPC.
     void set_capacity(std::uint64_t bytes) { capacity_ = bytes; }
+    // Every open of the file fails with this errno; 0: not any more.
+    void refuse_opens(const std::string& path, int errno_value) { refused_[path] = errno_value; }
 
     // All descriptors are gone, nothing else.
     void kill_process();
@@ -73,6 +75,7 @@ class SimulatedDisk : public FileSystem {
     std::map<std::string, NodePtr> names_, durable_;
     std::vector<Change> changes_;
     std::map<int, OpenFile> open_;
+    std::map<std::string, int> refused_;
     int next_fd_ = 1000;
     std::uint64_t next_inode_ = 1;
     std::uint64_t next_group_ = 1;

@@ -40,6 +40,13 @@ class UpstreamsFileRules : public testing::Test {
     TemporaryFolder folder;
 };
 
+MetricInfo counter(const char* name) {
+    MetricInfo metric;
+    metric.name = name;
+    metric.kind = Kind::kCounter;
+    return metric;
+}
+
 TEST_F(UpstreamsFileRules, ReadsEveryKey) {
     auto upstreams = read(R"toml([[rule]]
 name = "tenant:ops_total"
@@ -58,16 +65,16 @@ operation = "merge"
     ASSERT_EQ(central.rules.size(), 2u);
     const Rule& rule = central.rules[0];
     EXPECT_EQ(rule.name, "tenant:ops_total");
-    EXPECT_TRUE(rule.takes("ops_read_total"));
-    EXPECT_FALSE(rule.takes("ops_read_total2"));
+    EXPECT_TRUE(rule.takes(counter("ops_read_total")));
+    EXPECT_FALSE(rule.takes(counter("ops_read_total2")));
     EXPECT_EQ(rule.by, (std::vector<std::string>{"mode", "tenant"}));
     EXPECT_EQ(rule.operation, RuleOperation::kSum);
     EXPECT_EQ(central.rules[1].operation, RuleOperation::kMerge);
-    EXPECT_FALSE(central.choice.takes("ops_read_total"));
-    EXPECT_TRUE(central.choice.takes("latency_seconds"));
+    EXPECT_FALSE(central.choice.takes(counter("ops_read_total")));
+    EXPECT_TRUE(central.choice.takes(counter("latency_seconds")));
     ASSERT_EQ(watch.rules.size(), 1u);
     EXPECT_EQ(watch.rules[0].name, "fleet:latency");
-    EXPECT_TRUE(watch.choice.takes("ops_read_total"));
+    EXPECT_TRUE(watch.choice.takes(counter("ops_read_total")));
 }
 
 TEST_F(UpstreamsFileRules, SaysWhatIsWrongAndWhere) {

@@ -182,5 +182,22 @@ TEST(RollupPlans, TheFinerTierHoldsAllThatWouldHaveLeft) {
     EXPECT_EQ(RollupPlans(layout, choice).held_until_ns(vm_of(1000, 0)), 0u);
 }
 
+TEST(RollupChoice, RulesReplaceWhatTheyTakeAndNoMore) {
+    RollupChoice choice;
+    choice.replaced.push_back({*Pattern::parse("vmm_.*"), 1u << static_cast<unsigned>(Kind::kCounter)});
+    MetricInfo metric;
+    metric.name = "vmm_exits_total";
+    metric.kind = Kind::kCounter;
+    EXPECT_FALSE(choice.takes(metric));
+    metric.kind = Kind::kHistogram;
+    EXPECT_TRUE(choice.takes(metric));
+    metric.kind = Kind::kCounter;
+    metric.name = "disk_reads_total";
+    EXPECT_TRUE(choice.takes(metric));
+    choice.replaced.push_back({*Pattern::parse(".*"), UINT32_MAX});
+    EXPECT_FALSE(choice.takes(metric));
+    EXPECT_TRUE(choice.takes("ringside_vm_exit")) << "no rule takes it";
+}
+
 }  // namespace
 }  // namespace ringside::agent

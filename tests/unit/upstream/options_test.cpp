@@ -125,5 +125,13 @@ TEST(UpstreamOptions, SpreadsTheHostsOfAFleetOverTheGrace) {
     }
 }
 
+TEST(UpstreamOptions, RefusesARuleByALabelThatEverythingHas) {
+    const std::string why = complaint([](auto& o) {
+        o.labels = {{"site", "north"}};
+        o.rules = {{"vms", {*Pattern::parse("vm_info")}, {"site", "tenant"}, RuleOperation::kCount}};
+    });
+    EXPECT_NE(why.find("the rule 'vms' is by 'site'"), std::string::npos) << why;
+}
+
 }  // namespace
 }  // namespace ringside::agent

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <map>
 #include <memory>
 #include <random>
@@ -90,6 +91,11 @@ RuleTotals begun(std::vector<Rule> rules, std::uint64_t began_ns = kStart) {
     return RuleTotals(std::move(rules), 10, std::move(state));
 }
 
+// The window that ends at `end_ns`, a second later.
+void compute(RuleTotals& totals, std::uint64_t end_ns, const std::vector<UpstreamSource>& vms) {
+    totals.compute(end_ns, end_ns + kSecond, vms);
+}
+
 const RuleSeries* series_of(const RuleTotals& totals, std::uint32_t rule, const std::vector<std::string>& values) {
     for (const RuleSeries& one : totals.state().series) {
         if (one.rule == rule && one.values == values) return &one;
@@ -102,15 +108,15 @@ TEST(Rules, ASumOfCountersGoesOnWhenAVmEnds) {
     Vms vms = {std::make_shared<TenantVm>("a", 1, "red", at(3)), std::make_shared<TenantVm>("b", 2, "red", at(4)),
                std::make_shared<TenantVm>("c", 3, "blue", at(5))};
     for (int i = 0; i < 3; ++i) vms[i]->put(at(10), 5 + i, 1);
-    totals.compute(at(10), listed(vms));
+    compute(totals, at(10), listed(vms));
     vms[0]->put(at(17), 9, 1);
     vms[0]->end(at(17));
     vms[1]->put(at(20), 10, 1);
     vms[2]->put(at(20), 7, 1);
-    totals.compute(at(20), listed(vms));
+    compute(totals, at(20), listed(vms));
     vms.erase(vms.begin());  // evicted
     vms[0]->put(at(30), 11, 1);
-    totals.compute(at(30), listed(vms));
+    compute(totals, at(30), listed(vms));
     EXPECT_EQ(series_of(totals, 0, {"red"})->data.value, (std::vector<std::uint64_t>{11, 19, 20}));
     EXPECT_EQ(series_of(totals, 0, {"blue"})->data.value, (std::vector<std::uint64_t>{7, 7, 7}));
     EXPECT_EQ(series_of(totals, 0, {"red"})->created_ns, at(0));
@@ -121,7 +127,7 @@ TEST(Rules, WhatWasCountedBeforeTheyBeganIsNoIncrease) {
     RuleTotals totals = begun({rule_of("c", "c_total", RuleOperation::kSum)}, at(20));
     Vms vms = {std::make_shared<TenantVm>("a", 1, "red", at(3))};
     for (int n = 1; n <= 3; ++n) vms[0]->put(at(10 * n), static_cast<std::uint64_t>(100 * n), 1);
-    totals.compute(at(30), listed(vms));
+    compute(totals, at(30), listed(vms));
     EXPECT_EQ(series_of(totals, 0, {})->data.value, std::vector<std::uint64_t>{100});
 }
 
@@ -136,22 +142,22 @@ TEST(Rules, GaugesAreOfTheWindowAndHistogramsMerge) {
     vms[1]->put(at(10), 7, 10);
     vms[2]->put(at(6), 1, 50);  // gone before the window's end
     vms[2]->end(at(6));
-    totals.compute(at(10), listed(vms));
+    compute(totals, at(10), listed(vms));
     EXPECT_EQ(series_of(totals, 0, {})->data.last, std::vector<double>{12});
     EXPECT_EQ(series_of(totals, 1, {})->data.last, std::vector<double>{1});
     EXPECT_EQ(series_of(totals, 2, {})->data.last, std::vector<double>{51});
     EXPECT_EQ(series_of(totals, 3, {"red"})->data.last, std::vector<double>{2});
     EXPECT_EQ(series_of(totals, 4, {})->data.count, std::vector<std::uint64_t>{39});
     EXPECT_EQ(series_of(totals, 4, {})->data.buckets, (std::vector<std::uint64_t>{13, 13, 13}));
-    EXPECT_EQ(totals.stats().series_left_out, 3u);  // a maximum of histograms
+    EXPECT_EQ(series_of(totals, 5, {}), nullptr);  // a maximum of histograms
     vms[0]->layout->metrics[2].bucket_first = 1;
     vms[0]->put(at(20), 6, 2);
-    totals.compute(at(20), listed(vms));
+    compute(totals, at(20), listed(vms));
     EXPECT_EQ(series_of(totals, 4, {})->data.count, (std::vector<std::uint64_t>{39, 39}));  // begins further up
     vms[1]->layout->metrics[2].histogram_scale = 1;  // two buckets for each of before
     vms[1]->layout->metrics[2].bucket_first = -1;
     vms[1]->put(at(30), 8, 2);
-    totals.compute(at(30), listed(vms));
+    compute(totals, at(30), listed(vms));
     EXPECT_EQ(series_of(totals, 4, {})->data.count.back(), 42u);
     const std::vector<std::uint64_t>& buckets = series_of(totals, 4, {})->data.buckets;
     EXPECT_EQ(std::vector<std::uint64_t>(buckets.end() - 3, buckets.end()), (std::vector<std::uint64_t>{14, 15, 13}));
@@ -162,18 +168,128 @@ TEST(Rules, AVmThatComesBackIsNotCountedAgain) {
     Vms vms = {std::make_shared<TenantVm>("a", 1, "red", at(3)), std::make_shared<TenantVm>("b", 2, "red", at(3))};
     for (const auto& vm : vms) vm->put(at(10), 5, 1);
     vms[0]->end(at(10));
-    totals.compute(at(10), listed(vms));
+    compute(totals, at(10), listed(vms));
     const int back = 20;
-    for (int window = 2; window < back; ++window) totals.compute(at(10.0 * window), {});  // its disk is away
+    for (int window = 2; window < back; ++window) compute(totals, at(10.0 * window), {});  // its disk is away
     vms[1]->put(at(10.0 * back), 9, 1);
-    totals.compute(at(10.0 * back), listed(vms));
+    compute(totals, at(10.0 * back), listed(vms));
     EXPECT_EQ(series_of(totals, 0, {})->data.value.back(), 14u);
     EXPECT_EQ(totals.done(), std::unordered_set<std::string>{vm_key(vms[0]->info)});
     const double forgotten = back + 2.0 * kRuleWindowsMax;
-    totals.compute(at(10 * forgotten), {});
+    compute(totals, at(10 * forgotten), {});
     EXPECT_TRUE(totals.state().members.empty());
-    totals.compute(at(10 * forgotten + 10), listed({vms[0]}));
-    EXPECT_EQ(series_of(totals, 0, {})->data.value.back(), 14u);
+    EXPECT_TRUE(totals.state().series.empty()) << "nobody had part in it for so long";
+    vms[1]->put(at(10 * forgotten), 100, 1);
+    vms[1]->put(at(10 * forgotten + 10), 103, 1);
+    compute(totals, at(10 * forgotten + 10), listed(vms));
+    EXPECT_EQ(series_of(totals, 0, {})->data.value, std::vector<std::uint64_t>{3}) << "from the oldest that is held";
+}
+
+TEST(Rules, WhatAWriterThatStoodStillHadRecordedIsTakenInAtItsEnd) {
+    RuleTotals totals = begun({rule_of("c", "c_total", RuleOperation::kSum)});
+    Vms vms = {std::make_shared<TenantVm>("a", 1, "red", at(3))};
+    vms[0]->put(at(10), 5, 1);
+    // Its ticks stop at 13; devices go on recording into that window, which stays open.
+    for (int window = 1; window <= 4; ++window) compute(totals, at(10.0 * window), listed(vms));
+    vms[0]->put(at(13), 25, 1);
+    vms[0]->end(at(13));
+    compute(totals, at(50), listed(vms));
+    EXPECT_EQ(series_of(totals, 0, {})->data.value, (std::vector<std::uint64_t>{5, 5, 5, 5, 25}));
+    EXPECT_EQ(totals.done().size(), 1u);
+}
+
+TEST(Rules, ATimeThatTheClockShowsTwiceIsCountedOnce) {
+    RuleTotals totals = begun({rule_of("c", "c_total", RuleOperation::kSum)});
+    Vms vms = {std::make_shared<TenantVm>("a", 1, "red", at(3))};
+    for (int window = 1; window <= 6; ++window) {
+        vms[0]->put(at(10.0 * window), 10u * static_cast<unsigned>(window), 1);
+        compute(totals, at(10.0 * window), listed(vms));
+    }
+    // Back by 40 s: totals start anew, what is known of the VM does not.
+    RuleState state;
+    state.began_ns = state.computed_ns = at(20);
+    state.metrics.resize(1);
+    state.members = totals.state().members;
+    for (auto& [key, member] : state.members) member.included_ns = at(20);
+    RuleTotals anew({rule_of("c", "c_total", RuleOperation::kSum)}, 10, std::move(state));
+    compute(anew, at(30), listed(vms));  // it has not noticed yet: its ring says 30
+    vms[0]->runs.clear();
+    vms[0]->info.rebases = 1;
+    vms[0]->info.created_ns = at(55);  // as far as can be told
+    vms[0]->put(at(40), 64, 1);
+    compute(anew, at(40), listed(vms));
+    vms[0]->put(at(44), 69, 1);
+    vms[0]->end(at(44));
+    vms[0]->info.ended_ns = at(64);  // of before
+    compute(anew, at(50), listed(vms));
+    EXPECT_EQ(series_of(anew, 0, {})->data.value, (std::vector<std::uint64_t>{0, 4, 9}));
+    EXPECT_EQ(anew.done().size(), 1u);
+}
+
+TEST(Rules, WhatMostVmsHaveDecidesTheFormAndTakesOverAfterARollOut) {
+    RuleTotals totals = begun({rule_of("x", "c_total|h_seconds", RuleOperation::kSum)});
+    Vms vms;
+    for (int n = 0; n < 5; ++n) {
+        vms.push_back(std::make_shared<TenantVm>("vm" + std::to_string(n), static_cast<std::uint8_t>(n), "red", at(3)));
+        vms[n]->put(at(10), 5, 1);
+    }
+    vms[0]->layout->metrics[0].kind = Kind::kCounterF64;  // first of all, and alone
+    compute(totals, at(10), listed(vms));
+    EXPECT_EQ(totals.state().metrics[0]->kind, Kind::kCounter);
+    EXPECT_EQ(series_of(totals, 0, {})->data.value, std::vector<std::uint64_t>{20});
+    EXPECT_EQ(totals.stats().series_left_out, 1u);
+    for (int n = 0; n < 2; ++n) vms[n]->layout->metrics[0].kind = Kind::kCounterF64;
+    for (const auto& vm : vms) vm->put(at(20), 6, 1);
+    compute(totals, at(20), listed(vms));
+    EXPECT_EQ(totals.state().metrics[0]->kind, Kind::kCounter) << "two of five";
+    vms[2]->layout->metrics[0].kind = Kind::kCounterF64;
+    for (const auto& vm : vms) vm->put(at(30), 7, 1);
+    compute(totals, at(30), listed(vms));
+    EXPECT_EQ(totals.state().metrics[0]->kind, Kind::kCounterF64);
+    EXPECT_EQ(series_of(totals, 0, {})->data.end_ns, std::vector<std::uint64_t>{at(30)}) << "a clean reset";
+}
+
+TEST(Rules, OneVmNeitherSpoilsTheTotalsOfOthersNorTakesTheirRoom) {
+    RuleTotals totals =
+        begun({rule_of("c", "c_total", RuleOperation::kSum), rule_of("h", "h_.*", RuleOperation::kMerge),
+               rule_of("g", "g", RuleOperation::kSum), rule_of("by", "c_total", RuleOperation::kSum, {"disk"})});
+    Vms vms = {std::make_shared<TenantVm>("bad", 1, "red", at(3)), std::make_shared<TenantVm>("good", 2, "red", at(3))};
+    for (const auto& vm : vms) vm->put(at(10), 5, 2);
+    vms[0]->runs[{0, 0}].value[0] = UINT64_MAX;
+    vms[0]->runs[{2, 0}].sum[0] = std::numeric_limits<double>::quiet_NaN();
+    vms[0]->runs[{1, 0}].last[0] = std::numeric_limits<double>::infinity();
+    vms[0]->layout->metrics[0].label_names = {"disk"};
+    for (std::uint32_t n = 0; n < 2000; ++n) vms[0]->list.push_back({4 + n, 0, {"sd" + std::to_string(n)}, at(3)});
+    compute(totals, at(10), listed(vms));
+    EXPECT_EQ(series_of(totals, 0, {})->data.value, std::vector<std::uint64_t>{5});
+    EXPECT_EQ(series_of(totals, 1, {})->data.sum, std::vector<double>{5});
+    EXPECT_EQ(series_of(totals, 1, {})->data.count, std::vector<std::uint64_t>{15});
+    EXPECT_EQ(series_of(totals, 2, {})->data.last, std::vector<double>{2});
+    EXPECT_LE(totals.state().series.size(), kRuleSeriesPerVm + 4u);
+    EXPECT_NE(series_of(totals, 3, {""}), nullptr) << "that of the good one";
+}
+
+TEST(Rules, CountWhatWasThereAtTheWindowsEnd) {
+    RuleTotals totals = begun({rule_of("vms", "vm_info", RuleOperation::kCount)});
+    Vms vms = {std::make_shared<TenantVm>("a", 1, "red", at(3))};
+    vms[0]->list[3].created_ns = at(12);  // registered within the grace of the window
+    vms[0]->put(at(10), 5, 1);
+    compute(totals, at(10), listed(vms));
+    compute(totals, at(20), listed(vms));
+    EXPECT_EQ(series_of(totals, 0, {})->data.last, (std::vector<double>{0, 1}));
+}
+
+TEST(Rules, AVmThatCannotBeReadIsCountedAndNotWaitedForForEver) {
+    RuleTotals totals = begun({rule_of("c", "c_total", RuleOperation::kSum)});
+    Vms vms = {std::make_shared<TenantVm>("a", 1, "red", at(3))};
+    vms[0]->busy = true;
+    for (std::uint32_t window = 1; window < kRuleWindowsMax; ++window) compute(totals, at(10.0 * window), listed(vms));
+    EXPECT_TRUE(totals.done().empty());
+    EXPECT_EQ(totals.stats().unread_vms, kRuleWindowsMax - 1);
+    for (std::uint32_t window = 0; window < 2; ++window) {
+        compute(totals, at(10.0 * (kRuleWindowsMax + window)), listed(vms));
+    }
+    EXPECT_EQ(totals.done().size(), 1u);
 }
 
 TEST(Rules, HoldNoMoreNumbersThanTheyMayWhateverLabelsVmsHave) {
@@ -185,12 +301,12 @@ TEST(Rules, HoldNoMoreNumbersThanTheyMayWhateverLabelsVmsHave) {
         vms.back()->put(at(10), 5, 1);
         vms.back()->put(at(20), 6, 1);
     }
-    totals.compute(at(10), listed(vms));
+    compute(totals, at(10), listed(vms));
     // A counter and a histogram of two buckets are 2 and 6 numbers in each of 288 windows.
     const std::size_t pairs = kRuleNumbersMax / (8 * kRuleWindowsMax);
     EXPECT_NEAR(static_cast<double>(totals.state().series.size()), 2.0 * static_cast<double>(pairs), 4.0);
     EXPECT_EQ(totals.stats().series_left_out, 5000 - totals.state().series.size());
-    totals.compute(at(20), listed(vms));
+    compute(totals, at(20), listed(vms));
     EXPECT_EQ(series_of(totals, 0, {"vm0"})->data.value, (std::vector<std::uint64_t>{5, 6}));
 }
 
@@ -229,7 +345,7 @@ TEST(Rules, RandomFleetsAddUpWhateverIsLateOrRestarted) {
             vm->put(at_ns, now, 1);
             if (ends) vm->end(at_ns);
         }
-        totals.compute(end_ns, listed(vms));
+        compute(totals, end_ns, listed(vms));
         if (chance(20)) {
             std::optional<RuleState> state = decode_rule_state(encode_rule_state(totals.state(), hash), hash);
             ASSERT_TRUE(state);
@@ -255,7 +371,7 @@ TEST(Rules, AStateWithOneBitChangedOrOfOtherRulesIsNotRead) {
     RuleTotals totals = begun(rules);
     Vms vms = {std::make_shared<TenantVm>("a", 1, "red", at(3))};
     vms[0]->put(at(10), 5, 1);
-    totals.compute(at(10), listed(vms));
+    compute(totals, at(10), listed(vms));
     const std::uint64_t hash = rules_hash(rules, 10);
     const std::string bytes = encode_rule_state(totals.state(), hash);
     ASSERT_TRUE(decode_rule_state(bytes, hash));
@@ -288,7 +404,7 @@ class RulePushTest : public PusherTest {
         options.state_directory = "/state";
         options.choice.resolution_s = 10;
         options.rules = {rule_of("fleet_total", "c0_total", RuleOperation::kSum)};
-        options.choice.drop = {*Pattern::parse("c0_total")};  // as keep-sources = false does
+        options.choice.replaced = {{*Pattern::parse("c0_total"), kinds_of(RuleOperation::kSum)}};
         restart();
     }
     void restart() {
@@ -363,6 +479,32 @@ TEST_F(RulePushTest, BeginsAnewWhenTheClockIsSetBack) {
     agent->run(at(51.1));
     ASSERT_EQ(said.size(), 1u);
     EXPECT_EQ(rules->stats().windows, 1u);
+    // Of the 47 until 50 s, 7 had been counted before.
+    EXPECT_EQ(rules->sources().back().source->read(0, {.end_ns = UINT64_MAX})->value, std::vector<std::uint64_t>{40});
+}
+
+TEST_F(RulePushTest, AFileThatCannotBeReadNowIsWaitedForAndADamagedOneIsPutAside) {
+    agent->run(at(1));
+    CountingVm& a = sources.add("a", 1, at(3));
+    a.live_until(at(11));
+    agent->run(at(11.1));
+    const std::string path = "/state/" + options.name + ".rules";
+    disk.refuse_opens(path, EMFILE);
+    restart();
+    a.live_until(at(21));
+    agent->run(at(21.1));
+    ASSERT_EQ(said.size(), 1u);
+    EXPECT_NE(said[0].find("stand still until their state can be read"), std::string::npos) << said[0];
+    EXPECT_EQ(fleet(), (Texts{"0@0", "7@10"}));
+    disk.refuse_opens(path, 0);
+    agent->run(at(21.2));
+    EXPECT_EQ(fleet(), (Texts{"0@0", "7@10", "17@20"}));
+    disk.put(path, "no rules");
+    restart();
+    agent->run(at(21.3));
+    ASSERT_EQ(said.size(), 2u);
+    EXPECT_NE(said[1].find(path + ".before now"), std::string::npos) << said[1];
+    EXPECT_EQ(*read_file(disk, path + ".before", 100), "no rules");
 }
 
 TEST_F(RulePushTest, NeedsAVmUntilItsEndIsSaved) {

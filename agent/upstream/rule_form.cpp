@@ -1,0 +1,58 @@
+#include "agent/upstream/rule_form.h"
+
+#include <algorithm>
+
+#include "agent/upstream/rule_merge.h"
+
+namespace ringside::agent {
+namespace {
+
+constexpr std::size_t kFormsMax = 64;  // of one rule that are told apart; a VM may offer as many as it has metrics
+
+bool same_form(const MetricInfo& a, const MetricInfo& b) {
+    return a.kind == b.kind && a.histogram_scale == b.histogram_scale && a.bucket_first == b.bucket_first &&
+           a.bucket_count == b.bucket_count;
+}
+
+}  // namespace
+
+MetricInfo made_of(const Rule& rule, const MetricInfo& metric) {
+    MetricInfo made;
+    made.name = rule.name;
+    made.label_names = rule.by;
+    made.kind = Kind::kGauge;
+    if (rule.operation == RuleOperation::kCount) return made;
+    made.unit = metric.unit;
+    made.help = metric.help;
+    if (metric.kind == Kind::kGauge || metric.kind == Kind::kLevel) return made;
+    made.kind = metric.kind;
+    made.histogram_scale = metric.histogram_scale;
+    made.bucket_first = metric.bucket_first;
+    made.bucket_count = metric.bucket_count;
+    return made;
+}
+
+bool fits(const MetricInfo& made, const MetricInfo& into) {
+    return made.kind == into.kind && (made.kind != Kind::kHistogram || merges_into(made, into));
+}
+
+void FormVotes::add(const MetricInfo& made) {
+    for (Vote& vote : votes_) {
+        if (!same_form(vote.made, made)) continue;
+        ++vote.count;
+        return;
+    }
+    if (votes_.size() < kFormsMax) votes_.push_back({made, 1});
+}
+
+std::optional<MetricInfo> FormVotes::choose(const std::optional<MetricInfo>& now) const {
+    auto most =
+        std::max_element(votes_.begin(), votes_.end(), [](const Vote& a, const Vote& b) { return a.count < b.count; });
+    if (most == votes_.end()) return now;
+    if (!now) return most->made;
+    std::uint32_t fitting = 0;
+    for (const Vote& vote : votes_) fitting += fits(vote.made, *now) ? vote.count : 0;
+    return most->count > fitting ? most->made : now;
+}
+
+}  // namespace ringside::agent

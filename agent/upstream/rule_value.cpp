@@ -1,0 +1,78 @@
+#include "agent/upstream/rule_value.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace ringside::agent {
+namespace {
+
+double as_double(std::uint64_t bits) { return std::bit_cast<double>(bits); }
+
+std::uint64_t increase(std::uint64_t now, std::uint64_t before) { return now > before ? now - before : 0; }
+
+// At `i`, 0 where there are no buckets yet.
+std::uint64_t bucket(const RuleTotal& total, std::size_t i) { return i < total.buckets.size() ? total.buckets[i] : 0; }
+
+bool has_room(std::uint64_t total, std::uint64_t more) {
+    return more <= kRuleTotalMax - std::min(total, kRuleTotalMax);
+}
+
+bool add_f64(const RuleTotal& now, const RuleTotal& before, RuleTotal& to) {
+    const double more = as_double(now.value) - as_double(before.value), sum = as_double(to.value) + more;
+    if (!std::isfinite(sum)) return false;
+    if (more > 0) to.value = std::bit_cast<std::uint64_t>(sum);
+    return true;
+}
+
+bool add_histogram(const RuleTotal& now, const RuleTotal& before, RuleTotal& to) {
+    const double sum = to.sum + (now.sum - before.sum);
+    bool good = std::isfinite(sum) && has_room(to.count, increase(now.count, before.count));
+    for (std::size_t i = 0; i < now.buckets.size() && good; ++i) {
+        good = has_room(bucket(to, i), increase(now.buckets[i], bucket(before, i)));
+    }
+    if (!good) return false;
+    to.sum = sum;
+    to.count += increase(now.count, before.count);
+    to.buckets.resize(now.buckets.size());
+    for (std::size_t i = 0; i < now.buckets.size(); ++i) {
+        to.buckets[i] += increase(now.buckets[i], bucket(before, i));
+    }
+    return true;
+}
+
+}  // namespace
+
+std::optional<RuleTotal> total_at(const MetricInfo& metric, const SeriesData& data, std::size_t at) {
+    RuleTotal total;
+    if (metric.kind != Kind::kHistogram) {
+        if (data.value.size() != data.size()) return std::nullopt;
+        total.value = data.value[at];
+        return total;
+    }
+    const std::size_t stride = std::size_t{metric.bucket_count} + 1;
+    const bool has_all = data.count.size() == data.size() && data.sum.size() == data.size();
+    if (!has_all || data.buckets.size() != data.size() * stride) return std::nullopt;
+    total.count = data.count[at];
+    total.sum = data.sum[at];
+    total.buckets.assign(data.buckets.begin() + static_cast<std::ptrdiff_t>(at * stride),
+                         data.buckets.begin() + static_cast<std::ptrdiff_t>((at + 1) * stride));
+    return total;
+}
+
+bool grown(Kind kind, const RuleTotal& now, const RuleTotal& before) {
+    if (kind == Kind::kHistogram) return now.count >= before.count;
+    if (kind == Kind::kCounterF64) return !(as_double(now.value) < as_double(before.value));
+    return now.value >= before.value;
+}
+
+bool add_increase(Kind kind, const RuleTotal& now, const RuleTotal& before, RuleTotal& to) {
+    if (kind == Kind::kHistogram) return add_histogram(now, before, to);
+    if (kind == Kind::kCounterF64) return add_f64(now, before, to);
+    const std::uint64_t more = increase(now.value, before.value);
+    if (!has_room(to.value, more)) return false;
+    to.value += more;
+    return true;
+}
+
+}  // namespace ringside::agent

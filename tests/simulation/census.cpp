@@ -5,7 +5,8 @@
 
 namespace ringside::simulation {
 
-// A writer that is killed proves no more than its last record: the agent ends it within the second of that.
+// A writer that is killed proves no more than its last record: the agent ends it within the second of that. One that ticks
+// proves its last tick.
 std::string Life::take_end(const SimulatedTime& time, std::uint64_t ns) {
     const std::string text = "VM " + vm->key() + " ends at " + std::to_string(ns);
     if (vm->running()) return text + ", but it is running";
@@ -16,8 +17,9 @@ std::string Life::take_end(const SimulatedTime& time, std::uint64_t ns) {
         end_ns = ns;
         return "";
     }
-    const std::uint64_t latest_ns = vm->closed() ? vm->gone_ns() : (last_ns / kSecond + 1) * kSecond;
-    const std::uint64_t earliest_ns = vm->closed() ? vm->gone_ns() : last_ns + kMs;
+    const bool known = vm->closed() || vm->ticks();
+    const std::uint64_t latest_ns = known ? vm->gone_ns() : (last_ns / kSecond + 1) * kSecond;
+    const std::uint64_t earliest_ns = known ? vm->gone_ns() : last_ns + kMs;
     if (ns < earliest_ns || ns > std::max(latest_ns, last_ns + kMs)) {
         return text + ", its last record was at " + std::to_string(last_ns) + ", it was " +
                (vm->closed() ? "closed" : "killed") + " at " + std::to_string(vm->gone_ns());

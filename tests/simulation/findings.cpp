@@ -11,6 +11,7 @@ const char* fault_name(Fault fault) {
         case Fault::kInvented: return "invented";
         case Fault::kDisorder: return "disorder";
         case Fault::kArchive: return "archive";
+        case Fault::kAudit: return "audit";
         case Fault::kUnsettled: return "unsettled";
     }
     return "unknown";

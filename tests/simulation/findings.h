@@ -15,6 +15,7 @@ enum class Fault {
     kInvented,   // the model has no such sample, or another value
     kDisorder,   // older than what the series has already
     kArchive,    // the archive's content differs from the model
+    kAudit,      // the audit finds a difference without a reason
     kUnsettled,  // at the end something is left that should be done
 };
 const char* fault_name(Fault fault);

@@ -47,18 +47,22 @@ std::unique_ptr<SimulatedVm> SimulatedVm::create(const std::string& folder, cons
     options.directory = folder.c_str();
     options.schema = &kSchema;
     options.flags = 0;  // thousands of lives in one process: neither locks nor fork guards
+    const bool ticks = seed % 4 == 0;
+    if (ticks) options.clock = RSIDE_CLOCK_TICK;
     rside_error error{};
     rside_segment* segment = nullptr;
     if (rside_segment_create(&options, &segment, &error) < 0) fail("create a segment", error);
-    return std::unique_ptr<SimulatedVm>(new SimulatedVm(segment, vm_id, seed));
+    return std::unique_ptr<SimulatedVm>(new SimulatedVm(segment, vm_id, seed, ticks));
 }
 
-SimulatedVm::SimulatedVm(rside_segment* segment, std::string vm_id, std::uint64_t seed)
+SimulatedVm::SimulatedVm(rside_segment* segment, std::string vm_id, std::uint64_t seed, bool ticks)
     : segment_(segment),
       vm_id_(std::move(vm_id)),
       path_(rside_segment_path(segment)),
       random_(seed),
-      created_ns_(agent::realtime_ns()) {
+      created_ns_(agent::realtime_ns()),
+      ticks_(ticks) {
+    tick();
     const std::size_t name = path_.rfind('/') + 1;
     key_ = path_.substr(name, path_.rfind(".seg") - name);
     rside_error error{};
@@ -76,13 +80,21 @@ SimulatedVm::SimulatedVm(rside_segment* segment, std::string vm_id, std::uint64_
 
 SimulatedVm::~SimulatedVm() { kill(); }
 
+void SimulatedVm::tick() {
+    tick_ns_ = agent::realtime_ns();
+    if (ticks_) rside_tick(segment_, tick_ns_);
+}
+
 void SimulatedVm::record() {
-    const std::uint64_t now_ns = agent::realtime_ns();
     const std::uint64_t draw = random_();
+    const bool registers = !late_.series.cell && (draw >> 16) % 4 == 0;
+    if (!ticks_ || registers || (draw >> 60) % 8 != 0)
+        tick();  // else its loop stands: records have the time of the last tick
+    const std::uint64_t now_ns = tick_ns_;
     rside_counter_add(counter_, draw % 1000);
     tally_.count(SeriesOf::kCounter, now_ns, draw % 1000);
     if ((draw >> 16) % 4 == 0) {
-        if (!late_.series.cell) {
+        if (registers) {
             late_ = register_counter(segment_, "1");
             tally_.registered(SeriesOf::kLateCounter, now_ns);
         }
@@ -109,7 +121,8 @@ void SimulatedVm::record() {
 }
 
 void SimulatedVm::close(int code) {
-    gone_ns_ = agent::realtime_ns();
+    tick();
+    gone_ns_ = tick_ns_;
     closed_ = true;
     close_code_ = code;
     rside_segment_close(std::exchange(segment_, nullptr), code, code == 0 ? "" : "as planned by the seed");
@@ -118,7 +131,8 @@ void SimulatedVm::close(int code) {
 // What the kernel does when the process ends, and nothing that the library would do before.
 void SimulatedVm::kill() {
     if (!segment_) return;
-    gone_ns_ = agent::realtime_ns();
+    tick();
+    gone_ns_ = tick_ns_;
     ::munmap(segment_->base, segment_->bytes);
     writer::segment_free(std::exchange(segment_, nullptr));
 }

@@ -38,11 +38,14 @@ class SimulatedVm {
     std::uint64_t created_ns() const { return created_ns_; }
     bool running() const { return segment_ != nullptr; }
     bool closed() const { return closed_; }
+    // Whether its own loop tells the writer the time, and stands still now and then.
+    bool ticks() const { return ticks_; }
     int close_code() const { return close_code_; }
     std::uint64_t gone_ns() const { return gone_ns_; }  // when it was closed or killed, by its own clock
 
   private:
-    SimulatedVm(rside_segment* segment, std::string vm_id, std::uint64_t seed);
+    SimulatedVm(rside_segment* segment, std::string vm_id, std::uint64_t seed, bool ticks);
+    void tick();
 
     rside_segment* segment_;
     const std::string vm_id_;
@@ -51,6 +54,8 @@ class SimulatedVm {
     std::mt19937_64 random_;
     std::uint64_t created_ns_ = 0;
     std::uint64_t gone_ns_ = 0;
+    const bool ticks_;
+    std::uint64_t tick_ns_ = 0;
     bool closed_ = false;
     int close_code_ = 0;
     Tally tally_;

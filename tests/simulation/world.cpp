@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "agent/audit/audit.h"
 #include "agent/base/clock.h"
 #include "agent/folder.h"
 #include "agent/log.h"
@@ -320,6 +321,26 @@ void World::check_archive() {
     });
 }
 
+// What `ringsidectl audit --all` would say now, of the drained ones.
+void World::audit() {
+    for (const auto& vm : core_->archive.list()) {
+        const std::string key = agent::vm_key(vm->info());
+        auto audit = agent::audit_vm(*vm);
+        if (!audit) {
+            findings_.add(Fault::kAudit, "VM " + key + ": " + audit.error().message());
+            continue;
+        }
+        audit->upstreams = core_->upstreams.audit(key, *vm);
+        const agent::AuditVerdict verdict = agent::verdict_of(*audit);
+        ++findings_.tried[std::string("VMs audited: ") + agent::audit_verdict_name(verdict)];
+        // After a step back windows may have been recorded into that had left already.
+        const Life* life = census_.find(key);
+        const bool clear = life && !life->vm->tally().rebased() && !time_.twice(life->vm->created_ns(), life->end_ns);
+        if (verdict == agent::AuditVerdict::kDiffers && clear)
+            findings_.add(Fault::kAudit, "VM " + key + " is said to differ");
+    }
+}
+
 void World::housekeep() {
     after(kHour, [this] { housekeep(); });
     if (!core_) return;
@@ -453,6 +474,7 @@ void World::settle() {
         }
     }
     for (auto& receiver : receivers_) receiver->check_all_ended();
+    if (core_) audit();
     if (core_) end_agent();
     std::uint64_t excused = 0;
     for (auto& receiver : receivers_) excused += receiver->excused();

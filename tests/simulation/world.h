@@ -82,6 +82,7 @@ class World {
     void drain();
     void check_archive();
     void check_archived_vm(Life& life);
+    void audit();
     void housekeep();
 
     // Faults.

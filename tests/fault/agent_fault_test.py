@@ -6,34 +6,16 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS / "e2e"), str(TESTS / "support")]
-
-from drain_trial import Dead, Trial  # noqa: E402
-from harness import Agent, scratch, wait_until  # noqa: E402
+from drain_trial import Dead, Trial, dead, needs_strace, place
+from harness import Agent, scratch, wait_until
 
 SOAK = "RINGSIDE_SOAK" in os.environ
 
-pytestmark = pytest.mark.skipif(
-    os.environ["RINGSIDE_SANITIZE"] != "none", reason="a leak checker and strace cannot both hold the process"
-)
-
-
-@pytest.fixture(scope="module")
-def dead():
-    with scratch() as place:
-        yield Dead(place, 2)
-
-
-@pytest.fixture
-def place():
-    with scratch() as folders:
-        yield folders
+pytestmark = needs_strace
 
 
 def metric(agent, name):

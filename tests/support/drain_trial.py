@@ -7,10 +7,29 @@ import shutil
 import time
 from pathlib import Path
 
-from harness import Agent, Process, Writer, wait_until
+import pytest
+
+from harness import Agent, Process, Writer, scratch, wait_until
 from tally_receiver import TallyReceiver
 
 OPTIONS = ("--scan-interval", "100ms", "--upstream-grace", "500ms")
+
+
+needs_strace = pytest.mark.skipif(
+    os.environ["RINGSIDE_SANITIZE"] != "none", reason="a leak checker and strace cannot both hold the process"
+)
+
+
+@pytest.fixture(scope="module")
+def dead():
+    with scratch() as place:
+        yield Dead(place, 2)
+
+
+@pytest.fixture
+def place():
+    with scratch() as folders:
+        yield folders
 
 
 class Dead:

@@ -80,7 +80,7 @@ class ListBlackBoxes final : public Producer<v1::ListBlackBoxesResponse> {
     std::size_t next_ = 0;
 };
 
-// The file never changes under its name; one that was evicted on the way ends the call.
+// Of one open file from the first message to the last, so that neither its eviction nor another file under its name shows.
 class ExportBlackBox final : public Producer<v1::ExportBlackBoxResponse> {
   public:
     ExportBlackBox(ApiContext& api, const Caller& caller, const v1::ExportBlackBoxRequest& request)
@@ -89,16 +89,15 @@ class ExportBlackBox final : public Producer<v1::ExportBlackBoxResponse> {
     Step next(v1::ExportBlackBoxResponse* out, grpc::Status* failure) override {
         if (!file_) {
             *failure = choose();
+            if (failure->ok()) *failure = open();
             if (!failure->ok()) return Step::kFailed;
             to_wire(*file_, out->mutable_file());
         } else if (sent_ == file_->file_bytes()) {
             return Step::kEnd;
         }
         const std::size_t size = std::min<std::uint64_t>(kMessageBytes, file_->file_bytes() - sent_);
-        auto file = File::open(FileSystem::real(), file_->path(), O_RDONLY, "black box file");
         out->mutable_data()->resize(size);
-        auto got = file.ok() ? file->read_at(sent_, out->mutable_data()->data(), size) : Result<void>(file.error());
-        if (!got.ok()) {
+        if (auto got = bytes_.read_at(sent_, out->mutable_data()->data(), size); !got.ok()) {
             *failure = to_status(got.error());
             return Step::kFailed;
         }
@@ -125,10 +124,22 @@ class ExportBlackBox final : public Producer<v1::ExportBlackBoxResponse> {
                          info);
     }
 
+    grpc::Status open() {
+        auto opened = File::open(FileSystem::real(), file_->path(), O_RDONLY, "black box file");
+        if (!opened.ok()) return to_status(opened.error());
+        bytes_ = std::move(*opened);
+        auto status = bytes_.status();
+        if (!status.ok()) return to_status(status.error());
+        if (static_cast<std::uint64_t>(status->st_size) == file_->file_bytes()) return grpc::Status::OK;
+        return to_status(error(Code::kUnavailable, "the black box has another file of VM " + request_.vm_id() +
+                                                       " since a moment ago; export it again"));
+    }
+
     ApiContext& api_;
     const Caller caller_;
     const v1::ExportBlackBoxRequest request_;
     BoxFile file_;
+    File bytes_;
     std::uint64_t sent_ = 0;
 };
 

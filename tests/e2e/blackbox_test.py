@@ -118,3 +118,16 @@ def test_a_folder_is_read_without_an_agent_too(crashed, tmp_path):
     part = ctl(*nobody, "-o", "json", "blackbox", "list", "--directory", folder)
     assert part.returncode == 5 and victim.name in part.stderr
     assert len(json.loads(part.stdout)["files"]) == 3
+
+
+def test_a_file_under_another_name_is_told_and_not_taken(crashed, tmp_path):
+    agent, _ = crashed
+    folder = tmp_path / "copy"
+    shutil.copytree(agent.disk / "archive/blackbox", folder)
+    moved = next(path for path in folder.glob("dies.*.rsa") if not path.name.endswith(".host.rsa"))
+    moved.rename(folder / "renamed.rsa")
+    nobody = ("--socket", tmp_path / "no.sock")
+    part = ctl(*nobody, "-o", "json", "blackbox", "list", "--directory", folder)
+    assert part.returncode == 5 and f"rename it to {moved.name}" in part.stderr
+    assert len(json.loads(part.stdout)["files"]) == 3
+    assert ctl(*nobody, "blackbox", "export", "dies", "--directory", folder, "--to", tmp_path).returncode == 3

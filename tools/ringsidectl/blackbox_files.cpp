@@ -83,6 +83,12 @@ class FolderFiles : public BlackBoxFiles {
                 continue;
             }
             v1::BlackBox file = describe(**archived);
+            // fetch() goes by the name, and a name of its own would hide one file behind another.
+            if (name != black_box_file_name(file)) {
+                warnings.push_back(directory_ + "/" + name + " holds " + key_of(file) +
+                                   ", another VM than its name says; rename it to " + black_box_file_name(file));
+                continue;
+            }
             const bool wanted =
                 vm_ids.empty() || std::find(vm_ids.begin(), vm_ids.end(), file.ref().vm_id()) != vm_ids.end();
             if (wanted) files.push_back(std::move(file));

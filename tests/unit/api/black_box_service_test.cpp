@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "agent/archive/black_box.h"
 #include "tests/support/api_fixture.h"
 #include "tests/support/memory_source.h"
@@ -101,6 +103,51 @@ TEST_F(BlackBoxServiceTest, WhatATenantMayNotSeeDoesNotExist) {
 TEST_F(BlackBoxServiceTest, AFileThatIsEvictedMeanwhileEndsTheCall) {
     for (const auto& file : box.list()) ASSERT_TRUE(remove_file(FileSystem::real(), file->path()).ok());
     EXPECT_FALSE(exported(0, "vm-1001", false).status.ok());
+}
+
+TEST_F(BlackBoxServiceTest, AnExportEndsWithTheFileWithWhichItBegan) {
+    // More than connections hold back by themselves.
+    MemorySource source = random_vm(5, 1, 1);
+    source.info.vm_id = "large";
+    source.info.component = "";
+    source.info.close_text = "";
+    source.info.segment_bytes = 64 << 20;
+    source.info.exit_cause = ExitCause::kOom;
+    source.layout->tiers = {{1, 1 << 20, kColumnsAll}};
+    MetricInfo metric;
+    metric.name = "noise";
+    metric.kind = Kind::kCounter;
+    metric.max_series = 1;
+    source.layout->metrics = {metric};
+    source.list = {{0, 0, {}, 1}};
+    source.runs.clear();
+    std::mt19937_64 random(1);
+    for (std::uint64_t i = 1; i <= 1 << 20; ++i) {
+        SeriesData& run = source.runs[{0, 0}];
+        run.end_ns.push_back(i * 1'000'000'000);
+        run.flags.push_back(0);
+        run.value.push_back(random());
+    }
+    source.info.ended_ns = source.runs[{0, 0}].end_ns.back();
+    box.set_bounds({UINT64_MAX, {}});
+    ASSERT_TRUE(box.keep({*archive.add(source, source.info, kTestNowNs)}, kTestNowNs).front().ok());
+    fixture.backend.boxes = box.list();
+    const std::string path = folder / "box/" + vm_key(source.info) + ".rsa";
+    const std::string whole = *read_file(FileSystem::real(), path, 1 << 30);
+    ASSERT_GT(whole.size(), std::size_t{6} << 20);
+
+    const ApiClient client = fixture.connect_as({0, true});
+    grpc::ClientContext context;
+    v1::ExportBlackBoxRequest request;
+    request.set_vm_id("large");
+    auto reader = client.black_box->ExportBlackBox(&context, request);
+    v1::ExportBlackBoxResponse message;
+    ASSERT_TRUE(reader->Read(&message));
+    std::string got = message.data();
+    ASSERT_TRUE(write_file_durably(FileSystem::real(), path, std::string(whole.size(), 'x')).ok());
+    while (reader->Read(&message)) got += message.data();
+    EXPECT_TRUE(reader->Finish().ok());
+    EXPECT_TRUE(got == whole) << "bytes of two files";
 }
 
 }  // namespace

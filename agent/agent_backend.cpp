@@ -32,6 +32,13 @@ Result<CatalogVmPtr> AgentBackend::drain(const std::string& key) {
 }
 
 Result<VmAudit> AgentBackend::audit(const CatalogVm& vm) const {
+    return audit_until_settled([&] {
+        const CatalogVmPtr newest = parts_.catalog.find(vm.key());
+        return audit_once(newest ? *newest : vm);
+    });
+}
+
+Result<VmAudit> AgentBackend::audit_once(const CatalogVm& vm) const {
     const std::shared_ptr<const SeriesSource> source = vm.source();
     Result<VmAudit> audit = audit_vm(*source);
     if (!audit.ok()) return audit;

@@ -48,6 +48,8 @@ class AgentBackend : public Backend {
     AgentReport report() const override;
 
   private:
+    Result<VmAudit> audit_once(const CatalogVm& vm) const;
+
     const BackendParts parts_;
     const std::uint64_t started_ns_;
 };

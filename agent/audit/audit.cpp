@@ -19,4 +19,13 @@ Result<VmAudit> audit_vm(const SeriesSource& source) {
     return audit;
 }
 
+Result<VmAudit> audit_until_settled(const std::function<Result<VmAudit>()>& look) {
+    constexpr int kLooks = 3;
+    Result<VmAudit> audit = look();
+    for (int looks = 1; looks < kLooks && audit.ok() && verdict_of(*audit) == AuditVerdict::kDiffers; ++looks) {
+        audit = look();
+    }
+    return audit;
+}
+
 }  // namespace ringside::agent

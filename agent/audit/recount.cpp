@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -33,6 +34,7 @@ class Recounter {
   private:
     bool never_sent(std::uint32_t series, std::uint64_t end_ns) const;
     Result<void> add_windows(std::uint64_t after_ns, std::uint64_t until_ns);
+    void lose_what_is_left_out(const VmRollup& rollup, const VmWindows& windows, const RollupRange& range);
     void add_totals(const VmWindows& windows, std::uint64_t after_ns, std::uint64_t until_ns);
     void judge();
 
@@ -42,14 +44,17 @@ class Recounter {
     const LabelSet labels_;
     const std::uint64_t shape_;
     UpstreamAudit audit_;
+    // What leaves nobody and is on no record, for it follows from the windows each time.
+    LossList left_out_;
     std::unordered_map<std::uint32_t, std::size_t> acks_;  // series index -> into audit_.series
 };
 
 bool Recounter::never_sent(std::uint32_t series, std::uint64_t end_ns) const {
-    return std::any_of(audit_.ledger.losses.begin(), audit_.ledger.losses.end(), [&](const Loss& loss) {
+    auto never = [&](const Loss& loss) {
         return loss.samples == 0 && (loss.series == kEverySeries || loss.series == series) && loss.after_ns < end_ns &&
                end_ns <= loss.until_ns;
-    });
+    };
+    return std::ranges::any_of(audit_.ledger.losses, never) || std::ranges::any_of(left_out_.all(), never);
 }
 
 Result<UpstreamAudit> Recounter::run() {
@@ -85,6 +90,7 @@ Result<void> Recounter::add_windows(std::uint64_t after_ns, std::uint64_t until_
     range.final = final;
     range.floor_ms = audit_.ledger.cursor.floor_ms;
     const VmRollup rollup = roll_up(*plan_, vm_, labels_, windows->series, range);
+    lose_what_is_left_out(rollup, *windows, range);
     for (const RollupStep& step : rollup.steps) {
         if (step.kind != StepKind::kWindow || step.end_ns > until_ns) continue;
         for (const RollupPoint& point : step.points) {
@@ -94,6 +100,29 @@ Result<void> Recounter::add_windows(std::uint64_t after_ns, std::uint64_t until_
     }
     add_totals(*windows, after_ns, until_ns);
     return {};
+}
+
+void Recounter::lose_what_is_left_out(const VmRollup& rollup, const VmWindows& windows, const RollupRange& range) {
+    if (rollup.overlapping > 0) {
+        const std::uint64_t floor_ns = static_cast<std::uint64_t>(range.floor_ms) * 1'000'000;
+        left_out_.add({"overlap", kEverySeries, range.after_ns, std::min(floor_ns, range.until_ns), 0});
+    }
+    if (!plan_->names_taken().empty()) {
+        left_out_.add({"name_taken", kUnnamedSeries, range.after_ns, range.until_ns, 0});
+    }
+    if (rollup.duplicates + rollup.bad_names == 0) return;
+    const char* const reason = rollup.duplicates > 0 ? "duplicate" : "bad_name";
+    std::set<std::uint32_t> left_in;
+    for (const RollupSeries& series : rollup.series) left_in.insert(series.source);
+    bool named = false;
+    for (const SeriesWindows& windows_of : windows.series) {
+        const std::uint32_t index = windows_of.series.index;
+        if (left_in.contains(index)) continue;
+        left_out_.add({reason, index, range.after_ns, range.until_ns, 0});
+        named = true;
+    }
+    // Of a series whose other columns leave.
+    if (!named) left_out_.add({reason, kUnnamedSeries, range.after_ns, range.until_ns, 0});
 }
 
 void Recounter::add_totals(const VmWindows& windows, std::uint64_t after_ns, std::uint64_t until_ns) {
@@ -114,7 +143,7 @@ void Recounter::add_totals(const VmWindows& windows, std::uint64_t after_ns, std
 }
 
 void Recounter::judge() {
-    const Ledger& ledger = audit_.ledger;
+    Ledger& ledger = audit_.ledger;
     const Cursor& cursor = ledger.cursor;
     for (const Loss& loss : ledger.losses) {
         if (auto at = acks_.find(loss.series); at != acks_.end()) audit_.series[at->second].refused += loss.samples;
@@ -125,7 +154,7 @@ void Recounter::judge() {
     } else if (cursor.acked_ns != 0 && cursor.shape != shape_) {
         audit_.note = "it was pushed under other labels or another choice of what leaves";
     } else if (audit_.expected == cursor.answered) {
-        audit_.verdict = ledger.losses.empty() ? AckVerdict::kEqual : AckVerdict::kLost;
+        audit_.verdict = ledger.losses.empty() && left_out_.all().empty() ? AckVerdict::kEqual : AckVerdict::kLost;
     } else if (ledger.losses.size() == kLossesMax) {
         audit_.note = "it has more losses than are kept apart";
     } else if (vm_.rebases != 0) {
@@ -138,6 +167,7 @@ void Recounter::judge() {
     } else {
         audit_.verdict = AckVerdict::kDiffers;
     }
+    ledger.losses.insert(ledger.losses.end(), left_out_.all().begin(), left_out_.all().end());
 }
 
 }  // namespace

@@ -202,6 +202,35 @@ TEST_F(RecountTest, DoesNotCompareWhatWasPushedUnderOtherLabels) {
     EXPECT_EQ(counted(lives).expected.samples, 2u);
 }
 
+TEST_F(RecountTest, TellsASeriesThatAnotherOneCovers) {
+    CountingVm& vm = sources.add("a", 1, at(3));
+    vm.list.push_back({1, 0, {}, at(3)});  // as two values that differ in bytes that are no UTF-8
+    vm.live_until(at(40));
+    agent->run(at(41));
+    const UpstreamAudit audit = counted(vm);
+    EXPECT_EQ(audit.verdict, AckVerdict::kLost) << audit.note;
+    ASSERT_EQ(audit.ledger.losses.size(), 1u);
+    EXPECT_EQ(audit.ledger.losses[0].reason, "duplicate");
+    EXPECT_EQ(audit.ledger.losses[0].series, 1u);
+    EXPECT_EQ(audit.series[0].acknowledged.count, 37u);
+    EXPECT_EQ(audit.series[1].acknowledged.windows, 0u) << "nobody has them";
+    EXPECT_EQ(audit.series[1].never_sent, 4u);
+}
+
+TEST_F(RecountTest, TellsWindowsThatAnEarlierLifeHad) {
+    sources.add("a", 1, at(3)).end(at(15));
+    CountingVm& second = sources.add("a", 2, at(4));
+    second.live_until(at(21));
+    agent->run(at(21));
+    ASSERT_GT(agent->stats.snapshot().windows_dropped["overlap"], 0u);
+    const UpstreamAudit audit = counted(second);
+    EXPECT_EQ(audit.verdict, AckVerdict::kLost) << audit.note;
+    ASSERT_EQ(audit.ledger.losses.size(), 1u);
+    EXPECT_EQ(audit.ledger.losses[0].reason, "overlap");
+    EXPECT_EQ(audit.series[0].acknowledged.windows, 1u);
+    EXPECT_EQ(audit.series[0].never_sent, 1u);
+}
+
 TEST_F(RecountTest, SaysThatNothingWasPushedYet) {
     CountingVm& vm = sources.add("a", 1, at(3));
     Result<UpstreamAudit> audit = recount(options, vm, Ledger{});

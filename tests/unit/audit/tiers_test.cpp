@@ -218,5 +218,22 @@ TEST(AuditTiers, ComparesNoGaugesOnceTheClockWasSetBack) {
     EXPECT_EQ(vm.audit(Kind::kCounter).differing, 1u);
 }
 
+// An audit of so many looks that differ before one that does not.
+std::pair<AuditVerdict, int> settled_after(int differing) {
+    int looks = 0;
+    auto audit = audit_until_settled([&]() -> Result<VmAudit> {
+        VmAudit found;
+        if (++looks <= differing) found.series.emplace_back().differing = 1;
+        return found;
+    });
+    return {verdict_of(*audit), looks};
+}
+
+TEST(AuditUntilSettled, LooksAgainAtADifferenceAndTellsOneThatStays) {
+    EXPECT_EQ(settled_after(0), std::pair(AuditVerdict::kEqual, 1));
+    EXPECT_EQ(settled_after(1), std::pair(AuditVerdict::kEqual, 2));
+    EXPECT_EQ(settled_after(9), std::pair(AuditVerdict::kDiffers, 3));
+}
+
 }  // namespace
 }  // namespace ringside::agent

@@ -82,7 +82,12 @@ std::size_t Core::drain_dead() {
 void Core::maintain_archive() {
     auto needed = [this](const std::string& key) { return upstreams.needs(key); };
     for (const Eviction& eviction : archive.maintain(realtime_ns(), needed)) {
-        catalog.remove(eviction.key);
+        // One whose segment could not be removed yet is archived again by the next attempt of its drain.
+        if (auto tracked = scanner.find(eviction.key)) {
+            catalog.set_undrained(eviction.key, tracked->segment);
+        } else {
+            catalog.remove(eviction.key);
+        }
         log_info("VM " + eviction.key + " evicted from the archive: " + evict_reason_name(eviction.reason));
     }
     // A file that could not be read at start may be back.

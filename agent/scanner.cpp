@@ -39,8 +39,6 @@ std::string summary(const VmInfo& vm) {
            std::to_string(vm.series_count) + " series";
 }
 
-std::string ending(const VmInfo& vm) { return "VM " + vm_key(vm) + " ended: " + exit_text(vm); }
-
 // Not when the folder was removed, and not when another one has its name: VMs would write to that one.
 bool is_still_there(const SegmentDirectory& folder) {
     struct stat opened {
@@ -104,7 +102,7 @@ Result<bool> Scanner::look(std::uint64_t now_ns, bool sweep) {
     }
     const std::uint64_t untold = catalog_.quarantine_overflowed() + catalog_.quarantine_untold();
     const bool more = look_through(*at, listing->entries, now_ns, sweep);
-    count_waiting();
+    tell_of_waiting();
     flooded_ = catalog_.quarantine_overflowed() + catalog_.quarantine_untold() != untold;
     if (sweep) tell_of_the_untold();
     return more;
@@ -144,47 +142,6 @@ void Scanner::tell_of_the_untold() {
     }
 }
 
-// Gives files that wait their turn, each at most once, while there is room, or in any case.
-void Scanner::take_in_waiting(const SegmentDirectory& at, bool dead, bool without_room, std::uint64_t now_ns,
-                              std::size_t* opens_left) {
-    Waiting& waiting = dead ? dead_waiting_ : living_waiting_;
-    for (std::size_t turns = waiting.files.size(); turns > 0 && *opens_left > 0; --turns) {
-        if (!without_room && !has_room(dead)) return;
-        auto next = waiting.files.upper_bound(waiting.last);
-        if (next == waiting.files.end()) next = waiting.files.begin();
-        const FolderEntry entry = std::move(next->second);
-        waiting.files.erase(next);
-        waiting.last = entry.file_name;
-        const auto found = look_at(at, entry.file_name);
-        if (!found || found->stamp.inode != entry.inode) continue;
-        --*opens_left;
-        take_in(at, entry, *found, now_ns);
-    }
-}
-
-bool Scanner::Waiting::holds(const FolderEntry& entry) const {
-    auto found = files.find(entry.file_name);
-    return found != files.end() && found->second.inode == entry.inode;
-}
-
-// VMs that die while they are open may be more than dead_max: then they take the room of those to come.
-bool Scanner::has_room(bool dead) const {
-    std::lock_guard lock(mutex_);
-    if (dead) return dead_count_ < limits_.dead_max;
-    return tracked_.size() - dead_count_ < limits_.living_max &&
-           tracked_.size() < limits_.living_max + limits_.dead_max;
-}
-
-void Scanner::count_waiting() {
-    const std::size_t living = living_waiting_.files.size();
-    if (living > 0 && waiting_living_gauge_.value() == 0) {
-        log_warning(std::to_string(living) + " segments are left alone: as many are open as the limit of open files " +
-                    "leaves room for; raise it (LimitNOFILE=, ulimit -n), see ringside_scan_files_waiting");
-    }
-    waiting_living_gauge_.set(static_cast<double>(living));
-    waiting_dead_gauge_.set(static_cast<double>(dead_waiting_.files.size()));
-}
-
 // Names that the catalog believes in and that are not in the folder any more.
 void Scanner::forget_names(const FolderListing& listing) {
     std::set<std::string_view> there;
@@ -221,10 +178,20 @@ void Scanner::take_in(const SegmentDirectory& folder, const FolderEntry& entry, 
     const Life life = segment.probe().life;
     const bool dead = life == Life::kDead;
     if (!has_room(dead)) {
-        (dead ? dead_waiting_ : living_waiting_).files[entry.file_name] = entry;
+        (dead ? dead_waiting_ : living_waiting_).files[entry.file_name] = {entry, segment.file().uid};
         return;
     }
     if (take_in_leftover(opened, entry.file_name, life)) return;
+
+    VmInfo info = segment.vm();
+    if (life == Life::kWaiting) info.state = VmState::kProvisioned;
+    if (life == Life::kAlive || life == Life::kUnknown) info.state = VmState::kRunning;
+    if (dead) info.state = VmState::kExited;
+    const FileStamp stamp{segment.file().device, segment.file().inode, status.stamp.bytes, status.stamp.changed_ns};
+    // Before anything is read whose length its owner chooses.
+    if (auto refused = catalog_.refusal_of(entry.file_name, stamp, info, *segment.schema(), now_ns)) {
+        return quarantine(std::move(*refused), info, now_ns);
+    }
 
     auto series = segment.series();
     auto layout = series ? catalog_.layouts().intern(segment.schema(), *series)
@@ -238,26 +205,15 @@ void Scanner::take_in(const SegmentDirectory& folder, const FolderEntry& entry, 
         if (auto bad = segment.condition()) return refuse(entry.file_name, status, entry.name, *bad, now_ns);
         return later_.add();
     }
-    Candidate candidate;
-    candidate.file = entry.file_name;
-    candidate.stamp = {segment.file().device, segment.file().inode, status.stamp.bytes, status.stamp.changed_ns};
-    candidate.info = segment.vm();
-    if (life == Life::kWaiting) candidate.info.state = VmState::kProvisioned;
-    if (life == Life::kAlive || life == Life::kUnknown) candidate.info.state = VmState::kRunning;
-    candidate.source = opened.segment;
-    candidate.layout = *layout;
-    const VmInfo info = candidate.info;
-    if (auto refused = catalog_.add(std::move(candidate), now_ns)) {
-        const std::string line =
-            "segment " + refused->file + " quarantined, " + refused->reason + ": " + refused->detail;
-        if (catalog_.quarantine(std::move(*refused), &info, now_ns)) log_warning(line);
-        return;
+    if (dead) info = segment.vm();  // Settled, it has the cause.
+    if (auto refused = catalog_.add({entry.file_name, stamp, info, opened.segment, *layout}, now_ns)) {
+        return quarantine(std::move(*refused), info, now_ns);
     }
     track(key, {opened.segment, entry.file_name, info.state == VmState::kExited});
     log_info(summary(info) + " appeared");
     if (info.state == VmState::kRunning) meet_writer(key, *opened.segment, info);
     if (info.state != VmState::kExited) return;
-    log_info(ending(info) + " before it was seen");
+    log_info(ending_text(info) + " before it was seen");
     dead_(key);
 }
 
@@ -272,6 +228,11 @@ bool Scanner::take_in_leftover(const Opened& opened, const std::string& file, Li
     track(key, {opened.segment, file, true});
     dead_(key);
     return true;
+}
+
+void Scanner::quarantine(QuarantinedFile refused, const VmInfo& vm, std::uint64_t now_ns) {
+    const std::string line = "segment " + refused.file + " quarantined, " + refused.reason + ": " + refused.detail;
+    if (catalog_.quarantine(std::move(refused), &vm, now_ns)) log_warning(line);
 }
 
 void Scanner::refuse(const std::string& file, const FileStatus& status, const SegmentName& name, const Refusal& refusal,
@@ -299,72 +260,6 @@ Result<bool> Scanner::sweep(std::uint64_t now_ns) {
     return more;
 }
 
-void Scanner::probe_all(std::uint64_t now_ns) {
-    std::vector<std::pair<std::string, TrackedSegment>> all;
-    {
-        std::lock_guard lock(mutex_);
-        all.assign(tracked_.begin(), tracked_.end());
-    }
-    for (const auto& [key, tracked] : all) probe(key, tracked, now_ns);
-}
-
-void Scanner::probe(const std::string& key, const TrackedSegment& tracked, std::uint64_t now_ns) {
-    auto entry = catalog_.find(key);
-    if (!entry || !is_live(entry->state())) return;
-    LiveSegment& segment = *tracked.segment;
-    if (auto bad = segment.condition()) return give_up(key, *bad, now_ns);
-
-    Life life = segment.probe().life;
-    // Where the kernel does not say, the writer's own word that it has closed is enough.
-    if (life == Life::kUnknown && segment.vm().closed_ns != 0) life = Life::kDead;
-    if (life == Life::kAlive && entry->state() == VmState::kProvisioned) catalog_.set_running(key, segment.vm());
-    if (life == Life::kAlive && !witnesses_.met(key)) meet_writer(key, segment, segment.vm());
-    if (life != Life::kDead) return grow(key, segment);
-
-    grow(key, segment);
-    const auto settled = segment.settle();
-    if (auto bad = segment.condition()) return give_up(key, *bad, now_ns);
-    if (!settled) return later_.add();  // The next sweep tries again: nobody hears of a death without its cause.
-    VmInfo info = segment.vm();
-    if (info.exit_cause == ExitCause::kKilled) {
-        if (!learn_death(key, segment)) return later_.add();
-        info = segment.vm();
-    }
-    witnesses_.forget(key);
-    catalog_.set_exited(key, info, now_ns);
-    log_info(ending(info));
-    set_dead(key);
-    dead_(key);
-}
-
-// What is seen of the writer now is all that there will be to ask when it is gone. For a bounded time a pass, which the
-// writers' owners can use up: others have their turn with the next one.
-void Scanner::meet_writer(const std::string& key, const LiveSegment& segment, const VmInfo& vm) {
-    if (vm.writer_pid == 0 || meetings_left_ns_ == 0) return;
-    const std::uint64_t begin_ns = monotonic_ns();
-    witnesses_.meet(key, vm.writer_pid, {segment.file().device, segment.file().inode, segment.file().uid});
-    meetings_left_ns_ -= std::min(meetings_left_ns_, monotonic_ns() - begin_ns);
-}
-
-// False while the process is about to end: it lets go of its segment a moment before the kernel can say how.
-bool Scanner::learn_death(const std::string& key, LiveSegment& segment) {
-    Death death;
-    const Ending ending = witnesses_.ask(key, &death);
-    if (ending == Ending::kNotYet) return false;
-    if (ending == Ending::kKnown) segment.set_death(death);
-    return true;
-}
-
-void Scanner::grow(const std::string& key, const LiveSegment& segment) {
-    auto entry = catalog_.find(key);
-    auto layout = entry->layout();
-    if (!layout || (*layout)->size() == segment.registered()) return;
-    auto series = segment.series();
-    if (!series) return;  // Busy: the next sweep tries again. Bad: condition() says so there.
-    auto grown = catalog_.layouts().intern(segment.schema(), *series);
-    if (grown && *grown != *layout) catalog_.set_layout(key, *grown);
-}
-
 void Scanner::give_up(const std::string& key, const Refusal& refusal, std::uint64_t now_ns) {
     auto tracked = find(key);
     if (!tracked) return;
@@ -374,24 +269,6 @@ void Scanner::give_up(const std::string& key, const Refusal& refusal, std::uint6
     if (auto found = look_at(*folder(), tracked->file)) status = *found;
     refuse(tracked->file, status, tracked->segment->name(), refusal, now_ns);
     forget(key);
-}
-
-void Scanner::reap(const SegmentDirectory& folder, const std::string& file, std::uint64_t now_ns) {
-    auto status = look_at(folder, file);
-    if (!status || !status->regular || status->modified_ns + limits().creating_max_age_ns > now_ns) return;
-    const int fd =
-        ::openat(folder.descriptor(), file.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) return;
-    struct stat opened {};
-    const bool same = ::fstat(fd, &opened) == 0 && opened.st_ino == status->stamp.inode;
-    const bool abandoned = same && probe_writer(fd).life == Life::kDead;
-    ::close(fd);
-    if (!abandoned) return;
-    if (auto gone = unlink(file, status->stamp.device, status->stamp.inode); !gone) {
-        return log_warning(gone.error().message());
-    }
-    reaped_.add();
-    log_info("removed " + file + ": a writer was killed while it created a segment");
 }
 
 Result<void> Scanner::unlink(const std::string& file, std::uint64_t device, std::uint64_t inode) {
@@ -429,33 +306,6 @@ std::optional<TrackedSegment> Scanner::find(const std::string& key) const {
     auto at = tracked_.find(key);
     if (at == tracked_.end()) return std::nullopt;
     return at->second;
-}
-
-void Scanner::track(const std::string& key, TrackedSegment tracked) {
-    forget(key);
-    std::lock_guard lock(mutex_);
-    dead_count_ += tracked.dead ? 1 : 0;
-    tracked_[key] = std::move(tracked);
-    // Processes are held with the descriptors that segments leave over (C4).
-    const std::size_t most = limits_.living_max + limits_.dead_max;
-    witnesses_.set_room(most - std::min(most, tracked_.size()));
-}
-
-void Scanner::set_dead(const std::string& key) {
-    std::lock_guard lock(mutex_);
-    auto at = tracked_.find(key);
-    if (at == tracked_.end() || at->second.dead) return;
-    at->second.dead = true;
-    ++dead_count_;
-}
-
-void Scanner::forget(const std::string& key) {
-    witnesses_.forget(key);
-    std::lock_guard lock(mutex_);
-    auto at = tracked_.find(key);
-    if (at == tracked_.end()) return;
-    dead_count_ -= at->second.dead ? 1 : 0;
-    tracked_.erase(at);
 }
 
 }  // namespace ringside::agent

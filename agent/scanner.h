@@ -84,7 +84,11 @@ class Scanner {
 
     // Files without room for their segment, by name.
     struct Waiting {
-        std::map<std::string, FolderEntry> files;
+        struct File {
+            FolderEntry entry;
+            std::uint32_t uid = 0;
+        };
+        std::map<std::string, File> files;
         std::string last;  // the one whose turn was last
 
         bool holds(const FolderEntry& entry) const;
@@ -101,12 +105,14 @@ class Scanner {
     bool has_room(bool dead) const;
     void take_in_waiting(const SegmentDirectory& at, bool dead, bool without_room, std::uint64_t now_ns,
                          std::size_t* opens_left);
-    void count_waiting();
+    void tell_of_waiting();
     bool take_in_leftover(const Opened& opened, const std::string& file, Life life);
+    void quarantine(QuarantinedFile refused, const VmInfo& vm, std::uint64_t now_ns);
     void refuse(const std::string& file, const FileStatus& status, const SegmentName& name, const Refusal& refusal,
                 std::uint64_t now_ns);
     void tell_of_the_untold();
     void forget_names(const FolderListing& listing);
+    static std::string ending_text(const VmInfo& vm);
     void probe_all(std::uint64_t now_ns);
     void probe(const std::string& key, const TrackedSegment& tracked, std::uint64_t now_ns);
     void meet_writer(const std::string& key, const LiveSegment& segment, const VmInfo& vm);

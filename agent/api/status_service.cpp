@@ -112,6 +112,7 @@ grpc::Status get_status(ApiContext& api, const Caller& caller, v1::GetStatusResp
         out->set_last_scan_ns(report.last_scan_ns);
         out->set_last_scan_span_ns(report.last_scan_span_ns);
     }
+    out->set_waiting_count(report.usage.waiting_count);
     add_budgets(report, out);
     if (report.archive) to_wire(*report.archive, out->mutable_archive());
     for (const UpstreamReport& upstream : report.upstreams) to_wire(upstream, out->add_upstreams());

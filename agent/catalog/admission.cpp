@@ -67,10 +67,13 @@ bool AdmissionTable::set_present(const std::string& vm_id, bool present, std::ui
     return true;
 }
 
-std::vector<std::string> AdmissionTable::expire(std::uint64_t now_ns) {
+std::vector<std::string> AdmissionTable::expire(std::uint64_t now_ns,
+                                                const std::function<bool(const Admission&)>& spared) {
     std::vector<std::string> expired;
     for (auto at = by_vm_.begin(); at != by_vm_.end();) {
-        if (at->second.present() || at->second.expires_ns > now_ns || at->second.expires_ns == kNeverExpires) {
+        const Admission& one = at->second;
+        const bool over = !one.present() && one.expires_ns <= now_ns && one.expires_ns != kNeverExpires;
+        if (!over || (spared && spared(one))) {
             ++at;
             continue;
         }

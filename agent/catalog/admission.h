@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -41,8 +42,8 @@ class AdmissionTable {
     // Starts the wait for a segment, or ends it. Nothing for a VM without an admission. Whether something changed.
     bool set_present(const std::string& vm_id, bool present, std::uint64_t now_ns, std::uint64_t ttl_ns);
 
-    // Takes out what has waited for too long, and says whose they were.
-    std::vector<std::string> expire(std::uint64_t now_ns);
+    // Takes out what has waited for too long and is not `spared`, and says whose they were.
+    std::vector<std::string> expire(std::uint64_t now_ns, const std::function<bool(const Admission&)>& spared = {});
 
     // What those still waiting for their segment have been promised, and how many they are.
     Demand reserved() const;

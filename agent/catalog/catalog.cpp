@@ -38,18 +38,29 @@ bool Catalog::worth_opening(const std::string& file, const FileStamp& stamp, boo
     return quarantine_.worth_opening(file, stamp, rules_version_, sweep);
 }
 
+std::optional<QuarantinedFile> Catalog::refuse(const std::string& file, const FileStamp& stamp, const VmInfo& vm,
+                                               const Demand& demand, std::uint64_t now_ns) const {
+    auto refused = judge(vm, demand);
+    if (!refused) return std::nullopt;
+    refused->file = file;
+    refused->uid = vm.uid;
+    refused->since_ns = now_ns;
+    refused->stamp = stamp;
+    refused->retry = Retry::kOnRules;
+    refused->rules_version = rules_version_;
+    return refused;
+}
+
+std::optional<QuarantinedFile> Catalog::refusal_of(const std::string& file, const FileStamp& stamp, const VmInfo& vm,
+                                                   const SchemaInfo& schema, std::uint64_t now_ns) const {
+    std::lock_guard lock(mutex_);
+    return refuse(file, stamp, vm, demand_of(vm, schema), now_ns);
+}
+
 std::optional<QuarantinedFile> Catalog::add(Candidate candidate, std::uint64_t now_ns) {
     const Demand demand = demand_of(candidate.info, candidate.layout->schema());
     std::lock_guard lock(mutex_);
-    if (auto refused = judge(candidate, demand)) {
-        refused->file = candidate.file;
-        refused->uid = candidate.info.uid;
-        refused->since_ns = now_ns;
-        refused->stamp = candidate.stamp;
-        refused->retry = Retry::kOnRules;
-        refused->rules_version = rules_version_;
-        return refused;
-    }
+    if (auto refused = refuse(candidate.file, candidate.stamp, candidate.info, demand, now_ns)) return refused;
     quarantine_.erase(candidate.file);
     auto entry = std::make_shared<const CatalogVm>(std::move(candidate.info), std::move(candidate.source),
                                                    std::move(candidate.layout));
@@ -136,6 +147,11 @@ void Catalog::set_exited(const std::string& key, const VmInfo& info, std::uint64
     events_.publish(event_of(EventKind::kExited, at->second.entry->known(), now_ns));
 }
 
+void Catalog::set_waiting(std::multiset<std::pair<std::string, std::uint32_t>> waiting) {
+    std::lock_guard lock(mutex_);
+    waiting_ = std::move(waiting);
+}
+
 bool Catalog::end_sweep(std::uint64_t now_ns) {
     std::lock_guard lock(mutex_);
     bool any = false;
@@ -144,7 +160,8 @@ bool Catalog::end_sweep(std::uint64_t now_ns) {
     for (const auto& [vm_id, present] : seen) {
         any |= admissions_.set_present(vm_id, present, now_ns, budgets_.admission_ttl_ns);
     }
-    any |= !admissions_.expire(now_ns).empty();
+    auto waits = [this](const Admission& one) { return waiting_.contains({one.vm_id, one.uid}); };
+    any |= !admissions_.expire(now_ns, waits).empty();
     if (any) changed(true);
     return any;
 }
@@ -175,6 +192,17 @@ void Catalog::set_drained(const std::string& key, std::shared_ptr<const SeriesSo
     auto at = by_key_.find(key);
     // One that is drained already may have got another archive file from a drain that was repeated.
     if (at == by_key_.end() || is_live(at->second.entry->state())) return;
+    at->second.entry = std::move(entry);
+    changed(false);
+}
+
+void Catalog::set_undrained(const std::string& key, std::shared_ptr<const SeriesSource> segment) {
+    VmInfo info = segment->vm();
+    info.state = VmState::kExited;
+    auto entry = std::make_shared<const CatalogVm>(std::move(info), std::move(segment), layouts_);
+    std::lock_guard lock(mutex_);
+    auto at = by_key_.find(key);
+    if (at == by_key_.end() || at->second.entry->state() != VmState::kDrained) return;
     at->second.entry = std::move(entry);
     changed(false);
 }
@@ -250,7 +278,7 @@ std::map<std::uint32_t, std::uint64_t> Catalog::take_quarantine_untold() {
 
 CatalogUsage Catalog::usage() const {
     std::lock_guard lock(mutex_);
-    return {used_, segments_, admissions_.reserved(), admissions_.reserved_count()};
+    return {used_, segments_, admissions_.reserved(), admissions_.reserved_count(), waiting_.size()};
 }
 
 Budgets Catalog::budgets() const {

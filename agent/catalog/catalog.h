@@ -3,7 +3,7 @@
 //
 // Invariants:
 //  K1  Each key (vm_id, epoch, component) is in the table at most once, with a segment or drained.
-//  K2  States only go up: provisioned, running, exited, drained. Events are published under the lock, so that they come
+//  K2  States only go up: provisioned, running, exited, drained; but for one that is evicted before its segment went. Events are published under the lock, so that they come
 //      in the order of the steps.
 //  K3  What is taken in fits the budgets as they were then. A lower budget refuses newcomers and evicts nobody.
 //  K4  A file is in the table or in quarantine, not in both.
@@ -16,6 +16,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/base/model.h"
@@ -60,6 +61,7 @@ struct CatalogUsage {
     std::uint64_t segment_count = 0;
     Demand reserved;  // by admissions that wait for their segment
     std::uint64_t reserved_count = 0;
+    std::uint64_t waiting_count = 0;  // segments that wait for a descriptor: not taken in
 };
 
 struct CatalogOptions {
@@ -84,6 +86,9 @@ class Catalog {
     // Whether a file in the directory needs to be opened: not when it is in the table or in quarantine unchanged.
     // In a `sweep` also when it has changed, or its trouble may have passed by itself.
     bool worth_opening(const std::string& file, const FileStamp& stamp, bool sweep) const;
+    // What add() would say of this segment as it is now, for a file whose series need not be read then.
+    std::optional<QuarantinedFile> refusal_of(const std::string& file, const FileStamp& stamp, const VmInfo& vm,
+                                              const SchemaInfo& schema, std::uint64_t now_ns) const;
     // Takes a segment in (and publishes kAppeared, and kExited for one that is dead already), or says why not; the
     // caller then calls quarantine().
     std::optional<QuarantinedFile> add(Candidate candidate, std::uint64_t now_ns);
@@ -101,6 +106,8 @@ class Catalog {
     void set_layout(const std::string& key, std::shared_ptr<const Layout> layout);
     // The writer is gone; `info` has the cause. Publishes kExited.
     void set_exited(const std::string& key, const VmInfo& info, std::uint64_t now_ns);
+    // The segments that wait for a descriptor, by VM and owner. Their admissions do not run out meanwhile.
+    void set_waiting(std::multiset<std::pair<std::string, std::uint32_t>> waiting);
     // A whole sweep is over: ends and starts the waits of admissions. Whether admissions changed.
     bool end_sweep(std::uint64_t now_ns);
 
@@ -113,6 +120,8 @@ class Catalog {
     void set_drained(const std::string& key, std::shared_ptr<const SeriesSource> archived);
     // The segment of a drained VM is removed: its bytes are free for others. Publishes kDrained.
     void segment_removed(const std::string& key, std::uint64_t now_ns);
+    // Evicted from the archive while the segment is still there: reads go to it again, until set_drained().
+    void set_undrained(const std::string& key, std::shared_ptr<const SeriesSource> segment);
     // Evicted from the archive, or a segment that turned out bad and went into quarantine.
     void remove(const std::string& key);
 
@@ -159,7 +168,9 @@ class Catalog {
     };
 
     // All of these are called with mutex_ held.
-    std::optional<QuarantinedFile> judge(const Candidate& candidate, const Demand& demand) const;
+    std::optional<QuarantinedFile> refuse(const std::string& file, const FileStamp& stamp, const VmInfo& vm,
+                                          const Demand& demand, std::uint64_t now_ns) const;
+    std::optional<QuarantinedFile> judge(const VmInfo& vm, const Demand& demand) const;
     std::optional<QuarantinedFile> judge_owner(const VmInfo& vm) const;
     std::optional<AdmitRefusal> judge_admission(const std::string& vm_id, std::uint32_t uid,
                                                 const Demand& demand) const;
@@ -185,6 +196,7 @@ class Catalog {
     Quarantine quarantine_;
     NewsBudget quarantine_news_;
     AdmissionTable admissions_;
+    std::multiset<std::pair<std::string, std::uint32_t>> waiting_;
     Demand used_;
     std::uint64_t segments_ = 0;
     std::uint64_t rules_version_ = 1;

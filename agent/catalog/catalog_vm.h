@@ -14,12 +14,12 @@ namespace ringside::agent {
 // Whether a writer is there or may still come.
 inline bool is_live(VmState state) { return state == VmState::kProvisioned || state == VmState::kRunning; }
 
-// Never changes once it is in the catalog, except that a drained VM's layout is read at its first use. Any thread.
+// Never changes once it is in the catalog, except that a layout that was not given is read at its first use. Any thread.
 class CatalogVm {
   public:
     // A VM with a segment.
     CatalogVm(VmInfo info, std::shared_ptr<const SeriesSource> source, std::shared_ptr<const Layout> layout);
-    // A drained one; `layouts` must outlive it.
+    // One that has ended; `layouts` must outlive it.
     CatalogVm(VmInfo info, std::shared_ptr<const SeriesSource> source, LayoutTable& layouts);
 
     const std::string& key() const { return key_; }  // vm_key()
@@ -31,7 +31,7 @@ class CatalogVm {
 
     const std::shared_ptr<const SeriesSource>& source() const { return source_; }
 
-    // The series, indexed. Of a drained VM the first call reads the archive; its errors are returned and not kept.
+    // The series, indexed. Where it was not given the first call reads the source; its errors are returned and not kept.
     Result<std::shared_ptr<const Layout>> layout() const;
 
   private:

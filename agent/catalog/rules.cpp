@@ -52,8 +52,7 @@ Demand Catalog::used_by(const std::string& vm_id) const {
     return used;
 }
 
-std::optional<QuarantinedFile> Catalog::judge(const Candidate& candidate, const Demand& demand) const {
-    const VmInfo& vm = candidate.info;
+std::optional<QuarantinedFile> Catalog::judge(const VmInfo& vm, const Demand& demand) const {
     if (by_key_.contains(vm_key(vm))) {
         return refusal(kReasonEpochSeen,
                        "this epoch of the VM has been seen in another file; a VMM makes a new epoch "

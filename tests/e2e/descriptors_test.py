@@ -77,6 +77,7 @@ def test_dead_vms_that_wait_for_the_start_use_up_no_descriptors(stack, agent):
     # Ready means that the first look is over: the living VM is there, whatever waits.
     assert in_state(agent, "running") == {"live-0"}
     assert metric(agent, 'ringside_scan_files_waiting{state="dead"}') > 0
+    assert agent.ctl("status")["agent"]["waiting_count"] > 0
     wait_until_drained(agent, DEAD)
     assert in_state(agent, "running") == {"live-0"}
 

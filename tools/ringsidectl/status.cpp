@@ -23,11 +23,13 @@ Section agent_section(const v1::GetStatusResponse& status) {
                         {"last_scan_ns", Unit::kTimeMs},
                         {"last_scan_span_ns", Unit::kDuration},
                         {"quarantined_count", Unit::kNumber},
+                        {"waiting_count", Unit::kNumber},
                         {"caller_uid", Unit::kNumber},
                         {"caller_is_operator"}},
             .rows = {{status.version(), known_or_unknown(status.pid()), known_or_unknown(status.started_ns()),
                       status.uptime_ns(), status.directory(), status.ready(), RSIDE_OPTIONAL(status, last_scan_ns),
                       RSIDE_OPTIONAL(status, last_scan_span_ns), status.quarantined_count(),
+                      RSIDE_OPTIONAL(status, waiting_count),
                       status.has_caller() ? Value(std::uint64_t{caller.uid()}) : Value(),
                       status.has_caller() ? Value(caller.is_operator()) : Value()}},
             .single = true};

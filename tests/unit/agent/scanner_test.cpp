@@ -189,6 +189,38 @@ TEST_F(ScannerTest, QuarantinesBadFilesAndServesTheOthers) {
     EXPECT_EQ(refused(), (std::map<std::string, std::uint64_t>{{"not-regular", 1}}));
 }
 
+// Its list of series contradicts itself from here on.
+void spoil_directory(const std::string& path) {
+    const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    std::uint64_t directory = 0;
+    ASSERT_EQ(::pread(fd, &directory, sizeof directory, offsetof(rside_header, directory_offset)), 8);
+    constexpr std::size_t after_state = offsetof(rside_series_record, metric);
+    const std::string bytes(sizeof(rside_series_record) - after_state, '\xff');
+    ASSERT_EQ(::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(directory + after_state)),
+              static_cast<ssize_t>(bytes.size()));
+    ::close(fd);
+}
+
+TEST_F(ScannerTest, JudgesASegmentBeforeItReadsItsSeries) {
+    Segment good = make_segment(folder.path(), "vm-1"), large = make_segment(folder.path(), "vm-2");
+    for (Segment* segment : {&good, &large}) {
+        segment->counter("test_requests_total", {"vda"}).add(1);
+        spoil_directory(segment->path());
+    }
+    sweep();
+    EXPECT_EQ(refused().count("over-budget"), 0u);
+    EXPECT_EQ(refused().size(), 1u) << "a bad list of series";
+
+    Budgets budgets;
+    budgets.vm_bytes = 1;
+    catalog.set_budgets(budgets);
+    Segment late = make_segment(folder.path(), "vm-3");
+    late.counter("test_requests_total", {"vda"}).add(1);
+    spoil_directory(late.path());
+    sweep();
+    EXPECT_EQ(refused()["over-budget"], 1u);
+}
+
 TEST_F(ScannerTest, LooksAtAFloodOfFilesInSeveralPasses) {
     ScanLimits limits;
     limits.opens_per_pass = 3;
@@ -525,6 +557,29 @@ TEST_F(ScannerRoom, ForgetsAWaitingFileThatIsRemoved) {
     }
     sweep();
     EXPECT_EQ(waiting("dead"), 1);
+}
+
+TEST_F(ScannerRoom, KeepsTheAdmissionOfOneThatWaits) {
+    Budgets budgets;
+    budgets.admission_ttl_ns = 10;
+    catalog.set_budgets(budgets);
+    std::vector<Segment> segments;
+    for (int i = 0; i < 3; ++i) segments.push_back(make_segment(folder.path(), "vm-" + std::to_string(i)));
+    Admission admission;
+    ASSERT_FALSE(catalog.admit("vm-2", ::geteuid(), {1, 1, 1}, false, 1, &admission));
+    ASSERT_FALSE(catalog.admit("vm-9", ::geteuid(), {1, 1, 1}, false, 1, &admission));
+    sweep();
+    ASSERT_EQ(waiting("living"), 1);
+    EXPECT_EQ(catalog.usage().waiting_count, 1u);
+    catalog.end_sweep(1000);
+    EXPECT_NE(catalog.admissions().find("vm-2"), nullptr) << "its segment is there and waits for its turn";
+    EXPECT_EQ(catalog.usage().reserved_count, 1u) << "the room it was promised stays its own";
+    EXPECT_EQ(catalog.admissions().find("vm-9"), nullptr);
+    std::filesystem::remove(segments[2].path());
+    sweep();
+    EXPECT_EQ(catalog.usage().waiting_count, 0u);
+    catalog.end_sweep(1000);
+    EXPECT_EQ(catalog.admissions().find("vm-2"), nullptr);
 }
 
 TEST_F(ScannerTest, AsksItsVmsAlsoWhenTheFolderCannotBeListed) {

@@ -445,6 +445,26 @@ TEST_F(CatalogTest, TakesTheNewFileOfADrainThatWasRepeated) {
     EXPECT_EQ(catalog.find(key)->source(), again);
 }
 
+TEST_F(CatalogTest, GoesBackToTheSegmentOfAVmThatIsEvictedBeforeItWent) {
+    VmInfo vm = owned("vm-1", 1000);
+    const std::string key = vm_key(vm);
+    add(vm);
+    catalog.set_exited(key, vm, now);
+    const auto segment = std::make_shared<FakeSource>(vm, schema);
+    catalog.set_undrained(key, segment);
+    EXPECT_NE(catalog.find(key)->source(), segment) << "it is not drained yet";
+    catalog.set_drained(key, std::make_shared<FakeSource>(vm, schema));
+    catalog.set_undrained(key, segment);
+    EXPECT_EQ(catalog.find(key)->source(), segment);
+    EXPECT_EQ(catalog.find(key)->state(), VmState::kExited);
+    EXPECT_TRUE(catalog.find(key)->layout().ok());
+    EXPECT_EQ(catalog.usage().segment_count, 1u);
+    catalog.set_drained(key, std::make_shared<FakeSource>(vm, schema));
+    catalog.segment_removed(key, now);
+    EXPECT_EQ(catalog.find(key)->state(), VmState::kDrained);
+    EXPECT_EQ(catalog.usage().segment_count, 0u);
+}
+
 TEST_F(CatalogTest, ReadsTheLayoutOfADrainedVmAtItsFirstUse) {
     auto archived = std::make_shared<FakeSource>(owned("vm-1", 1000), schema);
     archived->add_series(0, 0, {"vda"});

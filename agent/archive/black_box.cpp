@@ -60,11 +60,10 @@ bool ended_badly(const VmInfo& vm) {
     }
 }
 
-// Not when it is spoiled in the archive, or when something else has its place.
+// Not when something else has its place, or what is to be kept makes no sense. One that the archive holds badly is archived
+// anew by the next attempt, and a folder that somebody took away may come back.
 bool can_be_kept(const Error& error) {
-    const Code code = error.code;
-    return code != Code::kNotFound && code != Code::kCorrupt && code != Code::kExists && code != Code::kInvalid &&
-           code != Code::kInternal;
+    return error.code != Code::kExists && error.code != Code::kInvalid && error.code != Code::kInternal;
 }
 
 BlackBox::BlackBox(FileSystem& fs, std::string directory, const BlackBoxBounds& bounds, HostSource host)
@@ -73,12 +72,17 @@ BlackBox::BlackBox(FileSystem& fs, std::string directory, const BlackBoxBounds& 
 std::vector<Result<void>> BlackBox::keep(const std::vector<std::shared_ptr<const ArchivedVm>>& vms,
                                          std::uint64_t now_ns) {
     const std::uint64_t span_ns = span_ns_.load(std::memory_order_relaxed);
-    const std::shared_ptr<const SeriesSource> host = host_ ? host_() : nullptr;
+    auto wanted = [&](const auto& vm) {
+        return ended_badly(vm->info()) && span_ns != 0 && !vm->schema()->tiers.empty();
+    };
+    // Not asked for nothing: one that finds no host looks for it again only a second later.
+    const bool any = std::any_of(vms.begin(), vms.end(), wanted);
+    const std::shared_ptr<const SeriesSource> host = any && host_ ? host_() : nullptr;
     std::vector<std::unique_ptr<Excerpt>> excerpts;
     std::vector<std::size_t> owners;  // of each excerpt, the index of its VM
     for (std::size_t i = 0; i < vms.size(); ++i) {
         const VmInfo& vm = vms[i]->info();
-        if (!ended_badly(vm) || span_ns == 0 || vms[i]->schema()->tiers.empty()) continue;
+        if (!wanted(vms[i])) continue;
         const std::uint64_t begin_ns = end_of(vm) - std::min(end_of(vm), span_ns);
         excerpts.push_back(std::make_unique<Excerpt>(*vms[i], vm, begin_ns, UINT64_MAX));
         owners.push_back(i);

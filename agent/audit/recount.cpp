@@ -117,7 +117,7 @@ void Recounter::lose_what_is_left_out(const VmRollup& rollup, const VmWindows& w
     bool named = false;
     for (const SeriesWindows& windows_of : windows.series) {
         const std::uint32_t index = windows_of.series.index;
-        if (left_in.contains(index)) continue;
+        if (left_in.contains(index) || plan_->metrics()[windows_of.series.metric].outputs.empty()) continue;
         left_out_.add({reason, index, range.after_ns, range.until_ns, 0});
         named = true;
     }

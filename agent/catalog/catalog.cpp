@@ -203,6 +203,11 @@ void Catalog::set_undrained(const std::string& key, std::shared_ptr<const Series
     std::lock_guard lock(mutex_);
     auto at = by_key_.find(key);
     if (at == by_key_.end() || at->second.entry->state() != VmState::kDrained) return;
+    if (!at->second.has_segment) {  // It went in between: nothing is left of the VM.
+        by_key_.erase(at);
+        changed(true);
+        return;
+    }
     at->second.entry = std::move(entry);
     changed(false);
 }

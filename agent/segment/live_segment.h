@@ -135,6 +135,7 @@ class LiveSegment : public SeriesSource {
     std::optional<std::uint64_t> recorded_hash() const;
     End end_of(const WriterPart& writer, const Activity& activity, std::uint64_t now_ns) const;
     std::uint64_t look_at_clock() const;
+    void note_rebases(const WriterPart& writer, std::uint64_t now_ns) const;
     std::uint64_t latest_sane_ns(std::uint64_t now_ns) const;
     Result<void> refresh_directory() const;
     Error turn_bad(Refusal refusal) const;
@@ -153,7 +154,9 @@ class LiveSegment : public SeriesSource {
     const NowFn now_;
     const std::uint64_t opened_ns_;
     // The latest that the clock has said. Relaxed: a number, nothing is published with it.
+    // Only until something is recorded after a step back: from then on what is later than the present is a leftover.
     mutable std::atomic<std::uint64_t> latest_now_ns_;
+    mutable std::atomic<std::uint64_t> rebases_{0};  // of the writer, as last seen
 
     mutable std::mutex mutex_;
     // Guarded by mutex_.

@@ -56,6 +56,12 @@ std::uint64_t LiveSegment::look_at_clock() const {
     return now_ns;
 }
 
+// A writer that has recorded since its clock was set back: the time that was before is no measure any more.
+void LiveSegment::note_rebases(const WriterPart& writer, std::uint64_t now_ns) const {
+    if (rebases_.exchange(writer.rebases, std::memory_order_relaxed) == writer.rebases) return;
+    latest_now_ns_.store(now_ns, std::memory_order_relaxed);
+}
+
 // A small step back of the clock leaves windows open that begin up to one coarsest window in the future. A large one leaves
 // those of all series in which nothing has been recorded since: what this very clock has shown before is not unheard of.
 std::uint64_t LiveSegment::latest_sane_ns(std::uint64_t now_ns) const {
@@ -129,6 +135,7 @@ VmInfo LiveSegment::vm() const {
         (void)read_error(errno, "its header");
         return last_known(std::move(vm));
     }
+    note_rebases(*writer, now_ns);
     vm.state = ever_attached(*writer) ? VmState::kRunning : VmState::kProvisioned;
     vm.close_code = writer->close_code;
     vm.close_text = writer->close_text;
@@ -203,8 +210,8 @@ LiveSegment::End LiveSegment::end_of(const WriterPart& writer, const Activity& a
     }
     std::uint64_t seen_ns =
         std::max({active.newest_ns, sane(writer.tick_ns), sane(writer.attached_ns), sane(header_->created_ns)});
-    // Recorded under a clock that was ahead, when nobody looked: all up to now is kept.
-    if (active.future) seen_ns = std::max(seen_ns, now_ns);
+    // Recorded under a clock that was ahead, when nobody looked, and nothing since: all up to now is kept.
+    if (active.future && writer.rebases == 0) seen_ns = std::max(seen_ns, now_ns);
     if (writer.ticking) {
         end.ended_ns = std::max(seen_ns, least_ns);
         return end;
@@ -237,6 +244,7 @@ Result<void> LiveSegment::settle() {
     // The last look into the directory: what registered until now is all there is.
     if (Result<void> refreshed = refresh_directory(); !refreshed) return refreshed.error();
     std::uint64_t now_ns = look_at_clock();
+    note_rebases(*writer, now_ns);
     std::optional<Activity> active = activity(latest_sane_ns(now_ns));
     if (!active) return read_error(errno, "its hot cells");
     End end = end_of(*writer, *active, now_ns);

@@ -11,7 +11,7 @@ namespace ringside::agent {
 namespace {
 
 constexpr std::string_view kMagic = "RSIDRULE";
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 constexpr std::size_t kTextMax = 64 * 1024;
 constexpr std::uint32_t kCountMax = 1u << 24;
 
@@ -127,7 +127,6 @@ RuleSeries series(ByteReader& in) {
 void put(ByteWriter& out, const RuleMember& member) {
     out.u64(member.included_ns);
     out.u8(member.done ? 1 : 0);
-    out.u32(member.founded);
     out.u32(static_cast<std::uint32_t>(member.totals.size()));
     for (const auto& [index, total] : member.totals) {
         out.u32(index);
@@ -139,7 +138,6 @@ RuleMember member(ByteReader& in) {
     RuleMember member;
     member.included_ns = in.u64();
     member.done = in.u8() != 0;
-    member.founded = in.u32();
     for (std::uint32_t left = count_of(in); left > 0; --left) {
         const std::uint32_t index = in.u32();
         member.totals[index] = total(in);
@@ -176,12 +174,18 @@ std::string encode_rule_state(const RuleState& state, std::uint64_t hash) {
         out.text(key);
         put(out, one);
     }
-    ByteWriter file;
-    file.raw(kMagic);
-    file.u32(kVersion);
-    file.u32(crc32c(out.bytes()));
-    file.raw(out.bytes());
-    return file.take();
+    out.u32(static_cast<std::uint32_t>(state.founded.size()));
+    for (const auto& [vm_id, count] : state.founded) {
+        out.text(vm_id);
+        out.u32(count);
+    }
+    ByteWriter header;
+    header.raw(kMagic);
+    header.u32(kVersion);
+    header.u32(crc32c(out.bytes()));
+    std::string file = out.take();
+    file.insert(0, header.bytes());  // in place: there is enough of it
+    return file;
 }
 
 std::optional<RuleState> decode_rule_state(std::string_view bytes, std::uint64_t hash) {
@@ -201,6 +205,10 @@ std::optional<RuleState> decode_rule_state(std::string_view bytes, std::uint64_t
     for (std::uint32_t left = count_of(in); left > 0; --left) {
         std::string key = in.text(kTextMax);
         state.members[std::move(key)] = member(in);
+    }
+    for (std::uint32_t left = count_of(in); left > 0; --left) {
+        std::string vm_id = in.text(kTextMax);
+        state.founded[std::move(vm_id)] = in.u32();
     }
     const bool whole = std::all_of(state.series.begin(), state.series.end(), [&](const RuleSeries& one) {
         return one.rule < state.metrics.size() && state.metrics[one.rule];

@@ -7,7 +7,7 @@
 namespace ringside::agent {
 namespace {
 
-constexpr std::size_t kFormsMax = 64;  // of one rule that are told apart; a VM may offer as many as it has metrics
+constexpr std::size_t kFormsMax = 64;  // of one rule that are told apart
 
 bool same_form(const MetricInfo& a, const MetricInfo& b) {
     return a.kind == b.kind && a.histogram_scale == b.histogram_scale && a.bucket_first == b.bucket_first &&
@@ -36,23 +36,31 @@ bool fits(const MetricInfo& made, const MetricInfo& into) {
     return made.kind == into.kind && (made.kind != Kind::kHistogram || merges_into(made, into));
 }
 
-void FormVotes::add(const MetricInfo& made) {
-    for (Vote& vote : votes_) {
-        if (!same_form(vote.made, made)) continue;
-        ++vote.count;
+void FormVotes::add(std::uint32_t vm, const MetricInfo& made) {
+    if (now_ && fits(made, *now_)) {
+        fitting_ += fitting_vm_ == vm ? 0 : 1;
+        fitting_vm_ = vm;
         return;
     }
-    if (votes_.size() < kFormsMax) votes_.push_back({made, 1});
+    for (Vote& vote : votes_) {
+        if (!same_form(vote.made, made)) continue;
+        vote.count += vote.vm == vm ? 0 : 1;
+        vote.vm = vm;
+        return;
+    }
+    if (votes_.size() < kFormsMax) {
+        votes_.push_back({made, 1, vm});
+        return;
+    }
+    for (Vote& vote : votes_) --vote.count;
+    std::erase_if(votes_, [](const Vote& vote) { return vote.count == 0; });
 }
 
-std::optional<MetricInfo> FormVotes::choose(const std::optional<MetricInfo>& now) const {
+std::optional<MetricInfo> FormVotes::chosen() const {
     auto most =
         std::max_element(votes_.begin(), votes_.end(), [](const Vote& a, const Vote& b) { return a.count < b.count; });
-    if (most == votes_.end()) return now;
-    if (!now) return most->made;
-    std::uint32_t fitting = 0;
-    for (const Vote& vote : votes_) fitting += fits(vote.made, *now) ? vote.count : 0;
-    return most->count > fitting ? most->made : now;
+    if (most == votes_.end() || (now_ && most->count <= fitting_)) return now_;
+    return most->made;
 }
 
 }  // namespace ringside::agent

@@ -17,20 +17,27 @@ MetricInfo made_of(const Rule& rule, const MetricInfo& metric);
 // Whether series of the form `made` can be taken into those of the form `into`.
 bool fits(const MetricInfo& made, const MetricInfo& into);
 
-// The forms that the VMs of one window offer a rule.
+// The forms that the VMs of one window offer a rule: one vote for each VM and form. So a VM that is alone in its ways decides
+// for nobody else, however many metrics it has, and after a roll-out the new form takes over.
 class FormVotes {
   public:
-    void add(const MetricInfo& made);
-    // The form to use from now on: `now` as long as no other one has more votes than all that fit it together. So a VM
-    // that is alone in its ways decides for nobody else, and after a roll-out the new form takes over.
-    std::optional<MetricInfo> choose(const std::optional<MetricInfo>& now) const;
+    // `now`: the form in use; none: there is none yet.
+    explicit FormVotes(std::optional<MetricInfo> now) : now_(std::move(now)) {}
+
+    // `vm`: rising from VM to VM, from 1.
+    void add(std::uint32_t vm, const MetricInfo& made);
+    // The form to use from now on: the one in use as long as no other has more votes than all that fit it together.
+    std::optional<MetricInfo> chosen() const;
 
   private:
     struct Vote {
         MetricInfo made;
         std::uint32_t count;
+        std::uint32_t vm;  // that gave the last one
     };
-    std::vector<Vote> votes_;  // of each form, in the order of their first
+    std::optional<MetricInfo> now_;
+    std::uint32_t fitting_ = 0, fitting_vm_ = 0;  // votes for `now_`, and who gave the last one
+    std::vector<Vote> votes_;  // for others: the most frequent of them (Misra and Gries), counted too low
 };
 
 }  // namespace ringside::agent

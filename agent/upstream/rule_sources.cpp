@@ -40,7 +40,8 @@ bool RuleSources::begin(std::uint64_t now_ns) {
     std::optional<RuleState> state;
     if (bytes.ok()) state = decode_rule_state(*bytes, hash);
     const bool there = bytes.ok() || bytes.error().code != Code::kNotFound;
-    if (!bytes.ok() && there && !is_bad_content(bytes.error())) {  // A good file must stay where it is.
+    const bool for_good = !bytes.ok() && is_bad_content(bytes.error()) && bytes.error().code != Code::kExhausted;
+    if (!bytes.ok() && there && !for_good) {  // A good file must stay where it is.
         if (!std::exchange(read_fails_, true)) {
             log_(true, bytes.error().message() + "; recording rules stand still until their state can be read");
         }

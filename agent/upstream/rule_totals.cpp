@@ -24,6 +24,8 @@ std::size_t numbers_of(const MetricInfo& made) {
     return columns * kRuleWindowsMax;
 }
 
+std::size_t numbers_of(const RuleTotal& total) { return 8 + total.buckets.size(); }  // with what a map needs around it
+
 std::uint32_t columns_of(Kind kind) {
     if (is_counter(kind)) return kColumnValue;
     if (kind == Kind::kHistogram) return kColumnCount | kColumnSum | kColumnBuckets;
@@ -70,13 +72,14 @@ std::vector<std::string> values_of(const Rule& rule, const MetricInfo& metric, c
 RuleTotals::RuleTotals(std::vector<Rule> rules, std::uint32_t resolution_s, RuleState state)
     : rules_(std::move(rules)), resolution_ns_(resolution_s * kNsPerSecond), state_(std::move(state)) {
     forget_series([](const RuleSeries&) { return false; });
+    for (const auto& [key, member] : state_.members) {
+        for (const auto& [index, total] : member.totals) member_numbers_ += numbers_of(total);
+    }
 }
 
 void RuleTotals::compute(std::uint64_t end_ns, std::uint64_t now_ns, const std::vector<UpstreamSource>& vms) {
     const std::uint64_t held_ns = kRuleWindowsMax * resolution_ns_;
-    if (end_ns / held_ns != state_.computed_ns / held_ns) {  // Another day.
-        for (auto& [key, member] : state_.members) member.founded = 0;
-    }
+    if (end_ns / held_ns != state_.computed_ns / held_ns) state_.founded.clear();  // another day
     std::set<std::string> listed;
     std::vector<Candidate> candidates;
     for (const UpstreamSource& vm : vms) {
@@ -89,9 +92,11 @@ void RuleTotals::compute(std::uint64_t end_ns, std::uint64_t now_ns, const std::
     close_window(end_ns, values);
     forget_series([&](const RuleSeries& series) { return series.touched_ns + held_ns <= end_ns; });
     // One that comes back later must not be counted again from its begin.
-    std::erase_if(state_.members, [&](const auto& member) {
-        return !listed.contains(member.first) && member.second.included_ns + held_ns <= end_ns;
-    });
+    for (auto at = state_.members.begin(); at != state_.members.end();) {
+        const bool goes = !listed.contains(at->first) && at->second.included_ns + held_ns <= end_ns;
+        if (goes) forget_totals(at->second);
+        at = goes ? state_.members.erase(at) : std::next(at);
+    }
     state_.computed_ns = end_ns;
     ++stats_.windows;
 }
@@ -129,17 +134,19 @@ std::optional<RuleTotals::Candidate> RuleTotals::candidate(const UpstreamSource&
 }
 
 void RuleTotals::choose_forms(const std::vector<Candidate>& candidates) {
-    std::vector<FormVotes> votes(rules_.size());
+    std::vector<FormVotes> votes(state_.metrics.begin(), state_.metrics.end());
+    std::uint32_t number = 0;
     for (const Candidate& vm : candidates) {
+        ++number;
         for (std::size_t metric = 0; metric < vm.rules_of.size(); ++metric) {
             for (std::uint32_t rule : vm.rules_of[metric]) {
-                votes[rule].add(made_of(rules_[rule], vm.schema->metrics[metric]));
+                votes[rule].add(number, made_of(rules_[rule], vm.schema->metrics[metric]));
             }
         }
     }
     for (std::uint32_t rule = 0; rule < rules_.size(); ++rule) {
         std::optional<MetricInfo>& form = state_.metrics[rule];
-        std::optional<MetricInfo> chosen = votes[rule].choose(form);
+        std::optional<MetricInfo> chosen = votes[rule].chosen();
         if (!chosen || (form && fits(*chosen, *form) && fits(*form, *chosen))) continue;
         form = std::move(chosen);
         forget_series([rule](const RuleSeries& series) { return series.rule == rule; });
@@ -164,7 +171,10 @@ void RuleTotals::take_vm(Candidate& vm, std::uint64_t end_ns, Values& values) {
     if (series.ok()) readings = read(vm, end_ns, *series);
     if (!readings) {  // Another time, with all that has come together until then; but not for ever.
         ++stats_.unread_vms;
-        member.done = std::max(vm.zero_ns, vm.begun_ns) + kRuleWindowsMax * resolution_ns_ <= end_ns;
+        if (std::max(vm.zero_ns, vm.begun_ns) + kRuleWindowsMax * resolution_ns_ > end_ns) return;
+        forget_totals(member);
+        member.included_ns = 0;  // One that lives begins at a new zero.
+        member.done = vm.info.state == VmState::kDrained;
         return;
     }
     const std::uint64_t expected_ns = member.included_ns == 0 ? std::max(vm.begun_ns, state_.began_ns) : vm.zero_ns;
@@ -173,7 +183,12 @@ void RuleTotals::take_vm(Candidate& vm, std::uint64_t end_ns, Values& values) {
     for (const Reading& reading : *readings) take_series(vm, reading, facts, end_ns, values);
     member.included_ns = end_ns;
     member.done = vm.final;
-    if (vm.final) member.totals.clear();
+    if (vm.final) forget_totals(member);
+}
+
+void RuleTotals::forget_totals(RuleMember& member) {
+    for (const auto& [index, total] : member.totals) member_numbers_ -= numbers_of(total);
+    member.totals.clear();
 }
 
 // Series that a rule takes, with their windows from the one before the last that was taken in. None: not to be read now.
@@ -202,14 +217,16 @@ std::optional<std::vector<RuleTotals::Reading>> RuleTotals::read(const Candidate
     return readings;
 }
 
-// Of a VM that is new here, the total from which a series counts (G4).
+// Of a series that is new here, the total from which it counts (G4).
 RuleTotal RuleTotals::zero_of(const Candidate& vm, const Reading& reading) const {
     const MetricInfo& metric = vm.schema->metrics[reading.series.metric];
     const SeriesData& data = reading.data;
     const std::uint64_t created_ns = vm.info.rebases != 0 ? 0 : std::max(reading.series.created_ns, vm.begun_ns);
     std::size_t at = 0;
     while (at < data.size() && data.end_ns[at] <= vm.zero_ns) ++at;
-    if (at == 0 && created_ns >= vm.zero_ns) return {};
+    // Known for long, and nothing of it has been taken in: its writer stood still.
+    const bool all_seen = vm.member->included_ns != 0 && created_ns >= state_.began_ns;
+    if (all_seen || (at == 0 && created_ns >= vm.zero_ns)) return {};
     if (data.size() == 0) return {};
     return total_at(metric, data, at == 0 ? 0 : at - 1).value_or(RuleTotal{});
 }
@@ -221,31 +238,40 @@ void RuleTotals::take_series(Candidate& vm, const Reading& reading, const std::m
     const bool registered = reading.series.created_ns < end_ns || vm.info.rebases != 0;
     const bool lives = vm.ended_ns == 0 || vm.ended_ns >= end_ns;
     auto known = vm.member->totals.find(reading.series.index);
-    RuleTotal before = known != vm.member->totals.end() ? known->second : RuleTotal{};
-    if (cumulative && vm.member->included_ns == 0) before = zero_of(vm, reading);
+    const bool is_new = known == vm.member->totals.end();
+    RuleTotal before = !is_new ? known->second : cumulative ? zero_of(vm, reading) : RuleTotal{};
     std::optional<RuleTotal> now;
     if (cumulative && reading.data.size() > 0) now = total_at(metric, reading.data, reading.data.size() - 1);
     // Both passes of a time that the clock has shown twice are in one ring.
     if (now && !grown(metric.kind, *now, before)) now = before;
+    bool placed = false;
     for (std::uint32_t rule : vm.rules_of[reading.series.metric]) {
         const RuleOperation operation = rules_[rule].operation;
-        auto to = place(rule, metric, values_of(rules_[rule], metric, reading.series, facts), end_ns, *vm.member);
+        auto to =
+            cumulative && is_new && member_numbers_ >= kRuleNumbersMax
+                ? std::nullopt
+                : place(rule, metric, values_of(rules_[rule], metric, reading.series, facts), end_ns, vm.info.vm_id);
         bool taken = to.has_value();
+        placed |= taken;
         if (taken && operation == RuleOperation::kCount) {
             values[*to] += lives && registered ? 1 : 0;
         } else if (taken && cumulative) {
-            taken = reading.data.size() == 0 || (now && take_increase(metric, *now, before, state_.series[*to]));
+            taken =
+                reading.data.size() == 0 || (now && take_increase(metric, *now, before, end_ns, state_.series[*to]));
         } else if (taken) {
             taken = take_gauge(operation, reading.data, end_ns, *to, values);
         }
         stats_.series_left_out += taken ? 0 : 1;
     }
-    if (cumulative) vm.member->totals[reading.series.index] = now ? std::move(*now) : std::move(before);
+    // A series of which there is nothing yet, for its writer stands still, has its zero still to come.
+    if (!cumulative || !placed || !now) return;
+    if (is_new) member_numbers_ += numbers_of(*now);
+    vm.member->totals[reading.series.index] = std::move(*now);
 }
 
 std::optional<std::size_t> RuleTotals::place(std::uint32_t rule, const MetricInfo& metric,
                                              std::vector<std::string> values, std::uint64_t end_ns,
-                                             RuleMember& member) {
+                                             const std::string& vm_id) {
     const std::optional<MetricInfo>& form = state_.metrics[rule];
     if (!form || !fits(made_of(rules_[rule], metric), *form)) return std::nullopt;
     auto at = places_.find({rule, values});
@@ -254,9 +280,10 @@ std::optional<std::size_t> RuleTotals::place(std::uint32_t rule, const MetricInf
         return at->second;
     }
     const std::size_t numbers = numbers_of(*form);
-    if (numbers_ + numbers > kRuleNumbersMax || member.founded >= kRuleSeriesPerVm) return std::nullopt;
+    std::uint32_t& founded = state_.founded[vm_id];
+    if (numbers_ + numbers > kRuleNumbersMax || founded >= kRuleSeriesPerVm) return std::nullopt;
     numbers_ += numbers;
-    ++member.founded;
+    ++founded;
     RuleSeries& series = state_.series.emplace_back();
     series.rule = rule;
     series.values = values;
@@ -268,14 +295,22 @@ std::optional<std::size_t> RuleTotals::place(std::uint32_t rule, const MetricInf
 }
 
 bool RuleTotals::take_increase(const MetricInfo& metric, const RuleTotal& now, const RuleTotal& before,
-                               RuleSeries& into) const {
-    if (metric.kind != Kind::kHistogram) return add_increase(metric.kind, now, before, into.total);
+                               std::uint64_t end_ns, RuleSeries& into) const {
     const MetricInfo& made = *state_.metrics[into.rule];
-    auto merged = [&](RuleTotal total) {
-        if (!total.buckets.empty()) total.buckets = merged_buckets(metric, made, total.buckets);
-        return total;
+    auto merged = [&](const RuleTotal& total) {
+        RuleTotal in_form = total;
+        if (!total.buckets.empty()) in_form.buckets = merged_buckets(metric, made, total.buckets);
+        return in_form;
     };
-    return add_increase(metric.kind, merged(now), merged(before), into.total);
+    const bool histogram = metric.kind == Kind::kHistogram;
+    const RuleTotal newer = histogram ? merged(now) : now, older = histogram ? merged(before) : before;
+    Added added = add_increase(metric.kind, newer, older, into.total);
+    if (added == Added::kFull) {  // A clean reset.
+        into.total = {};
+        into.created_ns = end_ns - resolution_ns_;
+        added = add_increase(metric.kind, newer, older, into.total);
+    }
+    return added == Added::kAdded;
 }
 
 // Points of the window that ends at `end_ns`. False where the tier does not keep the column.

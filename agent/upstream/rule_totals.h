@@ -29,8 +29,9 @@
 
 namespace ringside::agent {
 
-// Numbers in the windows of one upstream's rules: 32 MiB, once in memory and once in the state file, and as much again while
-// that is written. Some 7,000 counters or gauges, or 170 histograms of 80 buckets.
+// Numbers in the windows of one upstream's rules, some 7,000 counters or gauges, or 170 histograms of 80 buckets; and as many
+// in what of the VMs' series is in them, some 460,000 counters. Each is 32 MiB, which the state takes once, the windows that
+// are handed out again, and the bytes of the file while it is written.
 inline constexpr std::size_t kRuleNumbersMax = std::size_t{4} << 20;
 inline constexpr std::uint32_t kRuleWindowsMax = 288;   // kept of each, as a ring of a day
 inline constexpr std::uint32_t kRuleSeriesPerVm = 512;  // that one VM may found in as many windows
@@ -49,7 +50,6 @@ struct RuleSeries {
 struct RuleMember {
     std::uint64_t included_ns = 0;
     bool done = false;                          // to its end
-    std::uint32_t founded = 0;                  // series of rules, see kRuleSeriesPerVm
     std::map<std::uint32_t, RuleTotal> totals;  // by index of the VM's series
 };
 
@@ -62,6 +62,7 @@ struct RuleState {
     std::vector<RuleSeries> series;  // without those that no VM has had part in for kRuleWindowsMax windows
     // By key of the VM; kept for kRuleWindowsMax windows when it is not listed any more, should it come back.
     std::map<std::string, RuleMember> members;
+    std::map<std::string, std::uint32_t> founded;  // by vm_id: series of rules, see kRuleSeriesPerVm
 };
 
 struct RuleStats {
@@ -112,6 +113,7 @@ class RuleTotals {
 
     std::optional<Candidate> candidate(const UpstreamSource& vm, std::uint64_t end_ns, std::uint64_t now_ns);
     void choose_forms(const std::vector<Candidate>& candidates);
+    void forget_totals(RuleMember& member);
     void forget_series(const std::function<bool(const RuleSeries&)>& which);
     void take_vm(Candidate& vm, std::uint64_t end_ns, Values& values);
     void take_series(Candidate& vm, const Reading& reading, const std::map<std::string, std::string>& facts,
@@ -120,8 +122,9 @@ class RuleTotals {
                                              const std::vector<SeriesInfo>& series) const;
     RuleTotal zero_of(const Candidate& vm, const Reading& reading) const;
     std::optional<std::size_t> place(std::uint32_t rule, const MetricInfo& metric, std::vector<std::string> values,
-                                     std::uint64_t end_ns, RuleMember& member);
-    bool take_increase(const MetricInfo& metric, const RuleTotal& now, const RuleTotal& before, RuleSeries& into) const;
+                                     std::uint64_t end_ns, const std::string& vm_id);
+    bool take_increase(const MetricInfo& metric, const RuleTotal& now, const RuleTotal& before, std::uint64_t end_ns,
+                       RuleSeries& into) const;
     bool take_gauge(RuleOperation operation, const SeriesData& data, std::uint64_t end_ns, std::size_t to,
                     Values& values) const;
     void close_window(std::uint64_t end_ns, const Values& values);
@@ -131,7 +134,8 @@ class RuleTotals {
     RuleState state_;
     RuleStats stats_;
     std::map<std::pair<std::uint32_t, std::vector<std::string>>, std::size_t> places_;
-    std::size_t numbers_ = 0;  // of all series, with full windows
+    std::size_t numbers_ = 0;         // of all series, with full windows
+    std::size_t member_numbers_ = 0;  // of the totals of all members
 };
 
 }  // namespace ringside::agent

@@ -14,31 +14,34 @@ std::uint64_t increase(std::uint64_t now, std::uint64_t before) { return now > b
 // At `i`, 0 where there are no buckets yet.
 std::uint64_t bucket(const RuleTotal& total, std::size_t i) { return i < total.buckets.size() ? total.buckets[i] : 0; }
 
-bool has_room(std::uint64_t total, std::uint64_t more) {
-    return more <= kRuleTotalMax - std::min(total, kRuleTotalMax);
+Added fit(std::uint64_t total, std::uint64_t more) {
+    if (more > kRuleIncreaseMax) return Added::kNoNumber;
+    return total + more <= kRuleTotalMax ? Added::kAdded : Added::kFull;
 }
 
-bool add_f64(const RuleTotal& now, const RuleTotal& before, RuleTotal& to) {
+Added add_f64(const RuleTotal& now, const RuleTotal& before, RuleTotal& to) {
     const double more = as_double(now.value) - as_double(before.value), sum = as_double(to.value) + more;
-    if (!std::isfinite(sum)) return false;
+    if (!std::isfinite(more) || more > static_cast<double>(kRuleIncreaseMax)) return Added::kNoNumber;
+    if (sum > static_cast<double>(kRuleTotalMax)) return Added::kFull;
     if (more > 0) to.value = std::bit_cast<std::uint64_t>(sum);
-    return true;
+    return Added::kAdded;
 }
 
-bool add_histogram(const RuleTotal& now, const RuleTotal& before, RuleTotal& to) {
+Added add_histogram(const RuleTotal& now, const RuleTotal& before, RuleTotal& to) {
     const double sum = to.sum + (now.sum - before.sum);
-    bool good = std::isfinite(sum) && has_room(to.count, increase(now.count, before.count));
-    for (std::size_t i = 0; i < now.buckets.size() && good; ++i) {
-        good = has_room(bucket(to, i), increase(now.buckets[i], bucket(before, i)));
+    if (!std::isfinite(sum)) return Added::kNoNumber;
+    Added added = fit(to.count, increase(now.count, before.count));
+    for (std::size_t i = 0; i < now.buckets.size() && added == Added::kAdded; ++i) {
+        added = fit(bucket(to, i), increase(now.buckets[i], bucket(before, i)));
     }
-    if (!good) return false;
+    if (added != Added::kAdded) return added;
     to.sum = sum;
     to.count += increase(now.count, before.count);
     to.buckets.resize(now.buckets.size());
     for (std::size_t i = 0; i < now.buckets.size(); ++i) {
         to.buckets[i] += increase(now.buckets[i], bucket(before, i));
     }
-    return true;
+    return Added::kAdded;
 }
 
 }  // namespace
@@ -66,13 +69,13 @@ bool grown(Kind kind, const RuleTotal& now, const RuleTotal& before) {
     return now.value >= before.value;
 }
 
-bool add_increase(Kind kind, const RuleTotal& now, const RuleTotal& before, RuleTotal& to) {
+Added add_increase(Kind kind, const RuleTotal& now, const RuleTotal& before, RuleTotal& to) {
     if (kind == Kind::kHistogram) return add_histogram(now, before, to);
     if (kind == Kind::kCounterF64) return add_f64(now, before, to);
     const std::uint64_t more = increase(now.value, before.value);
-    if (!has_room(to.value, more)) return false;
-    to.value += more;
-    return true;
+    const Added added = fit(to.value, more);
+    if (added == Added::kAdded) to.value += more;
+    return added;
 }
 
 }  // namespace ringside::agent

@@ -9,8 +9,10 @@
 
 namespace ringside::agent {
 
-// A sum ends there: beyond it a double, which is what leaves, would swallow small increases.
+// A sum ends there and begins anew: beyond it a double, which is what leaves, would swallow small increases.
 inline constexpr std::uint64_t kRuleTotalMax = std::uint64_t{1} << 53;
+// More than that in one window is no count: a VM that says so must not bring the sum of all to its end at once.
+inline constexpr std::uint64_t kRuleIncreaseMax = std::uint64_t{1} << 44;
 
 // A cumulative series at one instant.
 struct RuleTotal {
@@ -27,7 +29,9 @@ std::optional<RuleTotal> total_at(const MetricInfo& metric, const SeriesData& da
 // Whether `now` is no less than `before`: two totals of one series, of which the clock may have shown the older one later.
 bool grown(Kind kind, const RuleTotal& now, const RuleTotal& before);
 
-// Adds what a series has grown by. False, and nothing added, where that is no number, or more than a sum can hold.
-bool add_increase(Kind kind, const RuleTotal& now, const RuleTotal& before, RuleTotal& to);
+enum class Added { kAdded, kNoNumber, kFull };
+
+// Adds what a series has grown by. Nothing is added where that is no number, or more than there is room for in `to`.
+Added add_increase(Kind kind, const RuleTotal& now, const RuleTotal& before, RuleTotal& to);
 
 }  // namespace ringside::agent

@@ -65,7 +65,7 @@ def wait_until_drained(agent, count):
         return metric(agent, 'ringside_vms{state="drained"}') == count
 
     wait_until(f"{count} VMs to be drained", drained, deadline_s=240)
-    assert list(agent.directory.glob("dead-*")) == []
+    wait_until("their segments to go", lambda: list(agent.directory.glob("dead-*")) == [])  # after all of a batch are listed
     assert metric(agent, 'ringside_scan_files_waiting{state="dead"}') == 0
     assert metric(agent, 'ringside_drain_failures_total{step="archive"}') == 0
 

@@ -119,12 +119,21 @@ class Trial:
             and (self.receiver.tally().keys() >= self.dead.expected.keys() and self.receiver.ended())
         )
 
+    def state(self):
+        """What there is, for whoever has to find out why it does not come to an end."""
+        files = [str(path) for folder in (self.agent.disk, self.agent.directory) for path in sorted(folder.rglob("*"))]
+        lacking = difference(self.receiver.tally(), self.dead.expected)
+        return "\n".join([*files, *lacking, *self.receiver.breaches, self.agent.output()[-4000:]])
+
     def finish(self):
         """Lets the agent go on undisturbed, and looks at what has become of everything."""
         if not self.agent.alive():
             self.agent.close()
             self.agent.start()
-        wait_until("the VMs to be drained and pushed", self.done, step_s=0.02)
+        try:
+            wait_until("the VMs to be drained and pushed", self.done, step_s=0.02)
+        except AssertionError as late:
+            raise AssertionError(f"{late}\n{self.state()}") from None
         assert self.agent.terminate() == 0
         assert self.receiver.breaches == []
         if self.dead.expected:

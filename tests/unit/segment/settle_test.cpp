@@ -96,6 +96,19 @@ TEST_F(Settling, EndsAVmThatDiedAfterTheClockWasSetBackWithItsLastRecord) {
     EXPECT_EQ(segment->vm().ended_ns, 1900 * kSecond + kMs);
 }
 
+// One that has recorded since leaves windows of the time before open in the series that were idle.
+TEST_F(Settling, EndsAVmThatWentOnAfterTheClockWasSetBackWhereItWentTo) {
+    builder.set_open(builder.add("requests_total", {"/"}), 90000 * kSecond);
+    builder.set_open(builder.add("requests_total", {"/a"}), 1300 * kSecond);
+    builder.poke<std::uint64_t>(1288, 1);  // rebases
+    builder.seal();
+    now_ns = 90001 * kSecond;
+    std::shared_ptr<LiveSegment> segment = open();
+    now_ns = 1301 * kSecond + kMs;
+    ASSERT_TRUE(segment->settle());
+    EXPECT_EQ(segment->vm().ended_ns, 1301 * kSecond);
+}
+
 TEST_F(Settling, EndsAVmOfAFutureThatNobodySawNow) {
     builder.set_open(builder.add("requests_total", {"/"}), 1900 * kSecond);
     builder.set_open(builder.add("requests_total", {"/a"}), 1200 * kSecond);

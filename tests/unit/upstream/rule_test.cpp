@@ -198,6 +198,39 @@ TEST(Rules, WhatAWriterThatStoodStillHadRecordedIsTakenInAtItsEnd) {
     EXPECT_EQ(totals.done().size(), 1u);
 }
 
+TEST(Rules, AVmThatStandsStillWhenTheyBeginCountsFromWhereItStood) {
+    RuleTotals totals = begun({rule_of("c", "c_total", RuleOperation::kSum)}, at(100));
+    Vms vms = {std::make_shared<TenantVm>("old", 1, "red", at(3)), std::make_shared<TenantVm>("new", 2, "red", at(103))};
+    vms[0]->put(at(10), 1000, 1);  // long ago: no window since
+    for (int window = 11; window <= 13; ++window) compute(totals, at(10.0 * window), listed(vms));
+    vms[0]->put(at(140), 1005, 1);
+    vms[1]->put(at(140), 7, 1);  // its first window, which was open all the time
+    compute(totals, at(140), listed(vms));
+    vms[0]->put(at(150), 1009, 1);
+    vms[1]->put(at(150), 8, 1);
+    compute(totals, at(150), listed(vms));
+    EXPECT_EQ(series_of(totals, 0, {})->data.value.back(), 4u + 8u);
+}
+
+TEST(Rules, ASumThatIsFullBeginsAnew) {
+    RuleTotals totals = begun({rule_of("c", "c_total", RuleOperation::kSum)});
+    Vms vms = {std::make_shared<TenantVm>("a", 1, "red", at(3))};
+    std::uint64_t value = 0;
+    int window = 0;
+    for (; window < 600 && value <= kRuleTotalMax; ++window) {
+        value += kRuleIncreaseMax;
+        vms[0]->put(at(10.0 * (window + 1)), value, 1);
+        compute(totals, at(10.0 * (window + 1)), listed(vms));
+    }
+    const RuleSeries& sum = *series_of(totals, 0, {});
+    EXPECT_EQ(sum.total.value, kRuleIncreaseMax);
+    EXPECT_EQ(sum.created_ns, at(10.0 * (window - 1)));
+    vms[0]->put(at(10.0 * (window + 1)), value + 2 * kRuleIncreaseMax, 1);
+    compute(totals, at(10.0 * (window + 1)), listed(vms));
+    EXPECT_EQ(sum.total.value, kRuleIncreaseMax) << "more than any VM counts in a window";
+    EXPECT_EQ(totals.stats().series_left_out, 1u);
+}
+
 TEST(Rules, ATimeThatTheClockShowsTwiceIsCountedOnce) {
     RuleTotals totals = begun({rule_of("c", "c_total", RuleOperation::kSum)});
     Vms vms = {std::make_shared<TenantVm>("a", 1, "red", at(3))};
@@ -238,6 +271,11 @@ TEST(Rules, WhatMostVmsHaveDecidesTheFormAndTakesOverAfterARollOut) {
     EXPECT_EQ(totals.state().metrics[0]->kind, Kind::kCounter);
     EXPECT_EQ(series_of(totals, 0, {})->data.value, std::vector<std::uint64_t>{20});
     EXPECT_EQ(totals.stats().series_left_out, 1u);
+    // A hundred metrics of other buckets in one VM are a vote for each form, and not for all the forms there are.
+    for (std::uint32_t n = 0; n < 100; ++n) {
+        vms[0]->layout->metrics.push_back(vms[0]->layout->metrics[0]);
+        vms[0]->layout->metrics.back().kind = n % 2 == 0 ? Kind::kCounterF64 : Kind::kGauge;
+    }
     for (int n = 0; n < 2; ++n) vms[n]->layout->metrics[0].kind = Kind::kCounterF64;
     for (const auto& vm : vms) vm->put(at(20), 6, 1);
     compute(totals, at(20), listed(vms));
@@ -283,6 +321,7 @@ TEST(Rules, AVmThatCannotBeReadIsCountedAndNotWaitedForForEver) {
     RuleTotals totals = begun({rule_of("c", "c_total", RuleOperation::kSum)});
     Vms vms = {std::make_shared<TenantVm>("a", 1, "red", at(3))};
     vms[0]->busy = true;
+    vms[0]->end(at(8));
     for (std::uint32_t window = 1; window < kRuleWindowsMax; ++window) compute(totals, at(10.0 * window), listed(vms));
     EXPECT_TRUE(totals.done().empty());
     EXPECT_EQ(totals.stats().unread_vms, kRuleWindowsMax - 1);

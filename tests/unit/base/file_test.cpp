@@ -110,7 +110,8 @@ TEST(DurableFile, NamesManyFilesAndLeavesNothingOfTheOneThatFails) {
     ASSERT_EQ(named.size(), 20u);
     for (int i = 0; i < 20; ++i) {
         EXPECT_EQ(named[static_cast<std::size_t>(i)].ok(), i != 7) << i;
-        if (i != 7) EXPECT_EQ(content(folder / std::to_string(i)), "file " + std::to_string(i));
+        if (i == 7) continue;
+        EXPECT_EQ(content(folder / std::to_string(i)), "file " + std::to_string(i));
     }
     EXPECT_EQ(names(folder).size(), 19u);
 }

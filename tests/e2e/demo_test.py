@@ -26,10 +26,10 @@ def leftovers():
 
 def start(tmp_path, *arguments, build=BUILD, **options):
     environment = dict(os.environ, RINGSIDE_BUILD_DIR=str(build), RINGSIDE_SOURCE_DIR=str(SOURCE), TMPDIR=str(tmp_path))
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "start_new_session": True, **options}
     # A shell cannot trap what is ignored when it starts, as SIGHUP is below nohup.
-    heard = lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)  # noqa: E731
-    return subprocess.Popen([RUN, *arguments], env=environment, preexec_fn=heard, **options)
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "start_new_session": True,
+               "preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL), **options}  # fmt: skip
+    return subprocess.Popen([RUN, *arguments], env=environment, **options)
 
 
 def test_shows_a_vm_die_and_be_drained(tmp_path):

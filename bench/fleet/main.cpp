@@ -31,15 +31,17 @@ constexpr const char* kCompare =
 
 std::uint64_t own_cpu_ns() { return agent::clock_ns(CLOCK_PROCESS_CPUTIME_ID); }
 
-// It is just after the last window of the fleet, and stays so.
+// The last window of the fleet has just become due, and no later one ever does.
 class StandingClock : public agent::Clock {
   public:
-    explicit StandingClock(const FleetSize& size)
-        : now_ns_(size.begin_ns + size.windows * size.resolution_s * kSecond + kSecond * 3 / 4) {}
+    StandingClock(const FleetSize& size, const agent::UpstreamOptions& options) {
+        const std::chrono::nanoseconds wait = options.grace + agent::send_offset(options);
+        now_ns_ = size.begin_ns + size.windows * size.resolution_s * kSecond + static_cast<std::uint64_t>(wait.count());
+    }
     std::uint64_t now_ns() override { return now_ns_; }
 
   private:
-    const std::uint64_t now_ns_;
+    std::uint64_t now_ns_;
 };
 
 // Pushes all that is due and ends; the number of samples that the receiver took.
@@ -54,7 +56,7 @@ std::uint64_t push(const std::string& url, const std::string& state, const Fleet
     events.log = [](bool warning, const std::string& text) {
         if (warning) fail("the upstream says: " + text);
     };
-    StandingClock clock(size);
+    StandingClock clock(size, options);
     auto upstream = agent::Upstream::create(options, fleet, events, clock);
     if (!upstream.ok()) fail(upstream.error().message());
     (*upstream)->start();

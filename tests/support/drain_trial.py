@@ -130,8 +130,13 @@ class Trial:
         if not self.agent.alive():
             self.agent.close()
             self.agent.start()
+        def done():
+            # Another process may have taken the port of its HTTP server while it was dead.
+            assert self.agent.alive(), "the agent ended by itself"
+            return self.done()
+
         try:
-            wait_until("the VMs to be drained and pushed", self.done, step_s=0.02)
+            wait_until("the VMs to be drained and pushed", done, step_s=0.02)
         except AssertionError as late:
             raise AssertionError(f"{late}\n{self.state()}") from None
         assert self.agent.terminate() == 0

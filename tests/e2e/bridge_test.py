@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from harness import BRIDGE, BUILD, DEADLINE_S, Process, free_port, http_get, scratch, wait_until
+from harness import BRIDGE, BUILD, DEADLINE_S, Process, held_port, http_get, scratch, wait_until
 
 SEGMENT_VALUES = BUILD / "tests/support/segment_values"
 NODE_EXPORTER = "prometheus-node-exporter"
@@ -53,7 +53,7 @@ def key_of(metric, labels):
 
 class NodeExporter(Process):
     def __init__(self, disk):
-        self.port = free_port()
+        self.port, self.port_holder = held_port()
         super().__init__([NODE_EXPORTER, f"--web.listen-address=127.0.0.1:{self.port}"], disk / "node_exporter.log")
         wait_until("node_exporter to answer", self.ready)
 

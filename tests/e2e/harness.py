@@ -24,10 +24,13 @@ CTL = BUILD / "tools/ringsidectl/ringsidectl"
 BRIDGE = BUILD / "tools/bridge/ringside-bridge"
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def held_port():
+    """(a port, what holds it): nobody else is given it, neither to listen nor to connect from, also while the server for which
+    it is does not run. As neither of both listens, one that sets SO_REUSEADDR can bind beside the holder."""
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    return holder.getsockname()[1], holder
 
 
 def wait_until(what, condition, deadline_s=DEADLINE_S, step_s=0.05):
@@ -135,7 +138,7 @@ class Agent(Process):
         self.disk = pathlib.Path(disk)
         self.directory = pathlib.Path(memory) / "vms"
         self.socket = self.disk / "agent.sock"
-        self.http_port = free_port()
+        self.http_port, self.port_holder = held_port()
         self.arguments = [
             AGENT,
             "--directory", self.directory,
@@ -211,7 +214,7 @@ class Prometheus(Process, Queries):
     def __init__(self, disk, *arguments, configuration=""):
         self.disk = pathlib.Path(disk)
         self.arguments = arguments
-        self.port = free_port()
+        self.port, self.port_holder = held_port()
         (self.disk / "prometheus.yml").write_text("global: {scrape_interval: 1h}\n" + configuration)
         self.start()
 
@@ -258,7 +261,7 @@ class VictoriaMetrics(Process, Queries):
     """The packaged VictoriaMetrics."""
 
     def __init__(self, disk, *arguments):
-        self.port = free_port()
+        self.port, self.port_holder = held_port()
         super().__init__(
             ["victoria-metrics", f"-storageDataPath={disk}/victoria-metrics-data", f"-httpListenAddr=127.0.0.1:{self.port}",
              "-loggerDisableTimestamps", *arguments],

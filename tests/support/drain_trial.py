@@ -131,7 +131,6 @@ class Trial:
             self.agent.close()
             self.agent.start()
         def done():
-            # Another process may have taken the port of its HTTP server while it was dead.
             assert self.agent.alive(), "the agent ended by itself"
             return self.done()
 

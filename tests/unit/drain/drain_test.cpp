@@ -48,6 +48,18 @@ class DrainTest : public testing::Test {
             return {};
         };
     }
+    // A batch of three whose `failing_sync`th fsync, from 1 on, comes to nothing.
+    Keys drain_three(Drain& drain, int failing_sync) {
+        Keys keys;
+        for (std::uint64_t seed : {1, 2, 3}) keys.push_back(make(seed));
+        for (const std::string& key : keys) drain.submit(key);
+        EXPECT_TRUE(store_.open().ok());
+        files_.fail_when([failing_sync, syncs = 0](const std::string& call, const std::string&) mutable {
+            return call == "fsync" && ++syncs == failing_sync ? EIO : 0;
+        });
+        drain.tick(now());
+        return keys;
+    }
 };
 
 TEST_F(DrainTest, TakesADeadVmFromSegmentToArchive) {
@@ -385,14 +397,7 @@ TEST_F(DrainTest, OneThatFailsAtAnyStepFailsNoOtherOfItsBatch) {
 
 TEST_F(DrainTest, AFileThatCannotBeSyncedFailsNoOtherOfItsBatch) {
     Drain drain(options_, store_, host_);
-    Keys keys;
-    for (std::uint64_t seed : {1, 2, 3}) keys.push_back(make(seed));
-    for (const std::string& key : keys) drain.submit(key);
-    ASSERT_TRUE(store_.open().ok());
-    int syncs = 0;
-    files_.fail_when(
-        [&](const std::string& call, const std::string&) { return call == "fsync" && ++syncs == 2 ? EIO : 0; });
-    drain.tick(now());
+    const Keys keys = drain_three(drain, 2);
     EXPECT_EQ(host_.done, (Keys{keys[0], keys[2]}));
     EXPECT_TRUE(has_segment(keys[1]));
     EXPECT_EQ(store_.find(keys[1]), nullptr);
@@ -403,14 +408,7 @@ TEST_F(DrainTest, AFileThatCannotBeSyncedFailsNoOtherOfItsBatch) {
 
 TEST_F(DrainTest, AFolderThatCannotBeSyncedKeepsAllSegmentsOfTheBatch) {
     Drain drain(options_, store_, host_);
-    Keys keys;
-    for (std::uint64_t seed : {1, 2, 3}) keys.push_back(make(seed));
-    for (const std::string& key : keys) drain.submit(key);
-    ASSERT_TRUE(store_.open().ok());
-    int syncs = 0;
-    files_.fail_when(
-        [&](const std::string& call, const std::string&) { return call == "fsync" && ++syncs == 4 ? EIO : 0; });
-    drain.tick(now());
+    const Keys keys = drain_three(drain, 4);
     EXPECT_TRUE(host_.unlinked.empty());
     for (const std::string& key : keys) EXPECT_EQ(store_.find(key), nullptr) << "not durable, so not in the index";
     monotonic_ns_ += options_.retry_max_ns;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "agent/base/clock.h"
+
 namespace ringside::agent {
 namespace {
 
@@ -14,8 +16,6 @@ constexpr std::uint64_t kNewestWindows = 4;
 std::uint64_t newest_ns(const VmInfo& vm, std::uint64_t now_ns) {
     return vm.ended_ns ? vm.ended_ns : std::max(now_ns, vm.last_write_ns);
 }
-
-std::uint64_t minus(std::uint64_t from, std::uint64_t less) { return from > less ? from - less : 0; }
 
 std::uint64_t plus(std::uint64_t to, std::uint64_t more) {
     return to > std::numeric_limits<std::uint64_t>::max() - more ? std::numeric_limits<std::uint64_t>::max()

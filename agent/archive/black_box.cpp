@@ -31,8 +31,6 @@ class Excerpt : public SeriesSource {
     const std::uint64_t begin_ns_, end_ns_;
 };
 
-std::uint64_t end_of(const VmInfo& vm) { return vm.ended_ns != 0 ? vm.ended_ns : vm.last_write_ns; }
-
 // What the host itself saw in the minutes before the end of `vm`, until the second in which it ended was over.
 std::unique_ptr<Excerpt> signals_of(const SeriesSource& host, const VmInfo& vm, std::uint64_t begin_ns) {
     VmInfo info = host.vm();
@@ -42,10 +40,10 @@ std::unique_ptr<Excerpt> signals_of(const SeriesSource& host, const VmInfo& vm, 
     info.epoch = vm.epoch;
     info.component = kHostSignals;
     info.exit_cause = ExitCause::kNone;
-    info.ended_ns = end_of(vm);
+    info.ended_ns = known_until_ns(vm);
     info.recorded_hash = vm.recorded_hash;
     const std::uint64_t resolution_ns = host.schema()->tiers[0].resolution_s * std::uint64_t{1'000'000'000};
-    return std::make_unique<Excerpt>(host, info, begin_ns, end_of(vm) + resolution_ns);
+    return std::make_unique<Excerpt>(host, info, begin_ns, known_until_ns(vm) + resolution_ns);
 }
 
 }  // namespace
@@ -83,7 +81,7 @@ std::vector<Result<void>> BlackBox::keep(const std::vector<std::shared_ptr<const
     for (std::size_t i = 0; i < vms.size(); ++i) {
         const VmInfo& vm = vms[i]->info();
         if (!wanted(vms[i])) continue;
-        const std::uint64_t begin_ns = end_of(vm) - std::min(end_of(vm), span_ns);
+        const std::uint64_t begin_ns = known_until_ns(vm) - std::min(known_until_ns(vm), span_ns);
         excerpts.push_back(std::make_unique<Excerpt>(*vms[i], vm, begin_ns, UINT64_MAX));
         owners.push_back(i);
         // Of a component of that name the file has the place that the host's signals would take.

@@ -65,7 +65,7 @@ Result<UpstreamAudit> Recounter::run() {
         if (Result<void> added = add_windows(at_ns, next_ns); !added) return added.error();
         at_ns = next_ns;
     }
-    const std::uint64_t end_ns = vm_.ended_ns != 0 ? vm_.ended_ns : vm_.last_write_ns;
+    const std::uint64_t end_ns = known_until_ns(vm_);
     if (!cursor.done && cursor.acked_ns != 0 && end_ns > cursor.acked_ns) {
         audit_.pending = (end_ns - cursor.acked_ns + step_ns - 1) / step_ns;
     }
@@ -148,7 +148,7 @@ void Recounter::judge() {
     for (const Loss& loss : ledger.losses) {
         if (auto at = acks_.find(loss.series); at != acks_.end()) audit_.series[at->second].refused += loss.samples;
     }
-    const std::uint64_t end_ns = vm_.ended_ns != 0 ? vm_.ended_ns : vm_.last_write_ns;
+    const std::uint64_t end_ns = known_until_ns(vm_);
     if (cursor.acked_ns == 0 && ledger.losses.empty()) {
         audit_.note = "nothing has been pushed of it yet";
     } else if (cursor.acked_ns != 0 && cursor.shape != shape_) {

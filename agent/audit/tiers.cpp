@@ -15,8 +15,6 @@ constexpr std::uint64_t kWindowsAtOnce = 512;
 // Sums of doubles in another order: an error of 2^-53 for each of so many additions, and room.
 constexpr double kSumTolerance = 1e-9;
 
-bool is_gauge(Kind kind) { return kind == Kind::kGauge || kind == Kind::kLevel; }
-
 double sum_at(const SeriesData& data, std::size_t at) { return data.sum.empty() ? 0 : data.sum[at]; }
 std::uint64_t count_at(const SeriesData& data, std::size_t at) { return data.count.empty() ? 0 : data.count[at]; }
 
@@ -199,7 +197,7 @@ SeriesAudit audit_series(const SeriesSource& source, const SchemaInfo& schema, c
     const Kind kind = schema.metrics[audit.series.metric].kind;
     if (kind == Kind::kInfo || schema.tiers.empty()) return audit;
     const std::uint64_t step_ns = schema.tiers.back().resolution_s * kSecond * kWindowsAtOnce;
-    const std::uint64_t end_ns = vm.ended_ns != 0 ? vm.ended_ns : vm.last_write_ns;
+    const std::uint64_t end_ns = known_until_ns(vm);
     // After a rebase the times before it mean nothing: all at once then.
     const bool in_parts = vm.rebases == 0 && vm.created_ns < end_ns;
     const bool comparable = vm.rebases == 0 || !is_gauge(kind);

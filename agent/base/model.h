@@ -21,6 +21,9 @@ enum class Kind : std::uint8_t {
     kHistogram = 5,
     kInfo = 6,
 };
+constexpr bool is_counter(Kind kind) { return kind == Kind::kCounter || kind == Kind::kCounterF64; }
+constexpr bool is_gauge(Kind kind) { return kind == Kind::kGauge || kind == Kind::kLevel; }
+constexpr std::uint32_t kind_bit(Kind kind) { return 1u << static_cast<unsigned>(kind); }
 const char* kind_name(Kind kind);  // "counter", "counter_f64", "gauge", "level", "histogram", "info"
 
 // Column bits, as in the segment format.
@@ -128,7 +131,7 @@ struct VmInfo {
     std::uint64_t attached_ns = 0;
     std::uint64_t closed_ns = 0;  // as the writer said when it closed
     std::uint64_t last_write_ns =
-        0;                       // begin of the newest open window, or the newest tick: what the writer last proved
+        0;  // begin of the newest open window, or the newest tick: what the writer last proved
     // Running: what the writer takes for the present where that is not the clock, its newest tick or the time when it
     // closed: no window that ends after it is over. 0: it is the clock.
     std::uint64_t present_ns = 0;
@@ -141,6 +144,9 @@ struct VmInfo {
     // Exited or drained: of all that changes with every record. Two that are equal say that the writer did nothing in between.
     std::uint64_t recorded_hash = 0;
 };
+
+// Where its life ended; of one that has not ended, what its writer last proved.
+inline std::uint64_t known_until_ns(const VmInfo& vm) { return vm.ended_ns != 0 ? vm.ended_ns : vm.last_write_ns; }
 
 // "killed by SIGSEGV", "closed with code 3 (guest shut down)": for logs.
 std::string exit_text(const VmInfo& vm);

@@ -3,8 +3,8 @@
 //
 // Invariants:
 //  K1  Each key (vm_id, epoch, component) is in the table at most once, with a segment or drained.
-//  K2  States only go up: provisioned, running, exited, drained; but for one that is evicted before its segment went. Events are published under the lock, so that they come
-//      in the order of the steps.
+//  K2  States only go up: provisioned, running, exited, drained; but for one that is evicted before its segment went. Events
+//      are published under the lock, so that they come in the order of the steps.
 //  K3  What is taken in fits the budgets as they were then. A lower budget refuses newcomers and evicts nobody.
 //  K4  A file is in the table or in quarantine, not in both.
 //  K5  A view never changes; a newer state of the table is another view.

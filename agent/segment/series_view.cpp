@@ -13,8 +13,6 @@ struct alignas(kSourceAlignment) AlignedCell {
 };
 
 bool is_histogram(Kind kind) { return kind == Kind::kHistogram; }
-bool is_counter(Kind kind) { return kind == Kind::kCounter || kind == Kind::kCounterF64; }
-bool is_gauge(Kind kind) { return kind == Kind::kGauge || kind == Kind::kLevel; }
 
 // Keeps the loads before it before the loads after it. Each pread enters the kernel, which orders nothing by itself on weakly
 // ordered machines.

@@ -12,7 +12,7 @@ bool RollupChoice::takes(const std::string& metric) const {
 }
 
 bool RollupChoice::takes(const MetricInfo& metric) const {
-    const std::uint32_t kind = 1u << static_cast<unsigned>(metric.kind);
+    const std::uint32_t kind = kind_bit(metric.kind);
     return takes(metric.name) && std::none_of(replaced.begin(), replaced.end(), [&](const Replaced& one) {
                return (one.kinds & kind) != 0 && one.metrics.matches(metric.name);
            });

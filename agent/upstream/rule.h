@@ -21,7 +21,6 @@ enum class RuleOperation {
 // "sum", "min", "max", "count", "merge"; kInvalid with these.
 Result<RuleOperation> parse_rule_operation(const std::string& text);
 
-constexpr std::uint32_t kind_bit(Kind kind) { return 1u << static_cast<unsigned>(kind); }
 // The kinds of metrics that it is for, as bits.
 std::uint32_t kinds_of(RuleOperation operation);
 

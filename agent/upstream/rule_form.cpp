@@ -14,18 +14,21 @@ bool same_form(const MetricInfo& a, const MetricInfo& b) {
            a.bucket_count == b.bucket_count;
 }
 
+Kind made_kind(const Rule& rule, const MetricInfo& metric) {
+    return rule.operation == RuleOperation::kCount || is_gauge(metric.kind) ? Kind::kGauge : metric.kind;
+}
+
 }  // namespace
 
 MetricInfo made_of(const Rule& rule, const MetricInfo& metric) {
     MetricInfo made;
     made.name = rule.name;
     made.label_names = rule.by;
-    made.kind = Kind::kGauge;
+    made.kind = made_kind(rule, metric);
     if (rule.operation == RuleOperation::kCount) return made;
     made.unit = metric.unit;
     made.help = metric.help;
-    if (metric.kind == Kind::kGauge || metric.kind == Kind::kLevel) return made;
-    made.kind = metric.kind;
+    if (made.kind != Kind::kHistogram) return made;
     made.histogram_scale = metric.histogram_scale;
     made.bucket_first = metric.bucket_first;
     made.bucket_count = metric.bucket_count;
@@ -34,6 +37,11 @@ MetricInfo made_of(const Rule& rule, const MetricInfo& metric) {
 
 bool fits(const MetricInfo& made, const MetricInfo& into) {
     return made.kind == into.kind && (made.kind != Kind::kHistogram || merges_into(made, into));
+}
+
+bool fits(const Rule& rule, const MetricInfo& metric, const MetricInfo& into) {
+    // What is made of a histogram has its buckets.
+    return made_kind(rule, metric) == into.kind && (into.kind != Kind::kHistogram || merges_into(metric, into));
 }
 
 void FormVotes::add(std::uint32_t vm, const MetricInfo& made) {

@@ -16,6 +16,8 @@ MetricInfo made_of(const Rule& rule, const MetricInfo& metric);
 
 // Whether series of the form `made` can be taken into those of the form `into`.
 bool fits(const MetricInfo& made, const MetricInfo& into);
+// The same of what `rule` makes of `metric`, for less.
+bool fits(const Rule& rule, const MetricInfo& metric, const MetricInfo& into);
 
 // The forms that the VMs of one window offer a rule: one vote for each VM and form. So a VM that is alone in its ways decides
 // for nobody else, however many metrics it has, and after a roll-out the new form takes over.

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "agent/base/clock.h"
 #include "agent/upstream/rule_file.h"
 
 namespace ringside::agent {
@@ -27,6 +28,7 @@ RuleSources::RuleSources(const UpstreamOptions& options, SourceProvider& vms, Fi
     : rules_(options.rules),
       path_(options.state_directory + "/" + options.name + ".rules"),
       resolution_s_(options.choice.resolution_s != 0 ? options.choice.resolution_s : kUsualResolution),
+      hash_(rules_hash(rules_, resolution_s_)),
       grace_ns_(static_cast<std::uint64_t>(std::chrono::nanoseconds(options.grace).count())),
       vms_(vms),
       files_(files),
@@ -35,10 +37,9 @@ RuleSources::RuleSources(const UpstreamOptions& options, SourceProvider& vms, Fi
 
 // False: not now, try again.
 bool RuleSources::begin(std::uint64_t now_ns) {
-    const std::uint64_t hash = rules_hash(rules_, resolution_s_);
     Result<std::string> bytes = read_file(files_, path_, kStateBytesMax);
     std::optional<RuleState> state;
-    if (bytes.ok()) state = decode_rule_state(*bytes, hash);
+    if (bytes.ok()) state = decode_rule_state(*bytes, hash_);
     const bool there = bytes.ok() || bytes.error().code != Code::kNotFound;
     const bool for_good = !bytes.ok() && is_bad_content(bytes.error()) && bytes.error().code != Code::kExhausted;
     if (!bytes.ok() && there && !for_good) {  // A good file must stay where it is.
@@ -64,12 +65,16 @@ void RuleSources::begin_with(RuleState state) {
     done_ = totals_->done();
 }
 
+// The newest window's end that can be computed.
+std::uint64_t RuleSources::closed_ns(std::uint64_t now_ns) const {
+    return aligned(minus(now_ns, grace_ns_), resolution_s_ * kNsPerSecond);
+}
+
 // The windows before the one that is open are not the rules' any more.
 RuleState RuleSources::anew(std::uint64_t now_ns) const {
     RuleState state;
-    const std::uint64_t step = resolution_s_ * kNsPerSecond;
-    state.epoch = epoch_at(rules_hash(rules_, resolution_s_), now_ns);
-    state.began_ns = state.computed_ns = (now_ns > grace_ns_ ? now_ns - grace_ns_ : 0) / step * step;
+    state.epoch = epoch_at(hash_, now_ns);
+    state.began_ns = state.computed_ns = closed_ns(now_ns);
     state.metrics.resize(rules_.size());
     return state;
 }
@@ -88,22 +93,21 @@ std::vector<UpstreamSource> RuleSources::sources() {
         for (auto& [key, member] : state.members) member.included_ns = std::min(member.included_ns, state.began_ns);
         begin_with(std::move(state));
     }
-    const std::uint64_t closed_ns = now_ns > grace_ns_ ? (now_ns - grace_ns_) / step * step : 0;
+    const std::uint64_t newest_ns = closed_ns(now_ns);
     const std::uint64_t before_ns = totals_->state().computed_ns;
     std::uint64_t next_ns = before_ns + step;
     // What the rings have lost cannot be told apart any more; totals go on, their increase is in the first window.
-    const std::uint64_t held_ns = kRuleWindowsMax * step;
-    if (closed_ns > held_ns) next_ns = std::max(next_ns, closed_ns - held_ns);
+    next_ns = std::max(next_ns, minus(newest_ns, totals_->held_ns()));
     if (unsaved_ && save()) made_ = totals_->source();
     // One at a time, so that a round stays short.
-    if (!unsaved_ && next_ns <= closed_ns) totals_->compute(next_ns, now_ns, all);
+    if (!unsaved_ && next_ns <= newest_ns) totals_->compute(next_ns, now_ns, all);
     if (totals_->state().computed_ns != before_ns && save()) made_ = totals_->source();
     if (made_) all.push_back({vm_key(made_->vm()), made_, true});
     return all;
 }
 
 bool RuleSources::save() {
-    const std::string bytes = encode_rule_state(totals_->state(), rules_hash(rules_, resolution_s_));
+    const std::string bytes = encode_rule_state(totals_->state(), hash_);
     Result<void> saved = make_directories(files_, parent_directory(path_));
     if (saved.ok()) saved = write_file_durably(files_, path_, bytes);
     unsaved_ = !saved.ok();

@@ -39,11 +39,13 @@ class RuleSources : public SourceProvider {
     bool begin(std::uint64_t now_ns);
     void begin_with(RuleState state);
     RuleState anew(std::uint64_t now_ns) const;
+    std::uint64_t closed_ns(std::uint64_t now_ns) const;
     bool save();
 
     const std::vector<Rule> rules_;
     const std::string path_;
     const std::uint32_t resolution_s_;
+    const std::uint64_t hash_;  // of the rules: whose state it is
     const std::uint64_t grace_ns_;
     SourceProvider& vms_;
     FileSystem& files_;

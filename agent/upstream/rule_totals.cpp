@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "agent/base/clock.h"
 #include "agent/upstream/rollup_plan.h"
 #include "agent/upstream/rollup_plans.h"
 #include "agent/upstream/rule_form.h"
@@ -15,7 +16,6 @@ namespace {
 
 constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
 
-bool is_counter(Kind kind) { return kind == Kind::kCounter || kind == Kind::kCounterF64; }
 bool is_cumulative(Kind kind) { return is_counter(kind) || kind == Kind::kHistogram; }
 
 // What a series of this form takes once its windows are full: ends, and the columns.
@@ -31,8 +31,6 @@ std::uint32_t columns_of(Kind kind) {
     if (kind == Kind::kHistogram) return kColumnCount | kColumnSum | kColumnBuckets;
     return kind == Kind::kInfo ? 0 : kColumnLast | kColumnMin | kColumnMax;
 }
-
-std::uint64_t minus(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
 
 // Labels of the VM itself, over those of its info series.
 std::map<std::string, std::string> facts_of(const VmInfo& vm, const SchemaInfo& schema,
@@ -71,15 +69,14 @@ std::vector<std::string> values_of(const Rule& rule, const MetricInfo& metric, c
 
 RuleTotals::RuleTotals(std::vector<Rule> rules, std::uint32_t resolution_s, RuleState state)
     : rules_(std::move(rules)), resolution_ns_(resolution_s * kNsPerSecond), state_(std::move(state)) {
-    forget_series([](const RuleSeries&) { return false; });
+    index_series();
     for (const auto& [key, member] : state_.members) {
         for (const auto& [index, total] : member.totals) member_numbers_ += numbers_of(total);
     }
 }
 
 void RuleTotals::compute(std::uint64_t end_ns, std::uint64_t now_ns, const std::vector<UpstreamSource>& vms) {
-    const std::uint64_t held_ns = kRuleWindowsMax * resolution_ns_;
-    if (end_ns / held_ns != state_.computed_ns / held_ns) state_.founded.clear();  // another day
+    if (end_ns / held_ns() != state_.computed_ns / held_ns()) state_.founded.clear();  // another day
     std::set<std::string> listed;
     std::vector<Candidate> candidates;
     for (const UpstreamSource& vm : vms) {
@@ -90,10 +87,10 @@ void RuleTotals::compute(std::uint64_t end_ns, std::uint64_t now_ns, const std::
     Values values;
     for (Candidate& one : candidates) take_vm(one, end_ns, values);
     close_window(end_ns, values);
-    forget_series([&](const RuleSeries& series) { return series.touched_ns + held_ns <= end_ns; });
+    forget_series([&](const RuleSeries& series) { return series.touched_ns + held_ns() <= end_ns; });
     // One that comes back later must not be counted again from its begin.
     for (auto at = state_.members.begin(); at != state_.members.end();) {
-        const bool goes = !listed.contains(at->first) && at->second.included_ns + held_ns <= end_ns;
+        const bool goes = !listed.contains(at->first) && at->second.included_ns + held_ns() <= end_ns;
         if (goes) forget_totals(at->second);
         at = goes ? state_.members.erase(at) : std::next(at);
     }
@@ -114,16 +111,15 @@ std::optional<RuleTotals::Candidate> RuleTotals::candidate(const UpstreamSource&
     one.final = one.info.state == VmState::kDrained && one.ended_ns <= end_ns;
     auto [at, unknown] = state_.members.try_emplace(vm.key);
     one.member = &at->second;
-    const std::uint64_t held_ns = kRuleWindowsMax * resolution_ns_;
     const bool too_early = one.ended_ns <= state_.began_ns;
-    const bool forgotten = unknown && one.ended_ns + held_ns <= state_.computed_ns;
+    const bool forgotten = unknown && one.ended_ns + held_ns() <= state_.computed_ns;
     if (one.ended_ns != 0 && (too_early || forgotten)) {
         one.member->done = true;
         one.member->included_ns = end_ns;
     }
     if (one.member->done || one.member->included_ns >= end_ns) return std::nullopt;
     one.zero_ns = one.member->included_ns;
-    if (one.zero_ns == 0) one.zero_ns = std::max(state_.began_ns, minus(state_.computed_ns, held_ns));
+    if (one.zero_ns == 0) one.zero_ns = std::max(state_.began_ns, minus(state_.computed_ns, held_ns()));
     for (const MetricInfo& metric : one.schema->metrics) {
         auto& rules = one.rules_of.emplace_back();
         for (std::uint32_t rule = 0; rule < rules_.size(); ++rule) {
@@ -154,7 +150,10 @@ void RuleTotals::choose_forms(const std::vector<Candidate>& candidates) {
 }
 
 void RuleTotals::forget_series(const std::function<bool(const RuleSeries&)>& which) {
-    std::erase_if(state_.series, which);
+    if (std::erase_if(state_.series, which) > 0) index_series();
+}
+
+void RuleTotals::index_series() {
     places_.clear();
     numbers_ = 0;
     for (std::size_t i = 0; i < state_.series.size(); ++i) {
@@ -171,7 +170,7 @@ void RuleTotals::take_vm(Candidate& vm, std::uint64_t end_ns, Values& values) {
     if (series.ok()) readings = read(vm, end_ns, *series);
     if (!readings) {  // Another time, with all that has come together until then; but not for ever.
         ++stats_.unread_vms;
-        if (std::max(vm.zero_ns, vm.begun_ns) + kRuleWindowsMax * resolution_ns_ > end_ns) return;
+        if (std::max(vm.zero_ns, vm.begun_ns) + held_ns() > end_ns) return;
         forget_totals(member);
         member.included_ns = 0;  // One that lives begins at a new zero.
         member.done = vm.info.state == VmState::kDrained;
@@ -273,8 +272,9 @@ std::optional<std::size_t> RuleTotals::place(std::uint32_t rule, const MetricInf
                                              std::vector<std::string> values, std::uint64_t end_ns,
                                              const std::string& vm_id) {
     const std::optional<MetricInfo>& form = state_.metrics[rule];
-    if (!form || !fits(made_of(rules_[rule], metric), *form)) return std::nullopt;
-    auto at = places_.find({rule, values});
+    if (!form || !fits(rules_[rule], metric, *form)) return std::nullopt;
+    std::pair key(rule, std::move(values));
+    auto at = places_.find(key);
     if (at != places_.end()) {
         state_.series[at->second].touched_ns = end_ns;
         return at->second;
@@ -286,11 +286,11 @@ std::optional<std::size_t> RuleTotals::place(std::uint32_t rule, const MetricInf
     ++founded;
     RuleSeries& series = state_.series.emplace_back();
     series.rule = rule;
-    series.values = values;
+    series.values = key.second;
     series.created_ns = end_ns - resolution_ns_;
     series.touched_ns = end_ns;
     series.total.buckets.resize(form->kind == Kind::kHistogram ? std::size_t{form->bucket_count} + 1 : 0);
-    places_.emplace(std::pair(rule, std::move(values)), state_.series.size() - 1);
+    places_.emplace(std::move(key), state_.series.size() - 1);
     return state_.series.size() - 1;
 }
 
@@ -302,8 +302,7 @@ bool RuleTotals::take_increase(const MetricInfo& metric, const RuleTotal& now, c
         if (!total.buckets.empty()) in_form.buckets = merged_buckets(metric, made, total.buckets);
         return in_form;
     };
-    const bool histogram = metric.kind == Kind::kHistogram;
-    const RuleTotal newer = histogram ? merged(now) : now, older = histogram ? merged(before) : before;
+    const RuleTotal newer = merged(now), older = merged(before);
     Added added = add_increase(metric.kind, newer, older, into.total);
     if (added == Added::kFull) {  // A clean reset.
         into.total = {};

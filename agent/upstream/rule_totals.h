@@ -86,6 +86,7 @@ class RuleTotals {
     const RuleState& state() const { return state_; }
     const RuleStats& stats() const { return stats_; }
     std::uint64_t resolution_ns() const { return resolution_ns_; }
+    std::uint64_t held_ns() const { return kRuleWindowsMax * resolution_ns_; }  // for how long windows are kept
     // Keys of the VMs that have been taken in to their ends.
     std::unordered_set<std::string> done() const;
     // The series as those of a VM without a name, up to the newest window; null before the first one.
@@ -115,6 +116,7 @@ class RuleTotals {
     void choose_forms(const std::vector<Candidate>& candidates);
     void forget_totals(RuleMember& member);
     void forget_series(const std::function<bool(const RuleSeries&)>& which);
+    void index_series();  // after others than the last have come or gone
     void take_vm(Candidate& vm, std::uint64_t end_ns, Values& values);
     void take_series(Candidate& vm, const Reading& reading, const std::map<std::string, std::string>& facts,
                      std::uint64_t end_ns, Values& values);

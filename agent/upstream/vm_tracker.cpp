@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "agent/base/clock.h"
 #include "agent/upstream/vm_reader.h"
 
 namespace ringside::agent {
@@ -13,10 +14,6 @@ constexpr std::uint64_t kGarbageEveryNs = std::uint64_t{60} * 1'000'000'000;
 constexpr std::size_t kPlansMax = 1024;
 
 std::uint64_t ns_of(std::chrono::nanoseconds duration) { return static_cast<std::uint64_t>(duration.count()); }
-
-std::uint64_t minus(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
-
-std::uint64_t aligned(std::uint64_t ns, std::uint64_t step) { return ns / step * step; }
 
 // What the lives of one VM have in common, and thereby their series.
 std::string life_key(const Cursor& cursor) { return cursor.vm_id + '\0' + cursor.component; }

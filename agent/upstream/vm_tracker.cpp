@@ -87,6 +87,7 @@ void VmTracker::take_in(UpstreamSource& source, std::uint64_t now_ns) {
 void VmTracker::position(TrackedVm& vm, std::uint64_t now_ns, bool first_sight) {
     const std::uint64_t step = vm.plan->resolution_ns();
     if (vm.cursor.acked_ns > now_ns + step) position_future(vm, now_ns, first_sight);
+    if (vm.cursor.acked_ns > now_ns && vm.vm.ended_ns == 0) note_second_time(vm, now_ns);
     // A provisioned segment may have waited long for its writer.
     const std::uint64_t begun_ns = std::max(vm.vm.created_ns, vm.vm.attached_ns);
     if (vm.cursor.acked_ns == 0 && begun_ns <= now_ns && vm.vm.rebases == 0) {
@@ -110,6 +111,23 @@ void VmTracker::position_future(TrackedVm& vm, std::uint64_t now_ns, bool first_
     vm.cursor.zeros_ns = closed_ns;
     restart_tally(vm.cursor);
     stats_.update([](UpstreamStats& stats) { ++stats.cursor_resets; });
+}
+
+// The clock was set back, by a window at most, to before the end of windows that have been pushed. A series that was idle may
+// record into them now: what a counter or a histogram counts leaves with a later window, what a gauge observes never does.
+void VmTracker::note_second_time(TrackedVm& vm, std::uint64_t now_ns) {
+    if (vm.second_time_ns == vm.cursor.acked_ns) return;
+    vm.second_time_ns = vm.cursor.acked_ns;
+    const auto& metrics = vm.plan->schema().metrics;
+    if (std::ranges::none_of(metrics, [](const MetricInfo& metric) { return is_gauge(metric.kind); })) return;
+    const std::uint64_t step = vm.plan->resolution_ns();
+    const std::uint64_t after_ns = aligned(now_ns, step);
+    stats_.update([&](UpstreamStats& stats) {
+        stats.windows_dropped["clock_step"] += (vm.cursor.acked_ns - after_ns + step - 1) / step;
+    });
+    store_.lose(vm.key, {"clock_step", kUnnamedSeries, after_ns, vm.cursor.acked_ns, 0});
+    // What these windows hold when they are read again need not be what has been answered.
+    restart_tally(vm.cursor);
 }
 
 void VmTracker::skip_to(TrackedVm& vm, std::uint64_t oldest_ns, const char* reason) {

@@ -39,9 +39,10 @@ struct TrackedVm {
     std::uint64_t served = 0;         // when it was last pushed, as a count of pushes
     std::uint64_t not_before_ns = 0;  // its source is busy
     std::uint32_t busy_tries = 0;
-    bool blocked = false;  // an earlier life of the VM has to end first
-    bool lost = false;     // its windows cannot be read, and the log has said so
-    bool made = false;     // no VM: see UpstreamSource
+    std::uint64_t second_time_ns = 0;  // until when the clock shows time that has been pushed, and that has been told
+    bool blocked = false;              // an earlier life of the VM has to end first
+    bool lost = false;                 // its windows cannot be read, and the log has said so
+    bool made = false;                 // no VM: see UpstreamSource
 };
 
 // What is to be pushed of one VM at one time.
@@ -93,6 +94,7 @@ class VmTracker {
     void take_in(UpstreamSource& source, std::uint64_t now_ns);
     void position(TrackedVm& vm, std::uint64_t now_ns, bool first_sight);
     void position_future(TrackedVm& vm, std::uint64_t now_ns, bool first_sight);
+    void note_second_time(TrackedVm& vm, std::uint64_t now_ns);
     bool given_up(TrackedVm& vm, std::uint64_t now_ns);
     void skip_to(TrackedVm& vm, std::uint64_t oldest_ns, const char* reason);
     void order_chain(Chain& chain, std::uint64_t now_ns);

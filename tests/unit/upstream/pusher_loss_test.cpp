@@ -15,6 +15,31 @@ TEST_F(PusherTest, TakesNoWindowOfAStandingWriterForLapped) {
     EXPECT_TRUE(agent->stats.snapshot().windows_dropped.empty());
 }
 
+// What gauges observe in the second pass stays in the segment. It is told once, and counters lose nothing.
+TEST_F(PusherTest, TellsThatTheClockWasSetBackIntoPushedWindows) {
+    CountingVm& vm = sources.add("a", 1, at(3));
+    CountingVm& counters_only = sources.add("b", 2, at(3));
+    vm.layout->hash = 7;
+    vm.layout->metrics.emplace_back().kind = Kind::kGauge;
+    vm.layout->metrics.back().name = "g";
+    for (CountingVm* one : {&vm, &counters_only}) one->live_until(at(41));
+    const std::string a = vm_key(vm.info), b = vm_key(counters_only.info);
+    agent->run(at(41));
+    EXPECT_TRUE(agent->stats.snapshot().windows_dropped.empty());
+    agent->run(at(35));
+    agent->run(at(36));
+    EXPECT_EQ(agent->stats.snapshot().windows_dropped.at("clock_step"), 1u);
+    EXPECT_EQ(agent->store.ledger(a)->losses, (std::vector<Loss>{{"clock_step", kUnnamedSeries, at(30), at(40), 0}}));
+    EXPECT_TRUE(agent->store.ledger(b)->losses.empty());
+    EXPECT_EQ(agent->store.ledger(a)->cursor.acked_ns, at(40));
+    for (CountingVm* one : {&vm, &counters_only}) one->live_until(at(51));
+    agent->run(at(51));
+    EXPECT_EQ(series("c0_total"), (Texts{"0@3", "7@10", "17@20", "27@30", "37@40", "47@50"}));
+    EXPECT_EQ(agent->store.ledger(a)->cursor.tallied_ns, at(40)) << "what was answered before need not be what is held";
+    start();
+    EXPECT_EQ(agent->store.ledger(a)->losses.size(), 1u);
+}
+
 TEST_F(PusherTest, StartsOverFromWhatIsHeldWhenTheCursorsAreUnreadable) {
     CountingVm& vm = sources.add("a", 1, at(3));
     vm.live_until(at(21));

@@ -205,7 +205,10 @@ void Scanner::take_in(const SegmentDirectory& folder, const FolderEntry& entry, 
         if (auto bad = segment.condition()) return refuse(entry.file_name, status, entry.name, *bad, now_ns);
         return later_.add();
     }
-    if (dead) info = segment.vm();  // Settled, it has the cause.
+    if (dead) {
+        info = segment.vm();  // Settled, it has the cause.
+        probe_lives_of(entry.name, now_ns);
+    }
     if (auto refused = catalog_.add({entry.file_name, stamp, info, opened.segment, *layout}, now_ns)) {
         return quarantine(std::move(*refused), info, now_ns);
     }

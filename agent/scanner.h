@@ -115,6 +115,7 @@ class Scanner {
     static std::string ending_text(const VmInfo& vm);
     void probe_all(std::uint64_t now_ns);
     void probe(const std::string& key, const TrackedSegment& tracked, std::uint64_t now_ns);
+    void probe_lives_of(const SegmentName& name, std::uint64_t now_ns);
     void meet_writer(const std::string& key, const LiveSegment& segment, const VmInfo& vm);
     bool learn_death(const std::string& key, LiveSegment& segment);
     void grow(const std::string& key, const LiveSegment& segment);

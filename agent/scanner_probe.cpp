@@ -24,6 +24,21 @@ void Scanner::probe_all(std::uint64_t now_ns) {
     for (const auto& [key, tracked] : all) probe(key, tracked, now_ns);
 }
 
+// A life of this VM that is over at first sight has begun after the earlier ones ended, which no sweep may have seen yet:
+// their ends have to be known before its own is, or their last windows come too late for receivers.
+void Scanner::probe_lives_of(const SegmentName& name, std::uint64_t now_ns) {
+    const std::string begin = name.vm_id + ".";  // of the keys of its lives
+    std::vector<std::pair<std::string, TrackedSegment>> lives;
+    {
+        std::lock_guard lock(mutex_);
+        for (auto at = tracked_.lower_bound(begin); at != tracked_.end() && at->first.starts_with(begin); ++at) {
+            const SegmentName& other = at->second.segment->name();
+            if (other.vm_id == name.vm_id && other.component == name.component) lives.push_back(*at);
+        }
+    }
+    for (const auto& [key, tracked] : lives) probe(key, tracked, now_ns);
+}
+
 void Scanner::probe(const std::string& key, const TrackedSegment& tracked, std::uint64_t now_ns) {
     auto entry = catalog_.find(key);
     if (!entry || !is_live(entry->state())) return;

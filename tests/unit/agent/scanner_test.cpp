@@ -110,6 +110,18 @@ TEST_F(ScannerTest, SeesThatAWriterWasKilled) {
     EXPECT_EQ(vm()->known().exit_cause, ExitCause::kKilled);
 }
 
+TEST_F(ScannerTest, SeesTheEndOfALifeBeforeThatOfALaterOne) {
+    Segment first = make_segment(folder.path(), "vm"), other = make_segment(folder.path(), "vm.other");
+    const std::filesystem::path one = first.path();
+    sweep();
+    first.close(0, "");
+    Segment second = make_segment(folder.path(), "vm");
+    const std::filesystem::path two = second.path();
+    second.close(0, "");
+    ASSERT_TRUE(scanner.discover(realtime_ns()).ok());  // looks at what is new, no more
+    EXPECT_EQ(dead, (std::vector<std::string>{one.stem(), two.stem()}));
+}
+
 TEST_F(ScannerTest, LetsGoOfTheProcessOfAVmThatHasEndedNotOnlyWhenItIsDrained) {
     Segment segment = make_segment(folder.path(), "vm-1");
     sweep();

@@ -79,7 +79,7 @@ void SimulatedDisk::cut_power(std::mt19937_64& random) {
         // Each 64 bytes came down, or did not: zeros, if the length did.
         std::string bytes = node->durable;
         // What was synced stays where a file has only grown since.
-        std::size_t least = node->bytes.starts_with(node->durable) ? node->durable.size() : 0;
+        std::size_t least = node->grown ? node->durable.size() : 0;
         bytes.resize(least + random() % (node->bytes.size() - least + 1), '\0');
         for (std::size_t at = 0; at < bytes.size(); at += 64) {
             if (random() % 2 == 0) continue;
@@ -87,6 +87,7 @@ void SimulatedDisk::cut_power(std::mt19937_64& random) {
             bytes.replace(at, size, node->bytes.substr(at, size));
         }
         node->bytes = node->durable = bytes;
+        node->grown = true;
     }
     names_ = durable_;
     changes_.clear();
@@ -126,7 +127,10 @@ int SimulatedDisk::open(const std::string& path, int flags, mode_t) {
         change(name, node, next_group_++);
     }
     if ((flags & O_DIRECTORY) != 0 && !node->folder) return -ENOTDIR;
-    if ((flags & O_TRUNC) != 0) node->bytes.clear();
+    if ((flags & O_TRUNC) != 0) {
+        node->bytes.clear();
+        node->grown = node->durable.empty();
+    }
     open_[next_fd_] = {node, name};
     return next_fd_++;
 }
@@ -136,9 +140,11 @@ int SimulatedDisk::close(int fd) { return open_.erase(fd) == 1 ? 0 : -EBADF; }
 ssize_t SimulatedDisk::write(int fd, const void* bytes, std::size_t size) {
     auto file = open_.find(fd);
     if (file == open_.end()) return -EBADF;
-    std::uint64_t now = used();
-    if (now >= capacity_) return -ENOSPC;
-    size = static_cast<std::size_t>(std::min<std::uint64_t>(size, capacity_ - now));
+    if (capacity_ != UINT64_MAX) {
+        std::uint64_t now = used();
+        if (now >= capacity_) return -ENOSPC;
+        size = static_cast<std::size_t>(std::min<std::uint64_t>(size, capacity_ - now));
+    }
     file->second.node->bytes.append(static_cast<const char*>(bytes), size);
     return static_cast<ssize_t>(size);
 }
@@ -159,7 +165,9 @@ int SimulatedDisk::fsync(int fd) {
     if (file == open_.end()) return -EBADF;
     Node& node = *file->second.node;
     if (!node.folder) {
-        node.durable = node.bytes;
+        if (!node.grown) node.durable.clear();
+        node.durable.append(node.bytes, node.durable.size());
+        node.grown = true;
         return 0;
     }
     // Changes of other folders keep their order among themselves.

@@ -54,6 +54,7 @@ class SimulatedDisk : public FileSystem {
         bool folder = false;
         std::uint64_t inode = 0;
         std::string bytes, durable;
+        bool grown = true;  // `bytes` begins with `durable`
     };
     using NodePtr = std::shared_ptr<Node>;
     // A change of names that is not durable yet: `name` becomes `node` (null: goes). The two halves of a rename share

@@ -33,6 +33,13 @@ bool Life::end_unsettled(const SimulatedTime& time) const {
     return vm->tally().rebased() || time.twice(std::min(last_ns, gone_ns), std::max(last_ns, gone_ns) + kSecond);
 }
 
+Life* life_at(const Lives& lives, std::uint64_t realtime_ns) {
+    for (auto life = lives.rbegin(); life != lives.rend(); ++life) {
+        if ((*life)->vm->created_ns() <= realtime_ns) return life->get();
+    }
+    return nullptr;
+}
+
 Life& Census::add(std::unique_ptr<SimulatedVm> vm) {
     auto life = std::make_unique<Life>();
     life->vm = std::move(vm);
@@ -40,15 +47,6 @@ Life& Census::add(std::unique_ptr<SimulatedVm> vm) {
     auto& lives = lives_[life->vm->vm_id()];
     lives.push_back(std::move(life));
     return *lives.back();
-}
-
-Life* Census::at(const std::string& vm_id, std::uint64_t realtime_ns) {
-    auto found = lives_.find(vm_id);
-    if (found == lives_.end()) return nullptr;
-    for (auto life = found->second.rbegin(); life != found->second.rend(); ++life) {
-        if ((*life)->vm->created_ns() <= realtime_ns) return life->get();
-    }
-    return nullptr;
 }
 
 Life* Census::find(const std::string& key) {

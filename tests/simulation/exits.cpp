@@ -34,7 +34,7 @@ Life* Exits::owner(const agent::WireSample& sample, Life* life) const {
                (exit == exits_.end() || exit->second.at_ms == sample.timestamp_ms);
     };
     if (life && fits(*life) && (life->end_ns == 0 || (life->end_ns + kMs - 1) / kMs * kMs == at_ns)) return life;
-    for (const auto& one : census_.all()[std::string(agent::label_value(*sample.labels, "vm_id"))]) {
+    for (const auto& one : census_.of(std::string(agent::label_value(*sample.labels, "vm_id")))) {
         if (one->end_unsettled(time_) && fits(*one)) return one.get();
     }
     return life;

@@ -61,18 +61,21 @@ agent::Reply Receiver::answer(std::span<const agent::WireSample> samples, std::u
         return nothing("http_429");
     }
     const bool in_part = draw < mood.fail + mood.overloaded + mood.fail_in_part;
-    const auto taken = samples.first(in_part ? 1 + random_() % samples.size() : samples.size());
-    if (std::any_of(taken.begin(), taken.end(), [&](const auto& sample) { return refuses(sample); })) {
+    std::vector<Arrival> arrivals;
+    arrivals.reserve(samples.size());
+    for (const agent::WireSample& sample : samples) arrivals.push_back({&sample, &series_of(*sample.labels)});
+    const auto taken = std::span(arrivals).first(in_part ? 1 + random_() % samples.size() : samples.size());
+    if (std::any_of(taken.begin(), taken.end(), [&](const auto& arrival) { return refuses(arrival); })) {
         ++findings_.tried["requests refused for their times"];
-        for (const agent::WireSample& sample : samples) {
-            if (Exits::is_exit(*sample.labels)) exits_.refuse(sample, life_of(sample));
-            if (!refuses(sample)) refused_with_others_.emplace(key_of(*sample.labels), sample.timestamp_ms);
+        for (const Arrival& arrival : arrivals) {
+            if (arrival.series->exit) exits_.refuse(*arrival.sample, life_of(arrival));
+            if (!refuses(arrival)) refused_with_others_.emplace(arrival.series, arrival.sample->timestamp_ms);
         }
         nothing("http_400");
         reply.verdict = agent::Verdict::kRefusedParts;
         return reply;
     }
-    for (const agent::WireSample& sample : taken) take(sample, run);
+    for (const Arrival& arrival : taken) take(arrival, run);
     if (!clock.sleep(latency_ns / 2)) {
         reply.aborted = true;
         return nothing("aborted");
@@ -85,20 +88,30 @@ agent::Reply Receiver::answer(std::span<const agent::WireSample> samples, std::u
         ++findings_.tried["replies lost"];
         return nothing("no_answer");
     }
-    acknowledge(samples, run);
+    acknowledge(arrivals, run);
     reply.verdict = agent::Verdict::kAccepted;
     reply.body_bytes = samples.size();
     return reply;
 }
 
-// __name__ and the labels of the schema, for these VMs have neither component nor clashes.
-Receiver::SeriesKey Receiver::key_of(const agent::LabelSet& labels) {
-    std::string rest;
+std::size_t Receiver::LabelHash::operator()(const agent::LabelSet& labels) const {
+    std::size_t hash = 0;
     for (const agent::Label& label : labels) {
-        if (label.name == "vm_id" || label.name == "instance" || label.name == "job") continue;
-        rest += label.name + "=" + label.value + ",";
+        for (const std::string* text : {&label.name, &label.value}) hash = hash * 31 + std::hash<std::string>{}(*text);
     }
-    return {std::string(agent::label_value(labels, "vm_id")), std::move(rest)};
+    return hash;
+}
+
+Receiver::Series& Receiver::series_of(const agent::LabelSet& labels) {
+    auto [at, first] = series_.try_emplace(labels);
+    Series& series = at->second;
+    if (first) {
+        series.labels = &at->first;
+        series.lives = &census_.of(std::string(agent::label_value(labels, "vm_id")));
+        series.exit = Exits::is_exit(labels);
+        series.output = output_of(labels);
+    }
+    return series;
 }
 
 std::optional<Receiver::Output> Receiver::output_of(const agent::LabelSet& labels) {
@@ -153,33 +166,32 @@ double Receiver::column_of(const Columns& columns, const Output& output) {
     return static_cast<double>(below);
 }
 
-void Receiver::acknowledge(std::span<const agent::WireSample> samples, std::uint64_t run) {
-    for (const agent::WireSample& sample : samples) {
-        if (Exits::is_exit(*sample.labels)) {
-            exits_.acknowledge(sample, life_of(sample), run);
-            continue;
+void Receiver::acknowledge(std::span<const Arrival> arrivals, std::uint64_t run) {
+    for (const Arrival& arrival : arrivals) {
+        const agent::WireSample& sample = *arrival.sample;
+        if (arrival.series->exit) {
+            exits_.acknowledge(sample, life_of(arrival), run);
+        } else if (arrival.series->newest_ms == sample.timestamp_ms) {
+            arrival.series->acked_run = run;
         }
-        auto at = series_.find(key_of(*sample.labels));
-        if (at != series_.end() && at->second.newest_ms == sample.timestamp_ms) at->second.acked_run = run;
     }
 }
 
-void Receiver::take(const agent::WireSample& sample, std::uint64_t run) {
+void Receiver::take(const Arrival& arrival, std::uint64_t run) {
+    const agent::WireSample& sample = *arrival.sample;
+    Series& series = *arrival.series;
     ++samples_;
     findings_.trace(static_cast<std::uint64_t>(sample.timestamp_ms));
     findings_.trace(std::bit_cast<std::uint64_t>(sample.value));
-    if (Exits::is_exit(*sample.labels)) return exits_.take(sample, life_of(sample), run);
-    SeriesKey key = key_of(*sample.labels);
-    const auto output = output_of(*sample.labels);
-    if (!output) return findings_.add(Fault::kInvented, name_ + " does not know " + text_of(sample));
-    refused_with_others_.erase({key, sample.timestamp_ms});
-    Series& series = series_[std::move(key)];
-    if (is_twice(sample.timestamp_ms)) return take_of_time_twice(series, *output, sample, run);
-    if (sample.timestamp_ms <= series.newest_ms) return take_again(series, *output, sample, run);
-    Life* life = life_of(sample);
+    if (series.exit) return exits_.take(sample, life_of(arrival), run);
+    if (!series.output) return findings_.add(Fault::kInvented, name_ + " does not know " + text_of(sample));
+    refused_with_others_.erase({&series, sample.timestamp_ms});
+    if (is_twice(sample.timestamp_ms)) return take_of_time_twice(series, sample, run);
+    if (sample.timestamp_ms <= series.newest_ms) return take_again(series, sample, run);
+    Life* life = life_of(arrival);
     if (!life) return findings_.add(Fault::kInvented, name_ + ": no VM lived then: " + text_of(sample));
     life->seen_by.insert(this);
-    take_new(series, *output, *life, sample);
+    take_new(series, *life, sample);
     series.newest_ms = sample.timestamp_ms;
     series.newest = sample.value;
     series.steps_back = time_.steps_back();
@@ -190,11 +202,14 @@ void Receiver::take(const agent::WireSample& sample, std::uint64_t run) {
 
 // U2 and U3: a repeat is the newest sample of its series, bit for bit, and the agent that repeats it has not been told
 // that it arrived. An agent that could not write its cursors down before it died begins further back.
-void Receiver::take_again(Series& series, const Output& output, const agent::WireSample& sample, std::uint64_t run) {
+void Receiver::take_again(Series& series, const agent::WireSample& sample, std::uint64_t run) {
     ++repeats_;
     const std::string text = text_of(sample);
     if (sample.timestamp_ms < series.newest_ms) {
-        const bool of_the_end = agent::is_stale(sample) || sample.timestamp_ms % (kStepNs / kMs) != 0;
+        Life* life = life_of({&sample, &series});
+        const std::uint64_t step_ns = life ? step_of(series, *life, sample) : kStepNs;
+        const bool of_the_end =
+            agent::is_stale(sample) || static_cast<std::uint64_t>(sample.timestamp_ms) % (step_ns / kMs) != 0;
         // It may have died after the acknowledgement and before its cursor was saved.
         const bool forgotten = series.taken_run < run && (of_the_end || forgetful_runs.contains(series.taken_run));
         if (!forgotten) {
@@ -202,9 +217,8 @@ void Receiver::take_again(Series& series, const Output& output, const agent::Wir
         }
         ++findings_.tried["samples repeated for want of a cursor"];
         // Idle windows of a life that then turned out to have ended before them: its end comes too early for a receiver.
-        Life* life = life_of(sample);
         series.ended |= agent::is_stale(sample) && life == series.life;
-        const std::string wrong = life ? difference(output, *life, sample) : "no VM lived then";
+        const std::string wrong = life ? difference(*series.output, *life, sample, step_ns) : "no VM lived then";
         if (!wrong.empty()) findings_.add(Fault::kInvented, name_ + ": " + wrong + ": " + text);
     } else if (!same(sample.value, series.newest)) {
         findings_.add(Fault::kInvented, name_ + " had " + std::to_string(series.newest) + " before: " + text);
@@ -220,26 +234,24 @@ bool Receiver::is_twice(std::int64_t timestamp_ms) const {
 
 // As receivers do with what is older than the newest sample, or another one of its time. The agent sends such only where
 // the clock has shown a time twice.
-bool Receiver::refuses(const agent::WireSample& sample) const {
-    auto at = series_.find(key_of(*sample.labels));
-    if (at == series_.end()) return false;
-    const Series& series = at->second;
+bool Receiver::refuses(const Arrival& arrival) const {
+    const agent::WireSample& sample = *arrival.sample;
+    const Series& series = *arrival.series;
     if (sample.timestamp_ms > series.newest_ms) return false;
     if (sample.timestamp_ms == series.newest_ms && same(sample.value, series.newest)) return false;
     // A run of the agent that finds its cursor in the future sends all that is held.
-    const Life* life = life_of(sample);
+    const Life* life = life_of(arrival);
     const bool unsettled = life && life->unsettled(time_, static_cast<std::uint64_t>(sample.timestamp_ms) * kMs);
     return unsettled || is_twice(sample.timestamp_ms) || time_.steps_back() > series.steps_back;
 }
 
 // Whose window it is cannot be told for sure, nor what of it the agent had seen: but some life of the VM has recorded as
 // much.
-void Receiver::take_of_time_twice(Series& series, const Output& output, const agent::WireSample& sample,
-                                  std::uint64_t run) {
+void Receiver::take_of_time_twice(Series& series, const agent::WireSample& sample, std::uint64_t run) {
     ++findings_.tried["samples of time that the clock showed twice"];
-    auto& lives = census_.all()[std::string(agent::label_value(*sample.labels, "vm_id"))];
+    const Lives& lives = *series.lives;
     auto fits = [&](const auto& one) {
-        return agent::is_stale(sample) ? !one->vm->running() : possible(output, *one, sample.value);
+        return agent::is_stale(sample) ? !one->vm->running() : possible(*series.output, *one, sample.value);
     };
     // One after the other (U5).
     auto from = std::find_if(lives.begin(), lives.end(), [&](const auto& one) { return one.get() == series.life; });
@@ -266,9 +278,8 @@ bool Receiver::possible(const Output& output, const Life& life, double value) {
     return value >= 0 && value <= column_of(most, output) * (1 + 1e-9);
 }
 
-Life* Receiver::life_of(const agent::WireSample& sample) const {
-    const std::string vm_id(agent::label_value(*sample.labels, "vm_id"));
-    return census_.at(vm_id, static_cast<std::uint64_t>(sample.timestamp_ms) * kMs);
+Life* Receiver::life_of(const Arrival& arrival) {
+    return life_at(*arrival.series->lives, static_cast<std::uint64_t>(arrival.sample->timestamp_ms) * kMs);
 }
 
 bool Receiver::excused(const Life& life, std::uint64_t window_end_ns) const {
@@ -283,32 +294,37 @@ bool Receiver::excused(const Life& life, std::uint64_t window_end_ns) const {
     return window_end_ns + excuses_.backlog_max_ns <= now_ns;              // too old
 }
 
-// Windows after the series' newest sample that end before `until_ns` and that the tally has.
-void Receiver::miss(const Series& series, const Output& output, const Life& life, std::uint64_t until_ns,
-                    const agent::LabelSet& labels) {
-    const Tally& tally = life.vm->tally();
-    std::uint64_t after_ns = tally.created_ns(output.series);
+// Windows after the series' newest sample that end before `until_ns` and that the tally has: those of `step_ns`, and the one
+// that the end of the life has cut.
+void Receiver::miss(const Series& series, const Life& life, std::uint64_t step_ns, std::uint64_t until_ns) {
+    std::uint64_t after_ns = life.vm->tally().created_ns(series.output->series);
     if (series.life == &life || (series.life && is_twice(series.newest_ms)))
         after_ns = std::max(after_ns, static_cast<std::uint64_t>(series.newest_ms) * kMs);
-    for (std::uint64_t end_ns = (after_ns / kStepNs + 1) * kStepNs; end_ns < until_ns; end_ns += kStepNs) {
-        if (!tally.window(output.series, end_ns - kStepNs, end_ns)) continue;
-        const auto end_ms = static_cast<std::int64_t>(end_ns / kMs);
-        if (is_twice(end_ms) || life.unsettled(time_, end_ns) ||
-            refused_with_others_.contains({key_of(labels), end_ms})) {
-            ++findings_.tried["windows lost to steps of the clock"];
-            continue;
-        }
-        if (excused(life, end_ns)) {
-            ++excused_;
-            continue;
-        }
-        findings_.add(Fault::kLost, name_ + " lacks " + agent::label_text(labels) + " at " +
-                                        std::to_string(end_ns / kMs) + " of " + life.vm->key() + ", told at " +
-                                        std::to_string(time_.realtime_ns() / kMs));
+    for (std::uint64_t end_ns = (after_ns / step_ns + 1) * step_ns; end_ns < until_ns; end_ns += step_ns) {
+        miss_window(series, life, end_ns - step_ns, end_ns);
     }
+    if (life.end_ns % step_ns == 0 || life.end_ns <= after_ns || life.end_ns >= until_ns) return;
+    miss_window(series, life, life.end_ns / step_ns * step_ns, life.end_ns);
 }
 
-void Receiver::take_new(Series& series, const Output& output, Life& life, const agent::WireSample& sample) {
+void Receiver::miss_window(const Series& series, const Life& life, std::uint64_t begin_ns, std::uint64_t end_ns) {
+    if (!life.vm->tally().window(series.output->series, begin_ns, end_ns)) return;
+    const auto end_ms = static_cast<std::int64_t>(end_ns / kMs);
+    if (is_twice(end_ms) || life.unsettled(time_, end_ns) || refused_with_others_.contains({&series, end_ms})) {
+        ++findings_.tried["windows lost to steps of the clock"];
+        return;
+    }
+    if (excused(life, end_ns)) {
+        ++excused_;
+        return;
+    }
+    findings_.add(Fault::kLost, name_ + " lacks " + agent::label_text(*series.labels) + " at " +
+                                    std::to_string(end_ms) + " of " + life.vm->key() + ", told at " +
+                                    std::to_string(time_.realtime_ns() / kMs));
+}
+
+void Receiver::take_new(Series& series, Life& life, const agent::WireSample& sample) {
+    const Output& output = *series.output;
     const auto at_ns = static_cast<std::uint64_t>(sample.timestamp_ms) * kMs;
     const bool first = series.life != &life;
     const bool clear = series.life && !is_twice(series.newest_ms);
@@ -320,12 +336,13 @@ void Receiver::take_new(Series& series, const Output& output, Life& life, const 
     if (series.ended && agent::is_stale(sample) && time_.steps_back() > 0) return;
     if (series.ended) return findings_.add(Fault::kInvented, name_ + ": after the end: " + text_of(sample));
     const bool zero = first && is_zero(output, life, sample);
-    const std::uint64_t begin_ns = (at_ns - 1) / kStepNs * kStepNs;
-    if (!zero) miss(series, output, life, agent::is_stale(sample) ? at_ns : begin_ns + 1, *sample.labels);
+    const std::uint64_t step_ns = step_of(series, life, sample);
+    const std::uint64_t begin_ns = (at_ns - 1) / step_ns * step_ns;
+    if (!zero) miss(series, life, step_ns, agent::is_stale(sample) ? at_ns : begin_ns + 1);
     if (life.unsettled(time_, at_ns)) {
         if (!agent::is_stale(sample) && !possible(output, life, sample.value))
             findings_.add(Fault::kInvented, name_ + ": the VM has not recorded as much: " + text_of(sample));
-    } else if (auto wrong = difference(output, life, sample); !wrong.empty()) {
+    } else if (auto wrong = difference(output, life, sample, step_ns); !wrong.empty()) {
         return findings_.add(Fault::kInvented, name_ + ": " + wrong + ": " + text_of(sample));
     }
     series.ended = agent::is_stale(sample);
@@ -337,16 +354,32 @@ bool Receiver::is_zero(const Output& output, const Life& life, const agent::Wire
     return output.cumulative && sample.value == 0 && sample.timestamp_ms == static_cast<std::int64_t>(created_ns / kMs);
 }
 
-std::string Receiver::difference(const Output& output, Life& life, const agent::WireSample& sample) const {
+// A short VM leaves by fine windows. One whose end was noticed late may have sent usual ones before, which end with a
+// usual window and hold what no fine one has told of.
+std::uint64_t Receiver::step_of(const Series& series, const Life& life, const agent::WireSample& sample) const {
+    constexpr std::uint64_t kFineNs = kFineResolutionS * kSecond;
+    if (!life.is_short()) return kStepNs;
+    const auto at_ns = static_cast<std::uint64_t>(sample.timestamp_ms) * kMs;
+    if (!life.noticed_late || agent::is_stale(sample) || at_ns % kStepNs != 0) return kFineNs;
+    const std::uint64_t newest_ns = series.life == &life ? static_cast<std::uint64_t>(series.newest_ms) * kMs : 0;
+    if (newest_ns < at_ns && newest_ns > std::max(at_ns - kStepNs, life.vm->tally().created_ns(series.output->series)))
+        return kFineNs;
+    const auto columns = life.vm->tally().window(series.output->series, at_ns - kStepNs, at_ns);
+    return columns && about_same(column_of(*columns, *series.output), sample.value) ? kStepNs : kFineNs;
+}
+
+std::string Receiver::difference(const Output& output, Life& life, const agent::WireSample& sample,
+                                 std::uint64_t step_ns) const {
     const SimulatedVm& vm = *life.vm;
     if (agent::is_stale(sample)) return vm.running() ? "the VM is running" : "";
     if (is_zero(output, life, sample)) return "";
     const auto at_ns = static_cast<std::uint64_t>(sample.timestamp_ms) * kMs;
-    if (at_ns % kStepNs != 0) {
+    if (at_ns % step_ns != 0) {
         if (auto wrong = life.take_end(time_, at_ns); !wrong.empty()) return wrong;
     }
+    if (life.is_short() && !life.noticed_late && at_ns > life.end_ns) return "its VM ended before";
     if (vm.tally().forgotten()) return "";
-    const auto columns = vm.tally().window(output.series, (at_ns - 1) / kStepNs * kStepNs, at_ns);
+    const auto columns = vm.tally().window(output.series, (at_ns - 1) / step_ns * step_ns, at_ns);
     if (!columns) return "nothing was recorded";
     const double expected = column_of(*columns, output);
     return about_same(expected, sample.value) ? "" : std::to_string(expected) + " was recorded";
@@ -354,12 +387,13 @@ std::string Receiver::difference(const Output& output, Life& life, const agent::
 
 void Receiver::check_all_ended() {
     exits_.check_all_ended();
-    for (const auto& [key, series] : series_) {
+    for (const auto& [labels, series] : series_) {
         if (series.ended || !series.life) continue;
         // Its marker was refused, as older than what came before the clock was set back, or with others of that kind;
         // or as older than what a run had sent that could not save its cursors.
         if (is_twice(series.newest_ms) || forgetful_runs.contains(series.taken_run)) continue;
-        findings_.add(Fault::kLost, name_ + ": no end of " + key.second + " of VM " + series.life->vm->key());
+        findings_.add(Fault::kLost,
+                      name_ + ": no end of " + agent::label_text(labels) + " of VM " + series.life->vm->key());
     }
     // Lives of which nothing has come at all.
     for (const auto& [vm_id, lives] : census_.all()) {

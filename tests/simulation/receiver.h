@@ -3,12 +3,12 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <random>
 #include <set>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "agent/upstream/sender.h"
@@ -54,8 +54,19 @@ class Receiver {
     std::uint64_t excused() const { return excused_; }
 
   private:
+    // What a name of the wire stands for.
+    struct Output {
+        SeriesOf series = SeriesOf::kCounter;
+        enum Column { kValue, kCount, kSeconds, kSum, kMin, kMax, kLast, kBucket } column = kValue;
+        double le = 0;
+        bool cumulative = false;
+    };
     // One series of one VM, through all its lives.
     struct Series {
+        const agent::LabelSet* labels = nullptr;
+        const Lives* lives = nullptr;  // of its VM
+        bool exit = false;             // it says how the VM ended
+        std::optional<Output> output;  // none: no VM has such a series
         std::int64_t newest_ms = INT64_MIN;
         double newest = 0;
         std::uint64_t steps_back = 0;  // of the clock, when it came
@@ -64,34 +75,37 @@ class Receiver {
         const Life* life = nullptr;    // of the newest sample
         bool ended = false;            // by a stale marker
     };
-    // What a name of the wire stands for.
-    struct Output {
-        SeriesOf series = SeriesOf::kCounter;
-        enum Column { kValue, kCount, kSeconds, kSum, kMin, kMax, kLast, kBucket } column = kValue;
-        double le = 0;
-        bool cumulative = false;
+    struct LabelHash {
+        std::size_t operator()(const agent::LabelSet& labels) const;
     };
-    using SeriesKey = std::pair<std::string, std::string>;  // VM, and the rest of the labels
+    // A sample of a request, and where it belongs.
+    struct Arrival {
+        const agent::WireSample* sample;
+        Series* series;
+    };
 
-    bool refuses(const agent::WireSample& sample) const;
-    void take(const agent::WireSample& sample, std::uint64_t run);
-    void take_of_time_twice(Series& series, const Output& output, const agent::WireSample& sample, std::uint64_t run);
-    void acknowledge(std::span<const agent::WireSample> samples, std::uint64_t run);
-    void take_again(Series& series, const Output& output, const agent::WireSample& sample, std::uint64_t run);
-    // "" or how the sample differs from what its VM has recorded.
-    std::string difference(const Output& output, Life& life, const agent::WireSample& sample) const;
-    void take_new(Series& series, const Output& output, Life& life, const agent::WireSample& sample);
-    void miss(const Series& series, const Output& output, const Life& life, std::uint64_t until_ns,
-              const agent::LabelSet& labels);
+    Series& series_of(const agent::LabelSet& labels);
+    bool refuses(const Arrival& arrival) const;
+    void take(const Arrival& arrival, std::uint64_t run);
+    void take_of_time_twice(Series& series, const agent::WireSample& sample, std::uint64_t run);
+    void acknowledge(std::span<const Arrival> arrivals, std::uint64_t run);
+    void take_again(Series& series, const agent::WireSample& sample, std::uint64_t run);
+    // How long the window of the sample is: the one that it fits, where the agent may have sent either.
+    std::uint64_t step_of(const Series& series, const Life& life, const agent::WireSample& sample) const;
+    // "" or how the sample differs from what its VM has recorded in the window of `step_ns`.
+    std::string difference(const Output& output, Life& life, const agent::WireSample& sample,
+                           std::uint64_t step_ns) const;
+    void take_new(Series& series, Life& life, const agent::WireSample& sample);
+    void miss(const Series& series, const Life& life, std::uint64_t step_ns, std::uint64_t until_ns);
+    void miss_window(const Series& series, const Life& life, std::uint64_t begin_ns, std::uint64_t end_ns);
     bool excused(const Life& life, std::uint64_t window_end_ns) const;
     static std::optional<Output> output_of(const agent::LabelSet& labels);
     static double column_of(const Columns& columns, const Output& output);
     // Whether its window lies in time that the clock has shown twice.
     bool is_twice(std::int64_t timestamp_ms) const;
     static bool possible(const Output& output, const Life& life, double value);
-    static SeriesKey key_of(const agent::LabelSet& labels);
     static bool is_zero(const Output& output, const Life& life, const agent::WireSample& sample);
-    Life* life_of(const agent::WireSample& sample) const;
+    static Life* life_of(const Arrival& arrival);
 
     const std::string name_;
     Census& census_;
@@ -99,13 +113,13 @@ class Receiver {
     SimulatedTime& time_;
     const Excuses excuses_;
     std::mt19937_64 random_;
-    std::map<SeriesKey, Series> series_;
+    std::unordered_map<agent::LabelSet, Series, LabelHash> series_;
     Exits exits_;
     std::uint64_t samples_ = 0;
     std::uint64_t repeats_ = 0;
     std::uint64_t excused_ = 0;
     // What was refused for the sake of others in its request, and has not come again.
-    std::set<std::pair<SeriesKey, std::int64_t>> refused_with_others_;
+    std::set<std::pair<const Series*, std::int64_t>> refused_with_others_;
 };
 
 }  // namespace ringside::simulation

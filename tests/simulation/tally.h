@@ -20,6 +20,8 @@ inline constexpr std::size_t kSeries = 5;
 
 // The resolution of the coarsest tier.
 inline constexpr std::uint32_t kPushedResolutionS = 300;
+// Of the tier by which VMs leave that lived for less than a window of the coarsest.
+inline constexpr std::uint32_t kFineResolutionS = 10;
 
 // All values are small multiples of 1/8, and so are times in seconds: sums are exact in any order.
 inline constexpr std::array<double, 6> kObservations = {0.125, 0.375, 0.75, 1.5, 3.5, 96};

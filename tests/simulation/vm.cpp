@@ -15,7 +15,7 @@ namespace ringside::simulation {
 namespace {
 
 const char* const kLabels[] = {"n"};
-const rside_tier kTiers[] = {{1, 60, 0}, {10, 60, 0}, {kPushedResolutionS, kPushedSlots, 0}};
+const rside_tier kTiers[] = {{1, 60, 0}, {kFineResolutionS, 60, 0}, {kPushedResolutionS, kPushedSlots, 0}};
 const rside_metric kMetrics[] = {
     {"sim_requests_total", RSIDE_COUNTER, 0, "", "Requests.", kLabels, 1, 2, 0, 0, 0},
     {"sim_depth", RSIDE_GAUGE, 0, "", "Depth of a queue.", nullptr, 0, 1, 0, 0, 0},

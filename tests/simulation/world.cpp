@@ -16,7 +16,6 @@ namespace ringside::simulation {
 namespace {
 
 constexpr std::uint64_t kEighth = kSecond / 8;
-constexpr std::uint64_t kSweepEveryNs = 10 * kSecond;
 constexpr std::uint64_t kStepMax = 3 * kHour;  // of the clock
 
 // What an upstream speaks to in place of HTTP.
@@ -46,18 +45,18 @@ class Line : public agent::Sender {
 
 constexpr const char* kUpstreams[] = {"east", "west"};
 
-agent::Config config_for(const std::string& folder) {
+agent::Config config_for(const std::string& folder, const Plan& plan) {
     agent::Config config = agent::default_config({});
     config.directory = folder;
     config.state_directory = "/state";
     config.instance = "host";
     config.archive_max_bytes = 0;
     config.archive_max_age_ns = 6 * kHour;
-    config.scan_interval_ns = kSweepEveryNs;
+    config.scan_interval_ns = plan.sweep_every_ns;
     for (const char* name : kUpstreams) {
         agent::UpstreamOptions options =
             agent::upstream_options(config, {name, std::string("http://") + name + ".invalid/"});
-        options.choice.short_vms = false;  // The model knows windows of the pushed tier alone.
+        options.choice.short_vms = plan.short_vms;
         config.file_upstreams.push_back(std::move(options));
     }
     return config;
@@ -70,7 +69,7 @@ World::World(Plan plan)
       random_(plan_.seed),
       time_(random_()),
       disk_(random_()),
-      config_(config_for(folder_.path() + "/segments")) {
+      config_(config_for(folder_.path() + "/segments", plan_)) {
     agent::set_log_level(std::getenv("RINGSIDE_SIMULATION_LOG") ? "debug" : "error");
     if (!agent::prepare_segment_folder(config_.directory)) std::abort();
     disk_.fsync_lies = plan_.fsync_lies;
@@ -128,8 +127,9 @@ const Findings& World::run() {
         start_agent();
     } catch (const AgentDied&) {
     }
-    after(kSweepEveryNs, [this] { sweep(); });
+    after(plan_.sweep_every_ns, [this] { sweep(); });
     after(kHour, [this] { housekeep(); });
+    after(kMinute, [this] { check_archived(); });
     if (plan_.crash_every_ns) plan_crash();
     if (plan_.disk_trouble_every_ns) plan_disk_trouble();
     for (auto& receiver : receivers_) {
@@ -272,7 +272,7 @@ void World::die() {
 }
 
 void World::sweep() {
-    after(kSweepEveryNs, [this] { sweep(); });
+    after(plan_.sweep_every_ns, [this] { sweep(); });
     if (!core_) return;
     static_cast<void>(core_->scanner.sweep(time_.realtime_ns()));
     core_->admissions.end_sweep(time_.realtime_ns());
@@ -305,12 +305,18 @@ void World::check_archive() {
             findings_.add(Fault::kArchive, wrong);
         for (const std::string& wrong : compare_archive(*archived, *life, time_)) findings_.add(Fault::kArchive, wrong);
         life->archived_ns = time_.realtime_ns();
+        life->noticed_late = time_.latest_ns() >= life->vm->created_ns() + kPushedResolutionS * kSecond;
+        findings_.tried["short lives"] += life->is_short() ? 1 : 0;
         ++findings_.tried["VMs compared in the archive"];
         archived_.push_back(life);
         return true;
     });
-    // What was there stays until its time has come.
-    if (disk_troubled_) return;
+}
+
+// What was there stays until its time has come.
+void World::check_archived() {
+    after(kMinute, [this] { check_archived(); });
+    if (!core_ || disk_troubled_) return;
     std::erase_if(archived_, [this](const Life* life) {
         // An end in the future, after a step back, is none of the archive's.
         const std::uint64_t since_ns = std::min(life->end_ns, life->archived_ns);
@@ -352,6 +358,7 @@ void World::housekeep() {
     for (auto& [vm_id, lives] : census_.all()) {
         for (auto& life : lives) {
             SimulatedVm& vm = *life->vm;
+            if (vm.tally().forgotten()) continue;
             if (vm.running()) {
                 vm.tally().forget_before(now_ns - ring_ns);
             } else if (life->archived_ns != 0 && !core_->upstreams.needs(vm.key())) {

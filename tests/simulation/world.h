@@ -26,16 +26,18 @@ struct Plan {
     std::uint64_t seed = 0;
     std::uint64_t duration_ns = kDay;
     std::size_t vms = 24;  // that live at a time
+    std::uint64_t sweep_every_ns = 10 * kSecond;
     // Mean times between faults; 0: none.
     std::uint64_t crash_every_ns = 0;
     std::uint64_t disk_trouble_every_ns = 0;
     std::uint64_t receiver_trouble_every_ns = 0;
     std::uint64_t clock_step_every_ns = 0;
     std::uint64_t settle_max_ns = 12 * kHour;  // to come to rest after the end
-    // Of a mutant: what stands between the agent and the world.
+    // Of a mutant: what stands between the agent and the world, or what it makes of its configuration.
     std::function<std::unique_ptr<agent::Sender>(std::unique_ptr<agent::Sender>)> sender;
     std::function<std::unique_ptr<agent::DrainHost>(agent::DrainHost& real)> drain_host;
     std::function<bool(const std::string& path)> fsync_lies;
+    bool short_vms = true;
 };
 
 class World {
@@ -81,7 +83,7 @@ class World {
     void discover();
     void drain();
     void check_archive();
-    void check_archived_vm(Life& life);
+    void check_archived();
     void audit();
     void housekeep();
 

@@ -1,5 +1,6 @@
 #include "tests/simulation/mutants.h"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -71,9 +72,61 @@ class SendsTwice : public Between {
     }
 };
 
+// The last window of a life, which its end has cut.
+class LosesTheCutWindow : public Between {
+  public:
+    using Between::Between;
+    Reply send(Samples samples, std::uint32_t attempt, std::uint64_t now_ns) override {
+        std::vector<WireSample> others;
+        for (const WireSample& sample : samples) {
+            const bool cut = sample.timestamp_ms % (kFineResolutionS * 1000) != 0;
+            if (!cut || agent::is_stale(sample) || sample.timestamp_ms == sample.start_ms) others.push_back(sample);
+        }
+        if (others.size() == samples.size()) return real_->send(samples, attempt, now_ns);
+        if (!others.empty()) return real_->send(others, attempt, now_ns);
+        Reply reply;
+        reply.verdict = Verdict::kAccepted;
+        return reply;
+    }
+};
+
+// Before the end of a short life also its usual window, under the same names.
+class SendsShortVmsInBothForms : public Between {
+  public:
+    using Between::Between;
+    Reply send(Samples samples, std::uint32_t attempt, std::uint64_t now_ns) override {
+        std::vector<WireSample> usual;
+        for (const WireSample& sample : samples) {
+            if (agent::is_stale(sample)) {
+                auto fine = fine_.find(*sample.labels);
+                if (fine == fine_.end()) continue;
+                usual.push_back(sample);
+                usual.back().value = fine->second;
+                usual.back().timestamp_ms += kUsualMs - sample.timestamp_ms % kUsualMs;
+                fine_.erase(fine);
+            } else if (sample.timestamp_ms % kUsualMs != 0 && sample.timestamp_ms != sample.start_ms) {
+                fine_[*sample.labels] = sample.value;
+            }
+        }
+        if (!usual.empty()) static_cast<void>(real_->send(usual, 0, now_ns));
+        return real_->send(samples, attempt, now_ns);
+    }
+
+  private:
+    static constexpr std::int64_t kUsualMs = kPushedResolutionS * 1000;
+    std::map<agent::LabelSet, double> fine_;
+};
+
 template <typename Sender>
 void send_through(Plan& plan) {
     plan.sender = [](std::unique_ptr<agent::Sender> real) { return std::make_unique<Sender>(std::move(real)); };
+}
+
+// Harm that only a request without an answer does.
+template <typename Sender>
+void send_with_trouble_through(Plan& plan) {
+    send_through<Sender>(plan);
+    plan.receiver_trouble_every_ns = 10 * kMinute;
 }
 
 // A drain's host with another one behind it.
@@ -145,6 +198,12 @@ void drain_through(Plan& plan) {
     plan.drain_host = [](agent::DrainHost& real) { return std::make_unique<Host>(real); };
 }
 
+// Harm that only a death does between the two: on a disk that is full for a while there is much time for that.
+void unlink_before_it_archives(Plan& plan) {
+    drain_through<UnlinksBeforeItArchives>(plan);
+    plan.disk_trouble_every_ns = 20 * kMinute;
+}
+
 void lie_of_archive_syncs(Plan& plan) {
     plan.fsync_lies = [](const std::string& path) { return path.find("/archive") != std::string::npos; };
 }
@@ -158,10 +217,13 @@ void lie_of_cursor_syncs(Plan& plan) {
 const std::vector<Mutant>& mutants() {
     static const std::vector<Mutant> all = {
         {"AcknowledgesAndDrops", send_through<AcknowledgesAndDrops>},
-        {"TakesFailureForAcknowledgement", send_through<TakesFailureForAcknowledgement>},
-        {"RecomputesRepeats", send_through<RecomputesRepeats>},
+        {"TakesFailureForAcknowledgement", send_with_trouble_through<TakesFailureForAcknowledgement>},
+        {"RecomputesRepeats", send_with_trouble_through<RecomputesRepeats>},
         {"SendsTwice", send_through<SendsTwice>},
-        {"UnlinksBeforeItArchives", drain_through<UnlinksBeforeItArchives>},
+        {"LosesTheCutWindow", send_through<LosesTheCutWindow>},
+        {"SendsShortVmsInBothForms", send_through<SendsShortVmsInBothForms>},
+        {"SendsShortVmsByUsualWindows", [](Plan& plan) { plan.short_vms = false; }},
+        {"UnlinksBeforeItArchives", unlink_before_it_archives},
         {"SkipsTheOpenWindow", drain_through<SkipsTheOpenWindow>},
         {"ArchivesWithoutSync", lie_of_archive_syncs},
         {"SavesCursorsWithoutSync", lie_of_cursor_syncs},

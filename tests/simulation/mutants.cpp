@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "tests/simulation/exits.h"
+
 namespace ringside::simulation {
 namespace {
 
@@ -77,12 +79,12 @@ class LosesTheCutWindow : public Between {
   public:
     using Between::Between;
     Reply send(Samples samples, std::uint32_t attempt, std::uint64_t now_ns) override {
-        std::vector<WireSample> others;
-        for (const WireSample& sample : samples) {
-            const bool cut = sample.timestamp_ms % (kFineResolutionS * 1000) != 0;
-            if (!cut || agent::is_stale(sample) || sample.timestamp_ms == sample.start_ms) others.push_back(sample);
-        }
-        if (others.size() == samples.size()) return real_->send(samples, attempt, now_ns);
+        std::vector<WireSample> others(samples.begin(), samples.end());
+        std::erase_if(others, [](const WireSample& sample) {
+            const bool speaks_of_a_window = !agent::is_stale(sample) && !Exits::is_exit(*sample.labels);
+            return speaks_of_a_window && sample.timestamp_ms != sample.start_ms &&
+                   sample.timestamp_ms % (kFineResolutionS * 1000) != 0;
+        });
         if (!others.empty()) return real_->send(others, attempt, now_ns);
         Reply reply;
         reply.verdict = Verdict::kAccepted;
@@ -198,10 +200,10 @@ void drain_through(Plan& plan) {
     plan.drain_host = [](agent::DrainHost& real) { return std::make_unique<Host>(real); };
 }
 
-// Harm that only a death does between the two: on a disk that is full for a while there is much time for that.
+// Harm that only a death between the two does.
 void unlink_before_it_archives(Plan& plan) {
     drain_through<UnlinksBeforeItArchives>(plan);
-    plan.disk_trouble_every_ns = 20 * kMinute;
+    plan.crash_in_drains = 2;
 }
 
 void lie_of_archive_syncs(Plan& plan) {

@@ -192,12 +192,16 @@ void Receiver::take(const Arrival& arrival, std::uint64_t run) {
     if (!life) return findings_.add(Fault::kInvented, name_ + ": no VM lived then: " + text_of(sample));
     life->seen_by.insert(this);
     take_new(series, *life, sample);
+    note(series, *life, sample, run);
+}
+
+void Receiver::note(Series& series, const Life& life, const agent::WireSample& sample, std::uint64_t run) {
     series.newest_ms = sample.timestamp_ms;
     series.newest = sample.value;
     series.steps_back = time_.steps_back();
     series.taken_run = run;
     series.acked_run = 0;
-    series.life = life;
+    series.life = &life;
 }
 
 // U2 and U3: a repeat is the newest sample of its series, bit for bit, and the agent that repeats it has not been told
@@ -263,12 +267,7 @@ void Receiver::take_of_time_twice(Series& series, const agent::WireSample& sampl
         return findings_.add(Fault::kInvented, name_ + ": no VM has recorded as much: " + text_of(sample));
     }
     for (auto& one : lives) one->seen_by.insert(this);
-    series.newest_ms = sample.timestamp_ms;
-    series.newest = sample.value;
-    series.steps_back = time_.steps_back();
-    series.taken_run = run;
-    series.acked_run = 0;
-    series.life = life->get();
+    note(series, **life, sample, run);
     series.ended = agent::is_stale(sample);
 }
 

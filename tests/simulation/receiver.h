@@ -87,6 +87,8 @@ class Receiver {
     Series& series_of(const agent::LabelSet& labels);
     bool refuses(const Arrival& arrival) const;
     void take(const Arrival& arrival, std::uint64_t run);
+    // It is the newest of its series.
+    void note(Series& series, const Life& life, const agent::WireSample& sample, std::uint64_t run);
     void take_of_time_twice(Series& series, const agent::WireSample& sample, std::uint64_t run);
     void acknowledge(std::span<const Arrival> arrivals, std::uint64_t run);
     void take_again(Series& series, const agent::WireSample& sample, std::uint64_t run);

@@ -23,6 +23,7 @@ Plan bad_time(std::uint64_t seed, std::uint64_t duration_ns, std::size_t vms) {
     plan.duration_ns = duration_ns;
     plan.vms = vms;
     plan.crash_every_ns = 40 * kMinute;
+    plan.crash_in_drains = 10;
     plan.disk_trouble_every_ns = 4 * kHour;
     plan.receiver_trouble_every_ns = 2 * kHour;
     return plan;
@@ -79,7 +80,7 @@ Plan plan_of_mutants() {
 TEST(Simulation, FindsNothingInThePlansOfMutantsWithoutThem) {
     Plan plan = plan_of_mutants();
     plan.receiver_trouble_every_ns = 10 * kMinute;
-    plan.disk_trouble_every_ns = 20 * kMinute;
+    plan.crash_in_drains = 2;
     expect_no_fault(plan);
 }
 

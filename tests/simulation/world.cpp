@@ -287,6 +287,8 @@ void World::discover() {
 }
 
 void World::drain() {
+    const bool crash = plan_.crash_in_drains && !settling_ && dead_waiting_ && one_in(plan_.crash_in_drains);
+    if (crash) disk_.die_at(1 + below(12));
     dead_waiting_ = false;
     while (core_->drain_dead() > 0) {
     }

@@ -27,6 +27,7 @@ struct Plan {
     std::uint64_t duration_ns = kDay;
     std::size_t vms = 24;  // that live at a time
     std::uint64_t sweep_every_ns = 10 * kSecond;
+    std::uint64_t crash_in_drains = 0;  // in one of so many, while a VM is on its way into the archive; 0: none
     // Mean times between faults; 0: none.
     std::uint64_t crash_every_ns = 0;
     std::uint64_t disk_trouble_every_ns = 0;

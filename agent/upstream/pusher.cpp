@@ -94,6 +94,13 @@ bool Pusher::read_run(TrackedVm& vm, std::uint64_t now_ns, Run& run) {
         give_up_windows(run, windows.error());
         return true;
     }
+    if (!run.final) {
+        // Since the VM was looked at others have been pushed, which takes as long as the receiver is away. Where it has
+        // ended meanwhile, what was read ends there, and the window that its end has cut is still to come.
+        const std::uint64_t step = vm.plan->resolution_ns();
+        run.until_ns = std::min(run.until_ns, closed_until_ns(vm.source->vm()) / step * step);
+        if (run.until_ns <= vm.cursor.acked_ns) return false;
+    }
     vm.lost = false;
     lose_series(run, windows->failed);
 

@@ -25,6 +25,14 @@ std::optional<std::uint64_t> lag_of(const TrackedVm& vm) {
 
 }  // namespace
 
+std::uint64_t closed_until_ns(const VmInfo& vm) {
+    std::uint64_t until_ns = UINT64_MAX;
+    if (vm.ended_ns != 0) until_ns = vm.ended_ns;
+    // A writer that stands (a paused VM that ticks, one that closed and lives on) has not ended its window yet.
+    if (vm.present_ns != 0) until_ns = std::min(until_ns, vm.present_ns);
+    return until_ns;
+}
+
 VmTracker::VmTracker(const UpstreamOptions& options, SourceProvider& provider, CursorStore& store, StatsBoard& stats,
                      const UpstreamEvents& events)
     : options_(options), shape_(shape_of(options)), provider_(provider), store_(store), stats_(stats), events_(events) {
@@ -66,7 +74,7 @@ void VmTracker::take_in(UpstreamSource& source, std::uint64_t now_ns) {
     }
     vm.vm = std::move(info);
     vm.made = source.made;
-    vm.plan = vm.plans->of(vm.vm);
+    const std::shared_ptr<const RollupPlan> before = std::exchange(vm.plan, vm.plans->of(vm.vm));
     if (first_sight) {
         vm.key = source.key;
         if (const Cursor* stored = store_.find(vm.key)) vm.cursor = *stored;
@@ -78,8 +86,16 @@ void VmTracker::take_in(UpstreamSource& source, std::uint64_t now_ns) {
         if (vm.cursor.shape != shape_) restart_tally(vm.cursor);
         vm.cursor.shape = shape_;
     }
+    if (first_sight ? may_have_left_as_usual(vm) : vm.plan != before) restart_tally(vm.cursor);
     position(vm, now_ns, first_sight);
     if (given_up(vm, now_ns)) finished(vm);
+}
+
+// Whether usual windows of a VM may have left before it turned out to be a short one: they are not made again.
+bool VmTracker::may_have_left_as_usual(const TrackedVm& vm) {
+    const RollupPlan& usual = vm.plans->usual();
+    return vm.plan.get() != &usual && vm.cursor.acked_ns > begun_ns(vm.vm) &&
+           vm.cursor.acked_ns % usual.resolution_ns() == 0;
 }
 
 // Brings the cursor to where pushing can go on: at a window's end, not in the future, and not before
@@ -164,9 +180,7 @@ DueWindows VmTracker::due(const TrackedVm& vm, std::uint64_t now_ns) const {
     due.final = vm.vm.state == VmState::kDrained;
     // What has ended cannot change any more: no grace.
     std::uint64_t closed_ns = minus(now_ns, due.final ? 0 : ns_of(options_.grace));
-    if (vm.vm.ended_ns != 0) closed_ns = std::min(closed_ns, vm.vm.ended_ns);
-    // A writer that stands (a paused VM that ticks, one that closed and lives on) has not ended its window yet.
-    if (vm.vm.present_ns != 0) closed_ns = std::min(closed_ns, vm.vm.present_ns);
+    closed_ns = std::min(closed_ns, closed_until_ns(vm.vm));
     if (closed_ns < vm.plans->held_until_ns(vm.vm)) return due;
     closed_ns = aligned(closed_ns, step);
     if (closed_ns <= vm.cursor.acked_ns) return due;

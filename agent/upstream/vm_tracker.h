@@ -53,6 +53,9 @@ struct DueWindows {
     bool any() const { return windows > 0 || final; }
 };
 
+// Up to when it is known what the VM has recorded: windows that end later are not over. UINT64_MAX: up to now.
+std::uint64_t closed_until_ns(const VmInfo& vm);
+
 class VmTracker {
   public:
     VmTracker(const UpstreamOptions& options, SourceProvider& provider, CursorStore& store, StatsBoard& stats,
@@ -92,6 +95,7 @@ class VmTracker {
     using Chain = std::vector<TrackedVm*>;
 
     void take_in(UpstreamSource& source, std::uint64_t now_ns);
+    static bool may_have_left_as_usual(const TrackedVm& vm);
     void position(TrackedVm& vm, std::uint64_t now_ns, bool first_sight);
     void position_future(TrackedVm& vm, std::uint64_t now_ns, bool first_sight);
     void note_second_time(TrackedVm& vm, std::uint64_t now_ns);

@@ -6,6 +6,23 @@
 namespace ringside::agent {
 namespace {
 
+TEST_F(PusherTest, AVmThatEndsWhileOthersArePushedKeepsItsLastWindow) {
+    CountingVm& quick = sources.add("a", 1, at(3));
+    quick.live_until(at(41));
+    agent->run(at(41));
+    CountingVm& behind = sources.add("b", 2, at(3));
+    behind.live_until(at(15));
+    quick.live_until(at(51));
+    agent->events.pushed = [&](const std::string&, std::uint64_t, std::size_t) {
+        behind.info.ended_ns = at(17);
+        behind.info.state = VmState::kExited;
+    };
+    agent->run(at(51));
+    behind.end(at(17));
+    agent->run(at(52));
+    EXPECT_EQ(series("c0_total", "b"), (Texts{"0@3", "7@10", "14@17", "stale@17.001"}));
+}
+
 TEST_F(PusherTest, ALaterLifeOfAVmWaitsForTheEndOfTheEarlierOne) {
     CountingVm& first = sources.add("a", 1, at(3));
     CountingVm& second = sources.add("a", 2, at(13.5));

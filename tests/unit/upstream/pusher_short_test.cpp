@@ -106,6 +106,11 @@ TEST_F(ShortVmTest, ADeathThatWasNoticedLateGoesOnFromWhatHasLeft) {
     agent->run(at(102));
     EXPECT_EQ(series("c0_total"), (Texts{"0@25", "15@40", "75@100", "stale@100.001"}));
     EXPECT_EQ(agent->done, Texts{"a"});
+    // What has left as usual is not made again: an audit begins behind it.
+    const Cursor* cursor = agent->store.find(vm_key(ended.info));
+    ASSERT_TRUE(cursor);
+    EXPECT_EQ(cursor->tallied_ns, at(100));
+    EXPECT_EQ(cursor->answered, Tally{});
 }
 
 TEST_F(ShortVmTest, AgentsThatDieAtAnyRequestKeepToTheFineWindows) {

@@ -119,6 +119,19 @@ class SendsShortVmsInBothForms : public Between {
     std::map<agent::LabelSet, double> fine_;
 };
 
+// What rules make, less one record.
+class MissesARecordInSums : public Between {
+  public:
+    using Between::Between;
+    Reply send(Samples samples, std::uint32_t attempt, std::uint64_t now_ns) override {
+        std::vector<WireSample> others(samples.begin(), samples.end());
+        for (WireSample& sample : others) {
+            if (Sums::is_sum(*sample.labels) && sample.value > 0) sample.value -= 0.125;
+        }
+        return real_->send(others, attempt, now_ns);
+    }
+};
+
 template <typename Sender>
 void send_through(Plan& plan) {
     plan.sender = [](std::unique_ptr<agent::Sender> real) { return std::make_unique<Sender>(std::move(real)); };
@@ -211,7 +224,11 @@ void lie_of_archive_syncs(Plan& plan) {
 }
 
 void lie_of_cursor_syncs(Plan& plan) {
-    plan.fsync_lies = [](const std::string& path) { return path.find("/upstream") != std::string::npos; };
+    plan.fsync_lies = [](const std::string& path) { return path.find(".cursors") != std::string::npos; };
+}
+
+void lie_of_rules_syncs(Plan& plan) {
+    plan.fsync_lies = [](const std::string& path) { return path.find(".rules") != std::string::npos; };
 }
 
 }  // namespace
@@ -225,10 +242,12 @@ const std::vector<Mutant>& mutants() {
         {"LosesTheCutWindow", send_through<LosesTheCutWindow>},
         {"SendsShortVmsInBothForms", send_through<SendsShortVmsInBothForms>},
         {"SendsShortVmsByUsualWindows", [](Plan& plan) { plan.short_vms = false; }},
+        {"MissesARecordInSums", send_through<MissesARecordInSums>},
         {"UnlinksBeforeItArchives", unlink_before_it_archives},
         {"SkipsTheOpenWindow", drain_through<SkipsTheOpenWindow>},
         {"ArchivesWithoutSync", lie_of_archive_syncs},
         {"SavesCursorsWithoutSync", lie_of_cursor_syncs},
+        {"SavesRulesWithoutSync", lie_of_rules_syncs},
     };
     return all;
 }

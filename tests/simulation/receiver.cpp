@@ -30,7 +30,8 @@ Receiver::Receiver(std::string name, Census& census, Findings& findings, Simulat
       time_(time),
       excuses_(excuses),
       random_(seed),
-      exits_(name_, census, findings, time) {}
+      exits_(name_, census, findings, time),
+      sums_(name_, findings, time) {}
 
 agent::Reply Receiver::answer(std::span<const agent::WireSample> samples, std::uint64_t run, TurnClock& clock) {
     agent::Reply reply;
@@ -109,6 +110,7 @@ Receiver::Series& Receiver::series_of(const agent::LabelSet& labels) {
         series.labels = &at->first;
         series.lives = &census_.of(std::string(agent::label_value(labels, "vm_id")));
         series.exit = Exits::is_exit(labels);
+        series.sum = Sums::is_sum(labels);
         series.output = output_of(labels);
     }
     return series;
@@ -184,6 +186,11 @@ void Receiver::take(const Arrival& arrival, std::uint64_t run) {
     findings_.trace(static_cast<std::uint64_t>(sample.timestamp_ms));
     findings_.trace(std::bit_cast<std::uint64_t>(sample.value));
     if (series.exit) return exits_.take(sample, life_of(arrival), run);
+    if (series.sum) {
+        const bool forgotten = series.taken_run < run && forgetful_runs.contains(series.taken_run);
+        series.taken_run = run;
+        return sums_.take(sample, forgotten);
+    }
     if (!series.output) return findings_.add(Fault::kInvented, name_ + " does not know " + text_of(sample));
     refused_with_others_.erase({&series, sample.timestamp_ms});
     if (is_twice(sample.timestamp_ms)) return take_of_time_twice(series, sample, run);
@@ -384,8 +391,14 @@ std::string Receiver::difference(const Output& output, Life& life, const agent::
     return about_same(expected, sample.value) ? "" : std::to_string(expected) + " was recorded";
 }
 
+// After a step back of the clock rules may have begun anew; and what rings have lost is in no sum.
+std::string Receiver::lack_of_sums() const {
+    return time_.steps_back() > 0 ? "" : sums_.difference(census_, excused_ > 0);
+}
+
 void Receiver::check_all_ended() {
     exits_.check_all_ended();
+    if (auto wrong = lack_of_sums(); !wrong.empty()) findings_.add(Fault::kLost, wrong);
     for (const auto& [labels, series] : series_) {
         if (series.ended || !series.life) continue;
         // Its marker was refused, as older than what came before the clock was set back, or with others of that kind;

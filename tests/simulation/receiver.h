@@ -15,6 +15,7 @@
 #include "tests/simulation/census.h"
 #include "tests/simulation/exits.h"
 #include "tests/simulation/findings.h"
+#include "tests/simulation/sums.h"
 #include "tests/simulation/turns.h"
 
 namespace ringside::simulation {
@@ -48,6 +49,8 @@ class Receiver {
     agent::Reply answer(std::span<const agent::WireSample> samples, std::uint64_t run, TurnClock& clock);
     // Everything that is over is complete: called when all upstreams are done.
     void check_all_ended();
+    // "" or what is still missing of what rules make of all VMs.
+    std::string lack_of_sums() const;
 
     std::uint64_t samples() const { return samples_; }
     std::uint64_t repeats() const { return repeats_; }
@@ -66,6 +69,7 @@ class Receiver {
         const agent::LabelSet* labels = nullptr;
         const Lives* lives = nullptr;  // of its VM
         bool exit = false;             // it says how the VM ended
+        bool sum = false;              // a rule has made it
         std::optional<Output> output;  // none: no VM has such a series
         std::int64_t newest_ms = INT64_MIN;
         double newest = 0;
@@ -117,6 +121,7 @@ class Receiver {
     std::mt19937_64 random_;
     std::unordered_map<agent::LabelSet, Series, LabelHash> series_;
     Exits exits_;
+    Sums sums_;
     std::uint64_t samples_ = 0;
     std::uint64_t repeats_ = 0;
     std::uint64_t excused_ = 0;

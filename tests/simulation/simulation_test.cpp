@@ -90,7 +90,9 @@ TEST_P(Mutants, AreCaught) {
     Plan plan = plan_of_mutants();
     GetParam().apply(plan);
     World world(plan);
-    EXPECT_GT(world.run().faults(), 0u) << GetParam().name << " was not caught, RINGSIDE_SEED=" << plan.seed;
+    const Findings& findings = world.run();
+    std::printf("%s", findings.text().c_str());
+    EXPECT_GT(findings.faults(), 0u) << GetParam().name << " was not caught, RINGSIDE_SEED=" << plan.seed;
 }
 
 INSTANTIATE_TEST_SUITE_P(Simulation, Mutants, testing::ValuesIn(mutants()),

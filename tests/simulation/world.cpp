@@ -57,6 +57,7 @@ agent::Config config_for(const std::string& folder, const Plan& plan) {
         agent::UpstreamOptions options =
             agent::upstream_options(config, {name, std::string("http://") + name + ".invalid/"});
         options.choice.short_vms = plan.short_vms;
+        options.rules = Sums::rules();
         config.file_upstreams.push_back(std::move(options));
     }
     return config;
@@ -470,7 +471,8 @@ void World::settle() {
         go_on_until(time_.monotonic_ns() + kMinute);
         if (core_ && settled()) break;
     }
-    if (!core_ || !settled()) {
+    if (!core_) findings_.add(Fault::kUnsettled, "the agent does not start any more");
+    if (core_ && !settled()) {
         for (Life* life : undrained_)
             findings_.add(Fault::kUnsettled, "VM " + life->vm->key() + " is not in the archive");
         for (const auto& entry : std::filesystem::directory_iterator(config_.directory)) {
@@ -497,7 +499,8 @@ bool World::settled() {
     for (const auto& vm : core_->archive.list()) {
         if (core_->upstreams.needs(agent::vm_key(vm->info()))) return false;
     }
-    return true;
+    return std::all_of(receivers_.begin(), receivers_.end(),
+                       [](const auto& receiver) { return receiver->lack_of_sums().empty(); });
 }
 
 }  // namespace ringside::simulation

@@ -147,7 +147,7 @@ void send_with_trouble_through(Plan& plan) {
 // A drain's host with another one behind it.
 class BetweenDrain : public agent::DrainHost {
   public:
-    explicit BetweenDrain(agent::DrainHost& real) : real_(real) {}
+    BetweenDrain(agent::DrainHost& real, HostDisk& disk) : real_(real), disk_(disk) {}
     agent::Result<agent::FinalisedVm> finalise(const std::string& key) override { return real_.finalise(key); }
     agent::Result<void> hand_over(const std::string& key,
                                   const std::shared_ptr<const agent::ArchivedVm>& archived) override {
@@ -168,14 +168,18 @@ class BetweenDrain : public agent::DrainHost {
 
   protected:
     agent::DrainHost& real_;
+    HostDisk& disk_;
 };
 
+// And dies between the two, which is all that makes it wrong.
 class UnlinksBeforeItArchives : public BetweenDrain {
   public:
     using BetweenDrain::BetweenDrain;
     agent::Result<agent::FinalisedVm> finalise(const std::string& key) override {
         auto vm = real_.finalise(key);
-        if (vm) static_cast<void>(real_.unlink_segment(key, vm->file));
+        if (!vm) return vm;
+        static_cast<void>(real_.unlink_segment(key, vm->file));
+        disk_.die_at(1);
         return vm;
     }
 };
@@ -210,13 +214,7 @@ class SkipsTheOpenWindow : public BetweenDrain {
 
 template <typename Host>
 void drain_through(Plan& plan) {
-    plan.drain_host = [](agent::DrainHost& real) { return std::make_unique<Host>(real); };
-}
-
-// Harm that only a death between the two does.
-void unlink_before_it_archives(Plan& plan) {
-    drain_through<UnlinksBeforeItArchives>(plan);
-    plan.crash_in_drains = 2;
+    plan.drain_host = [](agent::DrainHost& real, HostDisk& disk) { return std::make_unique<Host>(real, disk); };
 }
 
 void lie_of_archive_syncs(Plan& plan) {
@@ -243,7 +241,7 @@ const std::vector<Mutant>& mutants() {
         {"SendsShortVmsInBothForms", send_through<SendsShortVmsInBothForms>},
         {"SendsShortVmsByUsualWindows", [](Plan& plan) { plan.short_vms = false; }},
         {"MissesARecordInSums", send_through<MissesARecordInSums>},
-        {"UnlinksBeforeItArchives", unlink_before_it_archives},
+        {"UnlinksBeforeItArchives", drain_through<UnlinksBeforeItArchives>},
         {"SkipsTheOpenWindow", drain_through<SkipsTheOpenWindow>},
         {"ArchivesWithoutSync", lie_of_archive_syncs},
         {"SavesCursorsWithoutSync", lie_of_cursor_syncs},

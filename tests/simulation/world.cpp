@@ -229,7 +229,9 @@ void World::start_agent() {
         if (plan_.sender) line = plan_.sender(std::move(line));
         return line;
     };
-    outside.drain_host = plan_.drain_host;
+    if (plan_.drain_host) {
+        outside.drain_host = [this](agent::DrainHost& real) { return plan_.drain_host(real, disk_); };
+    }
     core_ = std::make_unique<agent::Core>(
         config_, agent::ScanLimits{}, std::move(*folder), [this] { dead_waiting_ = true; }, outside);
     if (auto opened = core_->open(); !opened) {

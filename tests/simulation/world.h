@@ -36,7 +36,7 @@ struct Plan {
     std::uint64_t settle_max_ns = 12 * kHour;  // to come to rest after the end
     // Of a mutant: what stands between the agent and the world, or what it makes of its configuration.
     std::function<std::unique_ptr<agent::Sender>(std::unique_ptr<agent::Sender>)> sender;
-    std::function<std::unique_ptr<agent::DrainHost>(agent::DrainHost& real)> drain_host;
+    std::function<std::unique_ptr<agent::DrainHost>(agent::DrainHost& real, HostDisk& disk)> drain_host;
     std::function<bool(const std::string& path)> fsync_lies;
     bool short_vms = true;
 };

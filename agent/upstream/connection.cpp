@@ -214,7 +214,11 @@ UrlHost url_host(const std::string& url) {
 std::string url_without_credentials(const std::string& url) {
     std::size_t begin = url.find("://");
     begin = begin == std::string::npos ? 0 : begin + 3;
-    std::size_t end = url.find_first_of("/?#", begin);
+    // What is no URL may be one whose password holds a slash: then all up to the last @ may be a secret.
+    Url parsed(curl_url());
+    const bool is_url =
+        parsed && curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK;
+    std::size_t end = is_url ? url.find_first_of("/?#", begin) : std::string::npos;
     std::size_t at = url.rfind('@', end);
     if (at == std::string::npos || at < begin) return url;
     return url.substr(0, begin) + url.substr(at + 1);

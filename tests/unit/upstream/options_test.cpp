@@ -63,10 +63,13 @@ TEST(UpstreamOptions, KeepsThePasswordOutOfErrorsAndLogs) {
     std::string text = complaint([](auto& o) { o.url = "ftp://user:secret@host/x"; });
     EXPECT_NE(text.find("ftp://host/x"), std::string::npos) << text;
     EXPECT_EQ(text.find("secret"), std::string::npos) << text;
+    text = complaint([](auto& o) { o.url = "http://user:se/cret@host/x"; });
+    EXPECT_EQ(text.find("cret"), std::string::npos) << text;
     EXPECT_EQ(url_without_credentials("http://u:p@host:1/a@b?c"), "http://host:1/a@b?c");
     EXPECT_EQ(url_without_credentials("http://host/a@b"), "http://host/a@b");
     EXPECT_EQ(url_without_credentials("http://u:p@x@host"), "http://host");
     EXPECT_EQ(url_without_credentials("nonsense"), "nonsense");
+    EXPECT_EQ(url_without_credentials("http://u:se/cret@host/a"), "http://host/a");
 }
 
 TEST(UpstreamOptions, RefusesBadNames) {

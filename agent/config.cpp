@@ -143,6 +143,17 @@ Result<void> check_config(const Config& config) {
     return check_upstreams(config);
 }
 
+namespace {
+
+// NAME=URL without user and password; all else as it is.
+std::string shown(const Option& option, const std::string& value) {
+    if (std::string_view(option.name) != "upstream") return value;
+    const std::size_t url = value.find('=') + 1;
+    return value.substr(0, url) + url_without_credentials(value.substr(url));
+}
+
+}  // namespace
+
 std::string config_text(const Config& config) {
     std::string text;
     const char* group = nullptr;
@@ -160,7 +171,7 @@ std::string config_text(const Config& config) {
         }
         text += '[';
         for (std::size_t i = 0; i < values.size(); ++i) {
-            text += (i ? ", " : "") + quoted_toml(url_without_credentials(values[i]));
+            text += (i ? ", " : "") + quoted_toml(shown(option, values[i]));
         }
         text += "]\n";
     }

@@ -212,14 +212,15 @@ UrlHost url_host(const std::string& url) {
 }
 
 std::string url_without_credentials(const std::string& url) {
-    std::size_t begin = url.find("://");
-    begin = begin == std::string::npos ? 0 : begin + 3;
-    // What is no URL may be one whose password holds a slash: then all up to the last @ may be a secret.
+    const std::size_t separator = url.find("://");
+    const std::size_t begin = separator == std::string::npos ? 0 : separator + 3;
+    // What is no URL may be one whose password holds a slash: then all up to the last @ may be a secret. And curl forgives
+    // slashes too many or too few.
     Url parsed(curl_url());
-    const bool is_url =
-        parsed && curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK;
-    std::size_t end = is_url ? url.find_first_of("/?#", begin) : std::string::npos;
-    std::size_t at = url.rfind('@', end);
+    const bool is_url = separator != std::string::npos && url.compare(begin, 1, "/") != 0 && parsed &&
+                        curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK;
+    const std::size_t end = is_url ? url.find_first_of("/?#", begin) : std::string::npos;
+    const std::size_t at = url.rfind('@', end);
     if (at == std::string::npos || at < begin) return url;
     return url.substr(0, begin) + url.substr(at + 1);
 }

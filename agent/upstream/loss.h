@@ -16,7 +16,7 @@ struct Loss {
     std::string reason;  // as in the counters: "lapped", "too_old", "http_400"; kReasonBytesMax at most
     std::uint32_t series = kEverySeries;       // index in the VM's segment
     std::uint64_t after_ns = 0, until_ns = 0;  // windows that end after the one and not after the other
-    std::uint64_t samples = 0;                 // that were sent and refused; 0: never sent, and so never counted
+    std::uint64_t samples = 0;                 // that were sent and refused; 0: none was sent, or nobody can count them
     bool operator==(const Loss&) const = default;
 };
 

@@ -97,9 +97,12 @@ bool Pusher::read_run(TrackedVm& vm, std::uint64_t now_ns, Run& run) {
     if (!run.final) {
         // Since the VM was looked at others have been pushed, which takes as long as the receiver is away. Where it has
         // ended meanwhile, what was read ends there, and the window that its end has cut is still to come.
+        const VmInfo info = vm.source->vm();
+        const std::uint64_t closed_ns = closed_until_ns(info);
         const std::uint64_t step = vm.plan->resolution_ns();
-        run.until_ns = std::min(run.until_ns, closed_until_ns(vm.source->vm()) / step * step);
-        if (run.until_ns <= vm.cursor.acked_ns) return false;
+        run.until_ns = std::min(run.until_ns, closed_ns / step * step);
+        // Nor a usual window of one that turns out to have been short.
+        if (run.until_ns <= vm.cursor.acked_ns || closed_ns < vm.plans->held_until_ns(info)) return false;
     }
     vm.lost = false;
     lose_series(run, windows->failed);

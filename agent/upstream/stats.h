@@ -24,7 +24,7 @@ struct UpstreamStats {
     std::map<std::string, std::uint64_t> samples_refused;
     // Windows of one VM that were never sent: "too_old" (over backlog_max), "lapped" (the ring had
     // them no more), "overlap" (another life of the VM has the series at that time), "read_failed" (no
-    // series of the VM can be read, for good).
+    // series of the VM can be read, for good). And those that were sent before the clock was set back into them: "clock_step".
     std::map<std::string, std::uint64_t> windows_dropped;
     // Series of one VM left out of a window: "read_failed", "duplicate" (same labels once the agent's
     // own are in place), "name_taken" (its rollup would carry another metric's name),

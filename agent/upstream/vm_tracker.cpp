@@ -25,6 +25,17 @@ std::optional<std::uint64_t> lag_of(const TrackedVm& vm) {
 
 }  // namespace
 
+namespace {
+
+bool gauges_leave(const RollupPlan& plan) {
+    for (std::size_t metric = 0; metric < plan.metrics().size(); ++metric) {
+        if (is_gauge(plan.schema().metrics[metric].kind) && !plan.metrics()[metric].outputs.empty()) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
 std::uint64_t closed_until_ns(const VmInfo& vm) {
     std::uint64_t until_ns = UINT64_MAX;
     if (vm.ended_ns != 0) until_ns = vm.ended_ns;
@@ -86,8 +97,10 @@ void VmTracker::take_in(UpstreamSource& source, std::uint64_t now_ns) {
         if (vm.cursor.shape != shape_) restart_tally(vm.cursor);
         vm.cursor.shape = shape_;
     }
-    if (first_sight ? may_have_left_as_usual(vm) : vm.plan != before) restart_tally(vm.cursor);
+    const bool other_plan = first_sight ? may_have_left_as_usual(vm) : before->tier() != vm.plan->tier();
+    if (other_plan) restart_tally(vm.cursor);
     position(vm, now_ns, first_sight);
+    if (other_plan) tell_at_once(vm);
     if (given_up(vm, now_ns)) finished(vm);
 }
 
@@ -134,16 +147,23 @@ void VmTracker::position_future(TrackedVm& vm, std::uint64_t now_ns, bool first_
 void VmTracker::note_second_time(TrackedVm& vm, std::uint64_t now_ns) {
     if (vm.second_time_ns == vm.cursor.acked_ns) return;
     vm.second_time_ns = vm.cursor.acked_ns;
-    const auto& metrics = vm.plan->schema().metrics;
-    if (std::ranges::none_of(metrics, [](const MetricInfo& metric) { return is_gauge(metric.kind); })) return;
-    const std::uint64_t step = vm.plan->resolution_ns();
-    const std::uint64_t after_ns = aligned(now_ns, step);
-    stats_.update([&](UpstreamStats& stats) {
-        stats.windows_dropped["clock_step"] += (vm.cursor.acked_ns - after_ns + step - 1) / step;
-    });
-    store_.lose(vm.key, {"clock_step", kUnnamedSeries, after_ns, vm.cursor.acked_ns, 0});
-    // What these windows hold when they are read again need not be what has been answered.
+    if (gauges_leave(*vm.plan)) {
+        const std::uint64_t step = vm.plan->resolution_ns();
+        const std::uint64_t after_ns = aligned(now_ns, step);
+        stats_.update([&](UpstreamStats& stats) {
+            stats.windows_dropped["clock_step"] += (vm.cursor.acked_ns - after_ns + step - 1) / step;
+        });
+        store_.lose(vm.key, {"clock_step", kUnnamedSeries, after_ns, vm.cursor.acked_ns, 0});
+    }
+    // What these windows hold when they are read again need not be what has been answered, of no kind of series.
     restart_tally(vm.cursor);
+    tell_at_once(vm);
+}
+
+// A tally that begins anew, and a loss, before the next window moves the cursor: that may be long in coming, and after a
+// death nobody would know.
+void VmTracker::tell_at_once(TrackedVm& vm) {
+    if (store_.find(vm.key)) moved(vm);
 }
 
 void VmTracker::skip_to(TrackedVm& vm, std::uint64_t oldest_ns, const char* reason) {

@@ -99,6 +99,7 @@ class VmTracker {
     void position(TrackedVm& vm, std::uint64_t now_ns, bool first_sight);
     void position_future(TrackedVm& vm, std::uint64_t now_ns, bool first_sight);
     void note_second_time(TrackedVm& vm, std::uint64_t now_ns);
+    void tell_at_once(TrackedVm& vm);
     bool given_up(TrackedVm& vm, std::uint64_t now_ns);
     void skip_to(TrackedVm& vm, std::uint64_t oldest_ns, const char* reason);
     void order_chain(Chain& chain, std::uint64_t now_ns);

@@ -196,7 +196,7 @@ TEST_F(ConfigFile, HasTheSameNamesAndTheCommandLineWins) {
 }
 
 TEST_F(ConfigFile, ComesBackFromWhatIsPrinted) {
-    auto line = read({"--upstream", "a=http://h/w?q=\"x\\", "--label", "dc=fra\"1", "--socket-group", "4",
+    auto line = read({"--upstream", "a=http://h/w@v?q=\"x\\", "--label", "dc=fra\"1", "--label", "owner=ops@example/a@b", "--socket-group", "4",
                       "--archive-max-age", "90m", "--operator-user", "0", "--vm-bytes", "12345"});
     ASSERT_TRUE(line.ok()) << line.error().message();
     auto back = config(config_text(line->config));

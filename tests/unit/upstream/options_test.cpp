@@ -70,6 +70,8 @@ TEST(UpstreamOptions, KeepsThePasswordOutOfErrorsAndLogs) {
     EXPECT_EQ(url_without_credentials("http://u:p@x@host"), "http://host");
     EXPECT_EQ(url_without_credentials("nonsense"), "nonsense");
     EXPECT_EQ(url_without_credentials("http://u:se/cret@host/a"), "http://host/a");
+    EXPECT_EQ(url_without_credentials("http:///u:secret@host/a"), "http://host/a");
+    EXPECT_EQ(url_without_credentials("http:/u:secret@host/a"), "host/a");
 }
 
 TEST(UpstreamOptions, RefusesBadNames) {

@@ -31,6 +31,11 @@ TEST_F(PusherTest, TellsThatTheClockWasSetBackIntoPushedWindows) {
     EXPECT_EQ(agent->stats.snapshot().windows_dropped.at("clock_step"), 1u);
     EXPECT_EQ(agent->store.ledger(a)->losses, (std::vector<Loss>{{"clock_step", kUnnamedSeries, at(30), at(40), 0}}));
     EXPECT_TRUE(agent->store.ledger(b)->losses.empty());
+    // Known at once, and after a death.
+    for (const std::string& key : {a, b}) EXPECT_EQ(agent->store.ledger(key)->cursor.tallied_ns, at(40));
+    start();
+    EXPECT_EQ(agent->store.ledger(a)->losses.size(), 1u);
+    EXPECT_EQ(agent->store.ledger(b)->cursor.tallied_ns, at(40));
     EXPECT_EQ(agent->store.ledger(a)->cursor.acked_ns, at(40));
     for (CountingVm* one : {&vm, &counters_only}) one->live_until(at(51));
     agent->run(at(51));

@@ -188,8 +188,8 @@ void Receiver::take(const Arrival& arrival, std::uint64_t run) {
     if (series.exit) return exits_.take(sample, life_of(arrival), run);
     if (series.sum) {
         const bool forgotten = series.taken_run < run && forgetful_runs.contains(series.taken_run);
-        series.taken_run = run;
-        return sums_.take(sample, forgotten);
+        if (sums_.take(sample, forgotten)) series.taken_run = run;
+        return;
     }
     if (!series.output) return findings_.add(Fault::kInvented, name_ + " does not know " + text_of(sample));
     refused_with_others_.erase({&series, sample.timestamp_ms});

@@ -1,6 +1,7 @@
 #include "tests/simulation/sums.h"
 
 #include <cstdlib>
+#include <iterator>
 #include <utility>
 
 namespace ringside::simulation {
@@ -51,33 +52,43 @@ bool Sums::is_sum(const agent::LabelSet& labels) {
     return agent::label_value(labels, agent::kNameLabel).starts_with("sim:");
 }
 
-void Sums::take(const agent::WireSample& sample, bool forgotten) {
+bool Sums::take(const agent::WireSample& sample, bool forgotten) {
     ++findings_.tried["samples of rules"];
-    const std::string text = receiver_ + ": " + agent::label_text(*sample.labels) + " at " +
-                             std::to_string(sample.timestamp_ms) + " = " + std::to_string(sample.value);
-    if (agent::is_stale(sample)) return findings_.add(Fault::kInvented, text + ": rules have no stale markers");
-    Newest& newest = totals_[*sample.labels];
-    const bool clear = time_.steps_back() == 0;  // else they may have begun anew
-    if (clear && sample.timestamp_ms < newest.at_ms) {
-        if (!forgotten) findings_.add(Fault::kDisorder, text + ", which is older than " + std::to_string(newest.at_ms));
-        return;
+    auto fault = [&](Fault kind, const std::string& what) {
+        findings_.add(kind, receiver_ + ": " + agent::label_text(*sample.labels) + " at " +
+                                std::to_string(sample.timestamp_ms) + " = " + std::to_string(sample.value) + what);
+    };
+    if (agent::is_stale(sample)) {
+        fault(Fault::kInvented, ": rules have no stale markers");
+        return false;
     }
-    if (clear && sample.timestamp_ms == newest.at_ms && sample.value != newest.value) {
-        findings_.add(Fault::kInvented, text + ", and was " + std::to_string(newest.value));
+    std::map<std::int64_t, double>& windows = totals_[*sample.labels];
+    if (time_.steps_back() > 0) windows.clear();  // they may have begun anew
+    const auto next = windows.lower_bound(sample.timestamp_ms);
+    if (next != windows.end()) {
+        if (!forgotten && next != std::prev(windows.end()))
+            fault(Fault::kDisorder, ", which is older than " + std::to_string(windows.rbegin()->first));
+        if (next->first != sample.timestamp_ms) {
+            fault(Fault::kInvented, ": no such window was there before");
+        } else if (next->second != sample.value) {
+            fault(Fault::kInvented, ", and was " + std::to_string(next->second));
+        }
+        return false;
     }
-    if (clear && sample.value < newest.value) {
-        findings_.add(Fault::kLost, text + ": it falls from " + std::to_string(newest.value));
-    }
-    newest = {sample.timestamp_ms, sample.value};
+    if (!windows.empty() && sample.value < windows.rbegin()->second)
+        fault(Fault::kLost, ": it falls from " + std::to_string(windows.rbegin()->second));
+    windows.emplace_hint(next, sample.timestamp_ms, sample.value);
+    return true;
 }
 
 std::string Sums::difference(const Census& census, bool some_lost) const {
     if (totals_.empty() && !census.all().empty()) return receiver_ + " has no sample of a rule";
-    for (const auto& [labels, newest] : totals_) {
+    for (const auto& [labels, windows] : totals_) {
+        const double newest = windows.rbegin()->second;
         const double all = recorded(census, labels);
-        if (newest.value == all || (some_lost && newest.value < all)) continue;
-        return receiver_ + ": " + agent::label_text(labels) + " is " + std::to_string(newest.value) +
-               ", recorded was " + std::to_string(all);
+        if (newest == all || (some_lost && newest < all)) continue;
+        return receiver_ + ": " + agent::label_text(labels) + " is " + std::to_string(newest) + ", recorded was " +
+               std::to_string(all);
     }
     return "";
 }

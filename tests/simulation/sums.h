@@ -21,21 +21,17 @@ class Sums {
 
     static std::vector<agent::Rule> rules();
     static bool is_sum(const agent::LabelSet& labels);
-    // `forgotten`: it may come again, since the run that sent it before could not save its cursor.
-    void take(const agent::WireSample& sample, bool forgotten);
+    // `forgotten`: a window may come again, as it was, since the run that sent the newest one could not save its cursor.
+    // Returns whether it is the newest now.
+    bool take(const agent::WireSample& sample, bool forgotten);
     // "" or which total is not that of all lives; `some_lost`: it may be less.
     std::string difference(const Census& census, bool some_lost) const;
 
   private:
-    struct Newest {
-        std::int64_t at_ms = INT64_MIN;
-        double value = 0;
-    };
-
     const std::string receiver_;
     Findings& findings_;
     const SimulatedTime& time_;
-    std::map<agent::LabelSet, Newest> totals_;
+    std::map<agent::LabelSet, std::map<std::int64_t, double>> totals_;  // by the end of the window in ms; none is empty
 };
 
 }  // namespace ringside::simulation

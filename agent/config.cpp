@@ -60,6 +60,13 @@ Result<void> check_upstreams(const Config& config) {
     return {};
 }
 
+// NAME=URL without user and password; all else as it is.
+std::string shown(const Option& option, const std::string& value) {
+    if (std::string_view(option.name) != "upstream") return value;
+    const std::size_t url = value.find('=') + 1;
+    return value.substr(0, url) + url_without_credentials(value.substr(url));
+}
+
 }  // namespace
 
 const Option* find_option(std::string_view name) {
@@ -142,17 +149,6 @@ Result<void> check_config(const Config& config) {
     if (config.shutdown_timeout_ns == 0) return invalid("shutdown-timeout", "0 leaves no time to end; give 20s");
     return check_upstreams(config);
 }
-
-namespace {
-
-// NAME=URL without user and password; all else as it is.
-std::string shown(const Option& option, const std::string& value) {
-    if (std::string_view(option.name) != "upstream") return value;
-    const std::size_t url = value.find('=') + 1;
-    return value.substr(0, url) + url_without_credentials(value.substr(url));
-}
-
-}  // namespace
 
 std::string config_text(const Config& config) {
     std::string text;

@@ -214,7 +214,8 @@ void Upstreams::export_to(Metrics& metrics) const {
     };
     by_reason("ringside_upstream_samples_refused_total", "Samples refused for good, or too old to be sent again.",
               &UpstreamStats::samples_refused);
-    by_reason("ringside_upstream_windows_dropped_total", "Windows of one VM that were never sent, or not with all that they hold now.",
+    by_reason("ringside_upstream_windows_dropped_total",
+              "Windows of one VM that were never sent, or not with all that they hold now.",
               &UpstreamStats::windows_dropped);
     by_reason("ringside_upstream_series_left_out_total", "Series of one VM left out of a window.",
               &UpstreamStats::series_left_out);

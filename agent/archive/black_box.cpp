@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/base/clock.h"
+
 namespace ringside::agent {
 
 namespace {
@@ -81,7 +83,7 @@ std::vector<Result<void>> BlackBox::keep(const std::vector<std::shared_ptr<const
     for (std::size_t i = 0; i < vms.size(); ++i) {
         const VmInfo& vm = vms[i]->info();
         if (!wanted(vms[i])) continue;
-        const std::uint64_t begin_ns = known_until_ns(vm) - std::min(known_until_ns(vm), span_ns);
+        const std::uint64_t begin_ns = minus(known_until_ns(vm), span_ns);
         excerpts.push_back(std::make_unique<Excerpt>(*vms[i], vm, begin_ns, UINT64_MAX));
         owners.push_back(i);
         // Of a component of that name the file has the place that the host's signals would take.

@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "agent/base/clock.h"
+
 namespace ringside::agent {
 namespace {
 
@@ -203,7 +205,7 @@ SeriesAudit audit_series(const SeriesSource& source, const SchemaInfo& schema, c
     const bool comparable = vm.rebases == 0 || !is_gauge(kind);
     std::vector<std::uint64_t> newest_ns(schema.tiers.size());
     ReadRequest request;
-    request.begin_ns = in_parts ? (end_ns - 1) / step_ns * step_ns : 0;
+    request.begin_ns = in_parts ? aligned(end_ns - 1, step_ns) : 0;
     // The newest part first: how far back a ring reaches depends on its newest window.
     for (;;) {
         Result<std::vector<Tier>> tiers = read_tiers(source, schema, audit.series.index, request);

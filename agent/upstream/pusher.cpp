@@ -4,6 +4,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "agent/base/clock.h"
 #include "agent/upstream/vm_reader.h"
 #include "agent/upstream/wire_size.h"
 
@@ -99,8 +100,7 @@ bool Pusher::read_run(TrackedVm& vm, std::uint64_t now_ns, Run& run) {
         // ended meanwhile, what was read ends there, and the window that its end has cut is still to come.
         const VmInfo info = vm.source->vm();
         const std::uint64_t closed_ns = closed_until_ns(info);
-        const std::uint64_t step = vm.plan->resolution_ns();
-        run.until_ns = std::min(run.until_ns, closed_ns / step * step);
+        run.until_ns = std::min(run.until_ns, aligned(closed_ns, vm.plan->resolution_ns()));
         // Nor a usual window of one that turns out to have been short.
         if (run.until_ns <= vm.cursor.acked_ns || closed_ns < vm.plans->held_until_ns(info)) return false;
     }
@@ -217,7 +217,7 @@ void Pusher::refuse(Share& share, std::uint32_t series, const std::string& reaso
     }
     const RollupStep& step = share.step();
     const std::uint64_t resolution_ns = share.run->vm->plan->resolution_ns();
-    share.losses.push_back({reason, series, (step.end_ns - 1) / resolution_ns * resolution_ns, step.end_ns, samples});
+    share.losses.push_back({reason, series, aligned(step.end_ns - 1, resolution_ns), step.end_ns, samples});
 }
 
 std::size_t Pusher::batch_end(const std::vector<WireSample>& samples, std::size_t begin) const {

@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "agent/base/clock.h"
 #include "agent/base/text.h"
 #include "agent/upstream/loss.h"
 #include "agent/upstream/rollup_plans.h"
@@ -151,7 +152,7 @@ void Roller::lay_out_windows(const std::vector<SeriesWindows>& all) {
     const std::uint64_t begin_ns = std::max(range_.after_ns, vm_.created_ns);
     if (last_ns <= begin_ns) return;
     // The caller bounds a run, but what a VM says of its times must not size a map.
-    std::uint64_t end_ns = begin_ns / step * step + step;
+    std::uint64_t end_ns = aligned(begin_ns, step) + step;
     for (std::uint32_t left = plan_.slots() + 1; end_ns <= last_ns && left > 0; --left) {
         add_window(end_ns);
         end_ns += step;

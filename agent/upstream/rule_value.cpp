@@ -4,12 +4,12 @@
 #include <bit>
 #include <cmath>
 
+#include "agent/base/clock.h"
+
 namespace ringside::agent {
 namespace {
 
 double as_double(std::uint64_t bits) { return std::bit_cast<double>(bits); }
-
-std::uint64_t increase(std::uint64_t now, std::uint64_t before) { return now > before ? now - before : 0; }
 
 // At `i`, 0 where there are no buckets yet.
 std::uint64_t bucket(const RuleTotal& total, std::size_t i) { return i < total.buckets.size() ? total.buckets[i] : 0; }
@@ -30,16 +30,16 @@ Added add_f64(const RuleTotal& now, const RuleTotal& before, RuleTotal& to) {
 Added add_histogram(const RuleTotal& now, const RuleTotal& before, RuleTotal& to) {
     const double sum = to.sum + (now.sum - before.sum);
     if (!std::isfinite(sum)) return Added::kNoNumber;
-    Added added = fit(to.count, increase(now.count, before.count));
+    Added added = fit(to.count, minus(now.count, before.count));
     for (std::size_t i = 0; i < now.buckets.size() && added == Added::kAdded; ++i) {
-        added = fit(bucket(to, i), increase(now.buckets[i], bucket(before, i)));
+        added = fit(bucket(to, i), minus(now.buckets[i], bucket(before, i)));
     }
     if (added != Added::kAdded) return added;
     to.sum = sum;
-    to.count += increase(now.count, before.count);
+    to.count += minus(now.count, before.count);
     to.buckets.resize(now.buckets.size());
     for (std::size_t i = 0; i < now.buckets.size(); ++i) {
-        to.buckets[i] += increase(now.buckets[i], bucket(before, i));
+        to.buckets[i] += minus(now.buckets[i], bucket(before, i));
     }
     return Added::kAdded;
 }
@@ -72,7 +72,7 @@ bool grown(Kind kind, const RuleTotal& now, const RuleTotal& before) {
 Added add_increase(Kind kind, const RuleTotal& now, const RuleTotal& before, RuleTotal& to) {
     if (kind == Kind::kHistogram) return add_histogram(now, before, to);
     if (kind == Kind::kCounterF64) return add_f64(now, before, to);
-    const std::uint64_t more = increase(now.value, before.value);
+    const std::uint64_t more = minus(now.value, before.value);
     const Added added = fit(to.value, more);
     if (added == Added::kAdded) to.value += more;
     return added;

@@ -23,10 +23,6 @@ std::optional<std::uint64_t> lag_of(const TrackedVm& vm) {
     return minus(vm.closed_ns, vm.cursor.acked_ns);
 }
 
-}  // namespace
-
-namespace {
-
 bool gauges_leave(const RollupPlan& plan) {
     for (std::size_t metric = 0; metric < plan.metrics().size(); ++metric) {
         if (is_gauge(plan.schema().metrics[metric].kind) && !plan.metrics()[metric].outputs.empty()) return true;
@@ -118,9 +114,9 @@ void VmTracker::position(TrackedVm& vm, std::uint64_t now_ns, bool first_sight) 
     if (vm.cursor.acked_ns > now_ns + step) position_future(vm, now_ns, first_sight);
     if (vm.cursor.acked_ns > now_ns && vm.vm.ended_ns == 0) note_second_time(vm, now_ns);
     // A provisioned segment may have waited long for its writer.
-    const std::uint64_t begun_ns = std::max(vm.vm.created_ns, vm.vm.attached_ns);
-    if (vm.cursor.acked_ns == 0 && begun_ns <= now_ns && vm.vm.rebases == 0) {
-        vm.cursor.acked_ns = aligned(begun_ns, step);
+    const std::uint64_t begun = begun_ns(vm.vm);
+    if (vm.cursor.acked_ns == 0 && begun <= now_ns && vm.vm.rebases == 0) {
+        vm.cursor.acked_ns = aligned(begun, step);
         restart_tally(vm.cursor);
     }
     std::uint64_t end_ns = vm.vm.ended_ns != 0 ? vm.vm.ended_ns : now_ns;

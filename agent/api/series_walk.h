@@ -14,7 +14,7 @@
 
 #include "agent/api/call.h"
 #include "agent/api/vm_filter.h"
-#include "agent/query/matcher.h"
+#include "agent/promql/syntax/matcher.h"
 #include "agent/query/select.h"
 #include "ringside/v1/series.pb.h"
 

@@ -7,7 +7,7 @@
 
 #include "agent/base/labels.h"
 #include "agent/catalog/catalog.h"
-#include "agent/query/matcher.h"
+#include "agent/promql/syntax/matcher.h"
 
 namespace ringside::agent {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "agent/base/model.h"
-#include "agent/query/matcher.h"
+#include "agent/promql/syntax/matcher.h"
 #include "tools/ringsidectl/points.h"
 
 namespace ringside::ctl {

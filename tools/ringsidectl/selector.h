@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "agent/query/matcher.h"
+#include "agent/promql/syntax/matcher.h"
 #include "tools/ringsidectl/command.h"
 
 namespace ringside::ctl {

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/query/matcher.h"
+#include "agent/promql/syntax/matcher.h"
 #include "tools/ringsidectl/output.h"
 #include "tools/ringsidectl/points.h"
 

@@ -1,4 +1,4 @@
-#include "agent/query/quoted.h"
+#include "agent/promql/syntax/quoted.h"
 
 #include <cstdint>
 

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "agent/query/matcher.h"
+#include "agent/promql/syntax/matcher.h"
 
 namespace ringside::agent {
 namespace {

@@ -1,8 +1,8 @@
-#include "agent/query/matcher.h"
+#include "agent/promql/syntax/matcher.h"
 
 #include <gtest/gtest.h>
 
-#include "agent/query/quoted.h"
+#include "agent/promql/syntax/quoted.h"
 
 namespace ringside::agent {
 namespace {

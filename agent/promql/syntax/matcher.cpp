@@ -1,9 +1,9 @@
-#include "agent/query/matcher.h"
+#include "agent/promql/syntax/matcher.h"
 
 #include <re2/re2.h>
 
 #include "agent/base/labels.h"
-#include "agent/query/quoted.h"
+#include "agent/promql/syntax/quoted.h"
 
 namespace ringside::agent {
 namespace {

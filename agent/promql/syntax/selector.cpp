@@ -2,8 +2,8 @@
 #include <utility>
 
 #include "agent/base/labels.h"
-#include "agent/query/matcher.h"
-#include "agent/query/quoted.h"
+#include "agent/promql/syntax/matcher.h"
+#include "agent/promql/syntax/quoted.h"
 
 namespace ringside::agent {
 namespace {

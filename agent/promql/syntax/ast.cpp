@@ -161,7 +161,7 @@ std::vector<const Expr*> children(const Expr& expr) {
 }
 
 ExprPtr clone(const Expr& expr) {
-    return std::make_unique<Expr>(Expr{clone_node(expr.node), expr.span, expr.step_invariant});
+    return std::make_unique<Expr>(Expr{clone_node(expr.node), expr.span, expr.step_invariant, expr.height});
 }
 
 Result<void> resolve_durations(Expr& expr, const DurationContext& context) {

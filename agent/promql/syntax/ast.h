@@ -159,6 +159,7 @@ struct Expr {
     // The value is the same at each step of a range query: every selector below is fixed by `@`, and no function
     // looks at the clock. Literals are, too.
     bool step_invariant = false;
+    std::uint32_t height = 1;  // of the tree from here down; the parser's limit bounds it
 
     ValueType type() const;
 
@@ -182,8 +183,7 @@ std::vector<const Expr*> children(const Expr& expr);
 ExprPtr clone(const Expr& expr);
 
 // Replaces `ms` of each duration with what it comes to under this step and range, so that the evaluator reads
-// `ms` alone. kInvalid with the position of the first one that cannot be: zero or negative where it must not
-// be, a division by zero, out of range.
+// `ms` alone. kInvalid if one cannot be: zero or negative where it must not be, a division by zero, out of range.
 Result<void> resolve_durations(Expr& expr, const DurationContext& context);
 
 }  // namespace ringside::agent::promql

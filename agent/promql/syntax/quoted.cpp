@@ -1,6 +1,7 @@
 #include "agent/promql/syntax/quoted.h"
 
 #include <cstdint>
+#include <cstdio>
 
 namespace ringside::agent {
 namespace {
@@ -12,18 +13,6 @@ int digit_value(char c) {
     if (c >= 'a' && c <= 'f') return c - 'a' + 10;
     if (c >= 'A' && c <= 'F') return c - 'A' + 10;
     return 16;
-}
-
-// Reads exactly `count` digits of `base`; false when they are not there.
-bool read_number(std::string_view text, std::size_t* at, int count, int base, std::uint32_t* out) {
-    std::uint32_t number = 0;
-    for (int i = 0; i < count; ++i) {
-        if (*at >= text.size() || digit_value(text[*at]) >= base) return false;
-        number = number * static_cast<std::uint32_t>(base) + static_cast<std::uint32_t>(digit_value(text[*at]));
-        ++*at;
-    }
-    *out = number;
-    return true;
 }
 
 void append_utf8(std::string& text, std::uint32_t point) {
@@ -59,61 +48,134 @@ char simple_escape(char c) {
     }
 }
 
-// Reads what follows a backslash, *at being on the character after it, and appends it to `out`.
-Result<void> read_escape(std::string_view text, std::size_t* at, char quote, std::string& out) {
-    if (*at >= text.size()) return error(Code::kInvalid, "the string has no end");
-    char c = text[*at];
-    if (char simple = c == quote ? quote : simple_escape(c)) {
-        out += simple;
-        ++*at;
-        return {};
+// The escape for `byte` within a literal, "" if it needs none.
+std::string escaped(unsigned char byte) {
+    static const char digits[] = "0123456789abcdef";
+    switch (byte) {
+        case '"': return "\\\"";
+        case '\\': return "\\\\";
+        case '\a': return "\\a";
+        case '\b': return "\\b";
+        case '\f': return "\\f";
+        case '\n': return "\\n";
+        case '\r': return "\\r";
+        case '\t': return "\\t";
+        case '\v': return "\\v";
+        default: break;
     }
-    std::uint32_t number = 0;
-    if (c >= '0' && c <= '7') {
-        if (!read_number(text, at, 3, 8, &number) || number > 255) {
-            return error(Code::kInvalid, "an octal escape is \\000 to \\377");
-        }
-        out += static_cast<char>(number);
-        return {};
+    if (byte >= 0x20 && byte < 0x7f) return "";
+    return std::string("\\x") + digits[byte >> 4] + digits[byte & 15];
+}
+
+// What an escape looks like after its backslash: so many digits, of that base, up to that value.
+struct EscapeForm {
+    int digits = 0;
+    std::uint32_t base = 16;
+    std::uint32_t max = 0;
+};
+
+EscapeForm escape_form(char c) {
+    switch (c) {
+        case 'x': return {2, 16, 255};
+        case 'u': return {4, 16, 0x10ffff};
+        case 'U': return {8, 16, 0x10ffff};
+        default: return c >= '0' && c <= '7' ? EscapeForm{3, 8, 255} : EscapeForm{};
     }
-    int digits = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;
-    if (digits == 0) return error(Code::kInvalid, std::string("\\") + c + " is not an escape");
-    ++*at;
-    if (!read_number(text, at, digits, 16, &number)) {
-        return error(Code::kInvalid, std::string("\\") + c + " needs " + std::to_string(digits) + " hex digits");
+}
+
+// The number of the well-formed character of `length` bytes at the front of `text`.
+std::uint32_t code_point(std::string_view text, std::size_t length) {
+    const auto first = static_cast<unsigned char>(text[0]);
+    if (length == 1) return first;
+    std::uint32_t point = first & (0x7fu >> length);
+    for (std::size_t i = 1; i < length; ++i) point = point << 6 | (static_cast<unsigned char>(text[i]) & 0x3fu);
+    return point;
+}
+
+Error escape_error(EscapeFault fault) {
+    switch (fault) {
+        case EscapeFault::kUnknown: return error(Code::kInvalid, "a backslash begins an escape, and this is none");
+        case EscapeFault::kDigit: return error(Code::kInvalid, "the escape needs more digits");
+        case EscapeFault::kValue: return error(Code::kInvalid, "the escape is not a Unicode character");
+        default: return error(Code::kInvalid, "the string has no end");
     }
-    if (c == 'x') {
-        out += static_cast<char>(number);
-        return {};
-    }
-    if (number > 0x10ffff || (number >= 0xd800 && number < 0xe000)) {
-        return error(Code::kInvalid, "the escape is not a Unicode character");
-    }
-    append_utf8(out, number);
-    return {};
 }
 
 }  // namespace
 
+std::size_t utf8_length(std::string_view text) {
+    if (text.empty()) return 0;
+    const auto first = static_cast<unsigned char>(text[0]);
+    if (first < 0x80) return 1;
+    const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
+    for (std::size_t i = 1; i < length; ++i) {
+        if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return 0;
+    }
+    // Neither longer than needed, nor half of a pair, nor beyond the last plane.
+    const std::uint32_t point = code_point(text, length);
+    const std::uint32_t least = length == 4 ? 0x10000 : length == 3 ? 0x800 : 0x80;
+    return point >= least && point <= 0x10ffff && (point < 0xd800 || point > 0xdfff) ? length : 0;
+}
+
 std::string quote(std::string_view value) {
-    static const char digits[] = "0123456789abcdef";
     std::string text = "\"";
-    for (char c : value) {
-        auto byte = static_cast<unsigned char>(c);
-        if (c == '"' || c == '\\') {
-            text += '\\';
-            text += c;
-        } else if (c == '\n') {
-            text += "\\n";
-        } else if (byte < 0x20 || byte == 0x7f) {
-            text += "\\x";
-            text += digits[byte >> 4];
-            text += digits[byte & 15];
-        } else {
-            text += c;
+    while (!value.empty()) {
+        const std::size_t length = utf8_length(value);
+        if (length > 1) {
+            text += value.substr(0, length);
+            value.remove_prefix(length);
+            continue;
         }
+        const std::string escape = escaped(static_cast<unsigned char>(value[0]));
+        escape.empty() ? text += value[0] : text += escape;
+        value.remove_prefix(1);
     }
     return text + '"';
+}
+
+std::string quote_character(std::string_view text) {
+    const std::size_t length = utf8_length(text);
+    if (length == 0) return "'\ufffd'";
+    if (length > 1) return "'" + std::string(text.substr(0, length)) + "'";
+    if (text[0] == '\'') return "'\\''";
+    if (text[0] == '"') return "'\"'";
+    const std::string escape = escaped(static_cast<unsigned char>(text[0]));
+    return "'" + (escape.empty() ? std::string(1, text[0]) : escape) + "'";
+}
+
+std::string character_code(std::string_view text) {
+    const std::size_t length = utf8_length(text);
+    char number[16];
+    std::snprintf(number, sizeof number, "U+%04X", length == 0 ? 0xfffdu : code_point(text, length));
+    return number + (length == 0 ? std::string() : " " + quote_character(text));
+}
+
+EscapeFault read_escape(std::string_view text, std::size_t* at, char quote, std::string* out) {
+    if (*at >= text.size()) return EscapeFault::kEnd;
+    const char c = text[*at];
+    if (const char simple = c == quote ? quote : simple_escape(c)) {
+        *out += simple;
+        ++*at;
+        return EscapeFault::kNone;
+    }
+    const EscapeForm form = escape_form(c);
+    if (form.digits == 0) return EscapeFault::kUnknown;
+    if (form.base == 16) ++*at;
+    std::uint32_t number = 0;
+    for (int i = 0; i < form.digits; ++i, ++*at) {
+        if (*at >= text.size()) return EscapeFault::kEnd;
+        const auto digit = static_cast<std::uint32_t>(digit_value(text[*at]));
+        if (digit >= form.base) return EscapeFault::kDigit;
+        number = number * form.base + digit;
+    }
+    if (number > form.max || (number >= 0xd800 && number < 0xe000)) return EscapeFault::kValue;
+    if (c == 'u' || c == 'U') {
+        append_utf8(*out, number);
+    } else {
+        *out += static_cast<char>(number);
+    }
+    return EscapeFault::kNone;
 }
 
 Result<std::string> unquote(std::string_view text, std::size_t* at) {
@@ -135,7 +197,8 @@ Result<std::string> unquote(std::string_view text, std::size_t* at) {
             out += c;
             continue;
         }
-        if (auto done = read_escape(text, at, quote, out); !done) return done.error();
+        const EscapeFault fault = read_escape(text, at, quote, &out);
+        if (fault != EscapeFault::kNone) return escape_error(fault);
     }
     *at = begin;
     return error(Code::kInvalid, "the string has no end");

@@ -8,8 +8,25 @@
 
 namespace ringside::agent {
 
-// `value` as a literal in double quotes that unquote() turns back into it, byte by byte.
+// `value` as a literal in double quotes that unquote() turns back into it, byte by byte. Control characters and
+// bytes that are no UTF-8 come out as escapes, so that the literal may stand in a query.
 std::string quote(std::string_view value);
+
+// The first character of `text` in single quotes, as messages show it.
+std::string quote_character(std::string_view text);
+
+// The first character of `text` by its number, as messages about escapes show it: U+006C 'l'.
+std::string character_code(std::string_view text);
+
+// How many bytes the UTF-8 character at the front of `text` has; 0 if there is none.
+std::size_t utf8_length(std::string_view text);
+
+// Why an escape cannot be read.
+enum class EscapeFault { kNone, kEnd, kUnknown, kDigit, kValue };
+
+// Reads the escape that follows a backslash at text[*at], appends what it stands for and moves *at past it. At a
+// fault *at is where the trouble is.
+EscapeFault read_escape(std::string_view text, std::size_t* at, char quote, std::string* out);
 
 // Reads the literal that begins at text[*at] with ", ' or `, and moves *at past its end. Escapes
 // are those of Go; within backquotes there are none. kInvalid, with *at where the trouble is.

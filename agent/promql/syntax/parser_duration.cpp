@@ -128,6 +128,7 @@ ParseState::DurationPtr ParseState::negate(Token op, DurationPtr operand) {
     const Span span = cover(op.span, operand->span);
     if (operand->op == DurationOp::kNumber) {
         operand->seconds = -operand->seconds;
+        operand->in_parentheses = false;
         operand->span = span;
         return operand;
     }
@@ -151,8 +152,8 @@ ParseState::DurationPtr ParseState::duration_primary() {
     take();
     DurationPtr inner = duration_expr(kAdditive);
     if (!inner || !expect(TokenKind::kRightParen)) return nullptr;
-    // Around a literal they say nothing.
-    inner->in_parentheses = inner->op != DurationOp::kNumber;
+    // Around a literal they say nothing, unless a power would come before its sign.
+    inner->in_parentheses = inner->op != DurationOp::kNumber || std::signbit(inner->seconds);
     return inner;
 }
 

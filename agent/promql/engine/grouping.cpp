@@ -1,0 +1,41 @@
+#include "agent/promql/engine/grouping.h"
+
+#include <algorithm>
+
+namespace ringside::agent::promql {
+
+Grouping::Grouping(const std::vector<std::string>& labels, bool without) : names_(labels), without_(without) {
+    std::sort(names_.begin(), names_.end());
+    names_.erase(std::unique(names_.begin(), names_.end()), names_.end());
+}
+
+Labels Grouping::labels_without(const RowLabels& row) const {
+    LabelsBuilder builder(row.labels());
+    builder.erase(names_);
+    builder.erase(kNameLabel);
+    return builder.labels();
+}
+
+std::size_t Grouping::group_of(const RowLabels& row) {
+    if (without_) {
+        auto [at, is_new] = by_labels_.try_emplace(labels_without(row), group_labels_.size());
+        if (is_new) group_labels_.push_back(at->first);
+        return at->second;
+    }
+    key_.clear();
+    for (const std::string& name : names_) {
+        // With its length, so that no two lists of values look the same.
+        std::string_view value = row.label(name);
+        auto size = static_cast<std::uint32_t>(value.size());
+        key_.append(reinterpret_cast<const char*>(&size), sizeof size);
+        key_.append(value);
+    }
+    if (auto known = by_values_.find(std::string_view(key_)); known != by_values_.end()) return known->second;
+    LabelsBuilder builder;
+    for (const std::string& name : names_) builder.set(name, row.label(name));
+    by_values_.emplace(key_, group_labels_.size());
+    group_labels_.push_back(builder.labels());
+    return group_labels_.size() - 1;
+}
+
+}  // namespace ringside::agent::promql

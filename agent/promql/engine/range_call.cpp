@@ -1,0 +1,239 @@
+// Functions over ranges: one window a step over the samples of one series after the other.
+#include <unordered_set>
+
+#include "agent/promql/engine/function.h"
+#include "agent/promql/engine/windows.h"
+
+namespace ringside::agent::promql {
+namespace {
+
+// The range argument, whatever stands there, reduced to what windows need.
+struct RangeArgument {
+    std::int64_t range_ms = 0, offset_ms = 0;
+    AtModifier at;
+    bool anchored = false, smoothed = false;
+
+    std::int64_t end(const Steps& steps, std::size_t step) const {
+        return (at.is_set() ? at.time_ms : steps.at(step)) - offset_ms;
+    }
+};
+
+std::string allowed_functions(bool FunctionBody::*allows) {
+    std::string names;
+    for (const Function& function : functions()) {
+        const FunctionBody* body = function_body(function);
+        if (!body || !(body->*allows)) continue;
+        if (!names.empty()) names += ", ";
+        names += function.name;
+    }
+    return names;
+}
+
+Result<void> check_modifiers(const RangeArgument& range, const FunctionBody& body) {
+    bool FunctionBody::*allows = range.anchored ? &FunctionBody::allows_anchored : &FunctionBody::allows_smoothed;
+    if ((!range.anchored && !range.smoothed) || body.*allows) return {};
+    return error(Code::kInvalid, std::string(range.anchored ? "anchored" : "smoothed") +
+                                     " modifier can only be used with: " + allowed_functions(allows) + " - not with " +
+                                     std::string(body.name));
+}
+
+bool looks_like_a_counter(std::string_view metric) {
+    return metric.ends_with("_total") || metric.ends_with("_sum") || metric.ends_with("_count") ||
+           metric.ends_with("_bucket");
+}
+
+// Whether all series have one metric's name, so that they differ without it, too.
+bool has_one_name(const VectorSelector& selector) {
+    for (const Matcher& matcher : selector.matchers) {
+        if (matcher.label() == kNameLabel && matcher.op() == MatchOp::kEqual) return true;
+    }
+    return false;
+}
+
+// Evaluates one call for series after series with the same buffers.
+class RangeEvaluation {
+  public:
+    RangeEvaluation(Evaluator& evaluator, const Call& call, const FunctionBody& body, const RangeArgument& range,
+                    const Steps& steps, const RowSink& sink)
+        : evaluator_(evaluator),
+          call_(call),
+          body_(body),
+          range_(range),
+          steps_(steps),
+          sink_(sink),
+          function_(std::get<RangeFunction>(body.body)),
+          cells_(steps.count) {
+        counts_ = body.name == "rate" || body.name == "increase";
+    }
+
+    Result<void> evaluate_scalars() {
+        std::vector<std::vector<double>> scalars;
+        for (const ExprPtr& argument : call_.arguments) {
+            if (argument->type() != ValueType::kScalar) continue;
+            Result<std::vector<double>> values = evaluator_.scalar(*argument, steps_);
+            if (!values) return values.error();
+            scalars.push_back(std::move(*values));
+        }
+        argument_count_ = scalars.size();
+        for (std::size_t step = 0; step < steps_.count; ++step) {
+            for (const std::vector<double>& values : scalars) arguments_.push_back(values[step]);
+        }
+        return {};
+    }
+
+    // Two rows may turn out to have the same labels once metadata is gone.
+    void watch_for_same_labels() { watches_labels_ = !evaluator_.options.delayed_name_removal && !body_.keeps_name; }
+
+    Result<void> take(const RowLabels& series, bool drop_name, const SampleSpan& samples) {
+        RangeCall call{
+            evaluator_, call_, series, range_.anchored, range_.smoothed, static_cast<double>(range_.range_ms) / 1000, 0,
+            0,          0,     {},     failure_};
+        std::int64_t lookback = evaluator_.options.lookback_ms;
+        std::int64_t before = range_.anchored || range_.smoothed ? lookback : 0,
+                     behind = range_.smoothed ? lookback : 0;
+        Windows windows(samples);
+        bool any = false, any_float = false;
+        for (std::size_t step = 0; step < steps_.count; ++step) {
+            call.time_ms = steps_.at(step);
+            call.end_ms = range_.end(steps_, step);
+            call.begin_ms = call.end_ms - range_.range_ms;
+            SampleSpan window = windows.at(call.begin_ms - before, call.end_ms + behind);
+            if (window.count() == 0) {
+                cells_[step] = {};
+                continue;
+            }
+            call.arguments = {arguments_.data() + step * argument_count_, argument_count_};
+            cells_[step] = function_(call, window);
+            any |= static_cast<bool>(cells_[step]);
+            any_float |= cells_[step].kind == CellKind::kFloat;
+        }
+        if (failure_) return *failure_;
+        if (!any) return {};
+        if (any_float && counts_) note_if_no_counter(call);
+        RowLabels labels = series;
+        if (!body_.keeps_name && !evaluator_.options.delayed_name_removal) labels.drop_metadata();
+        if (watches_labels_ && !seen_.insert(labels.labels()).second) return same_labelset_error();
+        return sink_({labels, drop_name || !body_.keeps_name, cells_});
+    }
+
+  private:
+    void note_if_no_counter(const RangeCall& call) {
+        std::string_view metric = call.metric();
+        if (metric.empty()) return;
+        if (evaluator_.options.type_and_unit_labels) {
+            std::string_view type = call.series.label(kTypeLabel);
+            if (type != "counter" && type != "histogram") {
+                call.inform(note::possible_non_counter_label(metric, type));
+            }
+        } else if (!looks_like_a_counter(metric) && metric != last_metric_) {
+            // The notes keep one of each; this only saves them the search for the next thousand series.
+            last_metric_ = metric;
+            call.inform(note::possible_non_counter(metric));
+        }
+    }
+
+    Evaluator& evaluator_;
+    const Call& call_;
+    const FunctionBody& body_;
+    const RangeArgument& range_;
+    const Steps& steps_;
+    const RowSink& sink_;
+    RangeFunction function_;
+    bool counts_ = false;
+    std::string last_metric_;
+    std::size_t argument_count_ = 0;
+    std::vector<double> arguments_;  // argument_count_ a step
+    std::vector<Cell> cells_;
+    std::optional<Error> failure_;
+    bool watches_labels_ = false;
+    std::unordered_set<Labels, LabelsHash> seen_;
+};
+
+// Hints say whether a counter was reset since the sample before. A subquery skips samples or takes some twice, so what
+// they say no longer holds.
+HistogramPtr without_hint(const HistogramPtr& histogram) {
+    if (histogram->reset_hint != ResetHint::kReset && histogram->reset_hint != ResetHint::kNotReset) return histogram;
+    auto copy = std::make_shared<FloatHistogram>(*histogram);
+    copy->reset_hint = ResetHint::kUnknown;
+    return copy;
+}
+
+void fill(SampleBuffer& buffer, const Grid& grid, std::size_t row, const Steps& steps) {
+    buffer.clear();
+    for (std::size_t step = 0; step < grid.steps(); ++step) {
+        if (grid.kind(row, step) == CellKind::kFloat) {
+            buffer.times_ms.push_back(steps.at(step));
+            buffer.values.push_back(grid.value(row, step));
+        } else if (grid.kind(row, step) == CellKind::kHistogram) {
+            buffer.histogram_times_ms.push_back(steps.at(step));
+            buffer.histograms.push_back(without_hint(grid.histogram(row, step)));
+        }
+    }
+}
+
+Result<void> over_subquery(Evaluator& evaluator, const Call& call, const FunctionBody& body, const Subquery& subquery,
+                           const Steps& steps, const RowSink& sink) {
+    RangeArgument range{subquery.range.ms, subquery.offset.ms, subquery.at};
+    RangeEvaluation evaluation(evaluator, call, body, range, steps, sink);
+    if (Result<void> scalars = evaluation.evaluate_scalars(); !scalars) return scalars;
+    evaluation.watch_for_same_labels();
+    Result<Evaluator::SubqueryRows> rows = evaluator.subquery(subquery, steps);
+    if (!rows) return rows.error();
+    SampleBuffer buffer, clean;
+    for (std::size_t row = 0; row < rows->grid.rows(); ++row) {
+        fill(buffer, rows->grid, row, rows->steps);
+        Result<void> taken = evaluation.take(RowLabels(rows->grid.labels(row)), rows->grid.drop_name(row),
+                                             without_stale(buffer.span(), clean));
+        if (!taken) return taken;
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<void> Evaluator::range_rows(const Call& call, const FunctionBody& body, const Steps& steps, const RowSink& sink,
+                                   Around around) {
+    const MatrixSelector* selector = nullptr;
+    for (const ExprPtr& argument : call.arguments) {
+        const Expr& bare = without_parens(*argument);
+        if (const auto* inner = bare.as<Subquery>()) return over_subquery(*this, call, body, *inner, steps, sink);
+        if (const auto* range = bare.as<MatrixSelector>()) selector = range;
+    }
+    if (selector == nullptr) return error(Code::kInternal, "a function over a range has no range");
+    const VectorSelector& vector = selector->selector;
+    RangeArgument range{selector->range.ms, vector.offset.ms, vector.at, vector.anchored, vector.smoothed};
+    if (Result<void> allowed = check_modifiers(range, body); !allowed) return allowed;
+    RangeEvaluation evaluation(*this, call, body, range, steps, sink);
+    if (Result<void> scalars = evaluation.evaluate_scalars(); !scalars) return scalars;
+
+    SelectHints hints;
+    hints.begin_ms = range.end(steps, 0) - range.range_ms;
+    hints.end_ms = range.end(steps, steps.count - 1);
+    if (range.anchored || range.smoothed) hints.begin_ms -= options.lookback_ms;
+    if (range.smoothed) hints.end_ms += options.lookback_ms;
+    hints.step_ms = steps.count > 1 ? steps.step_ms : 0;
+    hints.range_ms = range.range_ms;
+    hints.function = body.name;
+    if (around.aggregate) {
+        hints.grouping = around.aggregate->grouping;
+        hints.by = !around.aggregate->without;
+    }
+    Result<std::unique_ptr<SeriesSet>> set = select_series(vector.matchers, hints);
+    if (!set) return set.error();
+    if (!has_one_name(vector) || (*set)->has_metadata_labels()) evaluation.watch_for_same_labels();
+
+    SampleBuffer buffer, clean;
+    for (std::size_t series = 0; series < (*set)->size(); ++series) {
+        Result<SampleSpan> samples = (*set)->read(series, hints.begin_ms, hints.end_ms, buffer);
+        if (!samples) return samples.error();
+        stats.samples_read += samples->count();
+        if (Result<void> room = check(samples->count()); !room) return room;
+        SampleSpan span = without_stale(*samples, clean);
+        if (!options.start_timestamps) span.floats.starts_ms = span.histograms.starts_ms = nullptr;
+        Result<void> taken = evaluation.take(RowLabels(**set, series), false, span);
+        if (!taken) return taken;
+    }
+    return {};
+}
+
+}  // namespace ringside::agent::promql

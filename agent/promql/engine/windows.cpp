@@ -1,0 +1,47 @@
+#include "agent/promql/engine/windows.h"
+
+#include <algorithm>
+
+namespace ringside::agent::promql {
+namespace {
+
+bool has_stale(const SampleSpan& samples) {
+    const FloatSamples& floats = samples.floats;
+    const HistogramSamples& histograms = samples.histograms;
+    return std::any_of(floats.values, floats.values + floats.count, is_stale) ||
+           std::any_of(histograms.values, histograms.values + histograms.count,
+                       [](const HistogramPtr& histogram) { return is_stale(histogram->sum); });
+}
+
+template <typename T>
+void copy(std::vector<T>& to, const T* from, std::size_t at) {
+    if (from != nullptr) to.push_back(from[at]);
+}
+
+}  // namespace
+
+SampleSpan without_stale(const SampleSpan& samples, SampleBuffer& buffer) {
+    if (!has_stale(samples)) return samples;
+    buffer.clear();
+    const FloatSamples& floats = samples.floats;
+    for (std::size_t i = 0; i < floats.count; ++i) {
+        if (is_stale(floats.values[i])) continue;
+        copy(buffer.times_ms, floats.times_ms, i);
+        copy(buffer.values, floats.values, i);
+        copy(buffer.starts_ms, floats.starts_ms, i);
+        copy(buffer.counts, floats.counts, i);
+        copy(buffer.sums, floats.sums, i);
+        copy(buffer.minima, floats.minima, i);
+        copy(buffer.maxima, floats.maxima, i);
+    }
+    const HistogramSamples& histograms = samples.histograms;
+    for (std::size_t i = 0; i < histograms.count; ++i) {
+        if (is_stale(histograms.values[i]->sum)) continue;
+        copy(buffer.histogram_times_ms, histograms.times_ms, i);
+        copy(buffer.histograms, histograms.values, i);
+        copy(buffer.histogram_starts_ms, histograms.starts_ms, i);
+    }
+    return buffer.span();
+}
+
+}  // namespace ringside::agent::promql

@@ -79,16 +79,11 @@ void MemorySource::add(const Labels& labels, std::int64_t time_ms, FloatHistogra
     bool after_float = !samples.times_ms.empty() && (samples.histogram_times_ms.empty() ||
                                                      samples.times_ms.back() > samples.histogram_times_ms.back());
     ResetHint& hint = histogram.reset_hint;
-    if (hint != ResetHint::kGauge && hint != ResetHint::kReset) {
+    const bool follows = hint != ResetHint::kReset && !samples.histograms.empty() && !after_float &&
+                         !is_stale(histogram.sum) && !other_layout(*samples.histograms.back(), histogram);
+    if (hint != ResetHint::kGauge) {
         hint = ResetHint::kUnknown;
-        if (!samples.histograms.empty() && !after_float && !is_stale(histogram.sum)) {
-            const FloatHistogram& before = *samples.histograms.back();
-            if (before.reset_hint != ResetHint::kGauge && !is_stale(before.sum) && histogram.is_reset_after(before)) {
-                hint = ResetHint::kReset;
-            } else if (!other_layout(before, histogram)) {
-                hint = ResetHint::kNotReset;
-            }
-        }
+        if (follows && !histogram.is_reset_after(*samples.histograms.back())) hint = ResetHint::kNotReset;
     }
     samples.histogram_times_ms.push_back(time_ms);
     samples.histograms.push_back(std::make_shared<const FloatHistogram>(std::move(histogram)));

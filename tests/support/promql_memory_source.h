@@ -15,8 +15,8 @@ class MemorySource : public SeriesSource {
   public:
     // Samples of one series by rising time. `start_ms`: since when it counts, 0 if unknown.
     void add(const Labels& labels, std::int64_t time_ms, double value, std::int64_t start_ms = 0);
-    // The hint of the first sample and of one that counts less than the one before it follows from what is known:
-    // nothing of the first; a reset; no reset between others. Gauges stay gauges.
+    // As a storage that keeps histograms in chunks: a histogram that counts on from the one before it was not reset,
+    // of any other one nothing is known, whatever its hint says. Gauges stay gauges.
     void add(const Labels& labels, std::int64_t time_ms, FloatHistogram histogram, std::int64_t start_ms = 0);
     // Consolidated windows: how many observations ended in a window that ends at `time_ms`, and what they come to.
     struct Window {

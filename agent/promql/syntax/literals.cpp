@@ -70,7 +70,7 @@ const Unit* read_unit(std::string_view* text) {
 
 }  // namespace
 
-Result<double> parse_number(std::string_view text) {
+Result<double> parse_number_literal(std::string_view text) {
     if (iequals(text, "inf")) return std::numeric_limits<double>::infinity();
     if (iequals(text, "nan")) return std::numeric_limits<double>::quiet_NaN();
     std::string digits;
@@ -87,7 +87,7 @@ Result<double> parse_number(std::string_view text) {
     return value;
 }
 
-Result<std::int64_t> parse_duration(std::string_view text) {
+Result<std::int64_t> parse_duration_literal(std::string_view text) {
     if (text == "0") return std::int64_t{0};
     if (text.empty()) return error(Code::kInvalid, "empty duration string");
     std::int64_t total = 0;

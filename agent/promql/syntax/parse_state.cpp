@@ -72,11 +72,11 @@ bool ParseState::unexpected(const char* context, const char* expected) {
 
 bool ParseState::number_value(double* value) {
     if (at(TokenKind::kNumber)) {
-        auto number = parse_number(token_.text);
+        auto number = parse_number_literal(token_.text);
         if (!number) return fail(token_.span, number.error().context);
         *value = *number;
     } else if (at(TokenKind::kDuration)) {
-        auto ms = parse_duration(token_.text);
+        auto ms = parse_duration_literal(token_.text);
         if (!ms) return fail(token_.span, ms.error().context);
         *value = static_cast<double>(*ms) / 1000;
     } else {

@@ -10,7 +10,35 @@ namespace {
 
 constexpr std::uint64_t kChecksBetweenClocks = 256;
 
+bool reads_counts(std::string_view function) {
+    return function == "histogram_count" || function == "histogram_sum" || function == "histogram_avg";
+}
+
+bool reads_buckets(std::string_view function) {
+    return function == "histogram_quantile" || function == "histogram_quantiles" || function == "histogram_fraction";
+}
+
 }  // namespace
+
+// Says for the time of a call, or of a subquery, what is read of histograms below it.
+class BucketUse {
+  public:
+    BucketUse(Evaluator& evaluator, bool counts, bool buckets)
+        : evaluator_(evaluator), counts_(counts), buckets_(buckets) {
+        evaluator_.counts_only_ += counts_;
+        evaluator_.needs_buckets_ += buckets_;
+    }
+    ~BucketUse() {
+        evaluator_.counts_only_ -= counts_;
+        evaluator_.needs_buckets_ -= buckets_;
+    }
+    BucketUse(const BucketUse&) = delete;
+    BucketUse& operator=(const BucketUse&) = delete;
+
+  private:
+    Evaluator& evaluator_;
+    bool counts_, buckets_;
+};
 
 Error same_labelset_error() { return error(Code::kInvalid, "vector cannot contain metrics with the same labelset"); }
 
@@ -192,6 +220,8 @@ Result<Evaluator::SubqueryRows> Evaluator::subquery(const Subquery& subquery, co
     if (inner.count == 0) return SubqueryRows{Grid(0), inner};
     // Before anything is allocated: a step of 1 ms over years is a short query, too.
     if (Result<void> room = check(inner.count); !room) return room.error();
+    // A subquery may skip the sample right behind a reset, so the buckets have to tell.
+    BucketUse use(*this, false, true);
     Result<Grid> rows = grid(*subquery.expr, inner);
     if (!rows) return rows.error();
     return SubqueryRows{std::move(*rows), inner};
@@ -202,6 +232,7 @@ Result<Grid> Evaluator::call(const Expr& expr, const Call& call, const Steps& st
     if (body == nullptr) {
         return error(Code::kInvalid, "function \"" + std::string(call.function->name) + "\" is not supported");
     }
+    BucketUse use(*this, reads_counts(body->name), reads_buckets(body->name));
     if (const auto* function = std::get_if<GridFunction>(&body->body)) return (*function)({*this, expr, call, steps});
     if (std::holds_alternative<RangeFunction>(body->body)) {
         return collect(steps, [&](const RowSink& sink) { return range_rows(call, *body, steps, sink, around); });

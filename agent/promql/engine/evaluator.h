@@ -91,6 +91,10 @@ class Evaluator {
     Result<MatrixValue> matrix(const Expr& expr, const Steps& steps);
     Result<std::unique_ptr<SeriesSet>> select_series(std::span<const Matcher> matchers, const SelectHints& hints);
 
+    // Whether histograms are only read for their counts and sums. Prometheus then finds out for each sample whether it
+    // follows a reset, where storage does not say, and that shows: sum() warns of resets that collide.
+    bool reads_counts_only() const { return counts_only_ > 0 && needs_buckets_ == 0; }
+
     // For whoever holds `samples` more than what grid() has counted. kExhausted, kTimeout.
     Result<void> check(std::uint64_t samples);
     // One row without labels: a number, or the time of each step in seconds.
@@ -122,6 +126,9 @@ class Evaluator {
     std::uint64_t held_ = 0;  // samples of grids that are alive
     std::size_t depth_ = 0;
     std::uint64_t checks_ = 0;
+    // How many calls around that make reads_counts_only() true, and that make it false.
+    std::size_t counts_only_ = 0, needs_buckets_ = 0;
+    friend class BucketUse;
 };
 
 // The points of a grid, series by series; rows without any are left out.

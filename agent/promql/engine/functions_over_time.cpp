@@ -145,12 +145,13 @@ Cell quantile_of(const RangeCall& call, const SampleSpan& window) {
     return Cell::of(quantile(q, values));
 }
 
-// The median distance from the median.
+// The median distance from the median. There is none from a NaN.
 Cell mad(const RangeCall& call, const SampleSpan& window) {
     const FloatSamples& floats = window.floats;
     if (floats.count == 0) return {};
     inform_if_mixed(call, window);
     std::vector<double> values(floats.values, floats.values + floats.count);
+    if (std::any_of(values.begin(), values.end(), [](double value) { return std::isnan(value); })) return Cell::of(NAN);
     double median = quantile(0.5, values);
     for (double& value : values) value = std::fabs(value - median);
     return Cell::of(quantile(0.5, values));

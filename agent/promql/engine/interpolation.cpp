@@ -19,6 +19,10 @@ std::optional<FloatHistogram> interpolate(const HistogramSamples& samples, std::
     double part = static_cast<double>(time_ms - samples.times_ms[first]) / static_cast<double>(run);
     if (part <= 0) return from;
     if (part >= 1) return to;
+    if (from.uses_custom_bounds() != to.uses_custom_bounds()) {
+        notes.notes.warn(notes.position, note::mixed_buckets(notes.series.label(kNameLabel)));
+        return std::nullopt;
+    }
     FloatHistogram value = to;
     if (is_counter && to.is_reset_after(from)) {
         value.scale(part);

@@ -51,7 +51,7 @@ Cell newest(const SampleSpan& window, Yield yield) {
 Result<void> select_instant(Evaluator& evaluator, const SeriesSet& set, const References& references, Yield yield,
                             const RowSink& sink) {
     std::int64_t lookback = evaluator.options.lookback_ms;
-    SampleBuffer buffer;
+    SampleBuffer buffer, hinted;
     std::vector<Cell> cells(references.steps.count);
     for (std::size_t series = 0; series < set.size(); ++series) {
         Result<SampleSpan> samples = set.read(series, references.first() - lookback, references.last(), buffer);
@@ -59,7 +59,7 @@ Result<void> select_instant(Evaluator& evaluator, const SeriesSet& set, const Re
         evaluator.stats.samples_read += samples->count();
         if (Result<void> room = evaluator.check(samples->count()); !room) return room;
         if (samples->count() == 0) continue;
-        Windows windows(*samples);
+        Windows windows(evaluator.reads_counts_only() ? with_hints(*samples, hinted) : *samples);
         bool any = false;
         for (std::size_t step = 0; step < cells.size(); ++step) {
             std::int64_t reference = references.at(step);

@@ -20,6 +20,24 @@ void copy(std::vector<T>& to, const T* from, std::size_t at) {
 
 }  // namespace
 
+SampleSpan with_hints(const SampleSpan& samples, SampleBuffer& buffer) {
+    const HistogramSamples& histograms = samples.histograms;
+    buffer.histograms.clear();
+    for (std::size_t i = 0; i < histograms.count; ++i) {
+        HistogramPtr histogram = histograms.values[i];
+        if (i > 0 && histogram->reset_hint == ResetHint::kUnknown && !is_stale(histograms.values[i - 1]->sum)) {
+            auto copy = std::make_shared<FloatHistogram>(*histogram);
+            bool reset = histogram->is_reset_after(*histograms.values[i - 1]);
+            copy->reset_hint = reset ? ResetHint::kReset : ResetHint::kNotReset;
+            histogram = std::move(copy);
+        }
+        buffer.histograms.push_back(std::move(histogram));
+    }
+    SampleSpan result = samples;
+    if (histograms.count > 0) result.histograms.values = buffer.histograms.data();
+    return result;
+}
+
 SampleSpan without_stale(const SampleSpan& samples, SampleBuffer& buffer) {
     if (!has_stale(samples)) return samples;
     buffer.clear();

@@ -33,4 +33,7 @@ class Windows {
 // The samples without stale markers. Copies into `buffer` if there are any, which is rare.
 SampleSpan without_stale(const SampleSpan& samples, SampleBuffer& buffer);
 
+// The same with each unknown reset hint found out by comparing with the sample before. Copies if there are any.
+SampleSpan with_hints(const SampleSpan& samples, SampleBuffer& buffer);
+
 }  // namespace ringside::agent::promql

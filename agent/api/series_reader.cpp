@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "agent/base/clock.h"
+#include "agent/query/tier_choice.h"
 
 namespace ringside::agent {
 namespace {
@@ -11,11 +12,6 @@ namespace {
 constexpr std::uint64_t kNsPerS = 1'000'000'000;
 // Windows looked at first for the newest; then eight times as many, and so on.
 constexpr std::uint64_t kNewestWindows = 4;
-
-// Where a VM's windows end, about: nothing is later than a window after this.
-std::uint64_t newest_ns(const VmInfo& vm, std::uint64_t now_ns) {
-    return vm.ended_ns ? vm.ended_ns : std::max(now_ns, vm.last_write_ns);
-}
 
 std::uint64_t plus(std::uint64_t to, std::uint64_t more) {
     return to > std::numeric_limits<std::uint64_t>::max() - more ? std::numeric_limits<std::uint64_t>::max()
@@ -33,25 +29,6 @@ std::uint64_t point_bytes(const MetricInfo& metric, std::uint32_t columns) {
     for (std::uint32_t bit = 1; bit < kColumnBuckets; bit <<= 1) words += (columns & bit) != 0;
     if (metric.kind == Kind::kHistogram && (columns & kColumnBuckets)) words += metric.bucket_count + std::uint64_t{1};
     return words * 8;
-}
-
-std::optional<std::uint32_t> pick_tier(const SchemaInfo& schema, const VmInfo& vm, std::uint32_t resolution_s,
-                                       std::uint64_t begin_ns, std::uint64_t now_ns) {
-    const auto count = static_cast<std::uint32_t>(schema.tiers.size());
-    if (count == 0) return std::nullopt;
-    for (std::uint32_t tier = 0; tier < count; ++tier) {
-        const TierInfo& info = schema.tiers[tier];
-        if (resolution_s != 0) {
-            if (info.resolution_s == resolution_s) return tier;
-            continue;
-        }
-        // One window more than the ring has slots: who asked for the last 300 of 300 windows may lose the first while the
-        // request is on its way, and is served better by the other 299 than by a coarser tier.
-        const std::uint64_t history_ns = std::uint64_t{info.resolution_s} * (std::uint64_t{info.slots} + 1) * kNsPerS;
-        if (minus(newest_ns(vm, now_ns), history_ns) <= begin_ns) return tier;
-    }
-    if (resolution_s != 0) return std::nullopt;
-    return count - 1;
 }
 
 PiecewiseRead::PiecewiseRead(const SchemaInfo& schema, const MetricInfo& metric, const VmInfo& vm,

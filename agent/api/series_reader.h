@@ -1,4 +1,4 @@
-// Reads of one series: which tier, and how much of it at a time.
+// Reads of one series, so much of it at a time.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +14,6 @@ inline constexpr std::uint64_t kReadBytes = 384 * 1024;
 
 // Bytes of one point of this metric with these columns, in memory and about as much on the wire.
 std::uint64_t point_bytes(const MetricInfo& metric, std::uint32_t columns);
-
-// The tier of this resolution; for 0 the finest whose history reaches back to begin_ns, else the coarsest. Nothing when the
-// schema has none.
-std::optional<std::uint32_t> pick_tier(const SchemaInfo& schema, const VmInfo& vm, std::uint32_t resolution_s,
-                                       std::uint64_t begin_ns, std::uint64_t now_ns);
 
 // A series read piece by piece: rings can be larger than the agent's memory. Keeps no source.
 class PiecewiseRead {

@@ -9,6 +9,7 @@
 #include "agent/api/series_walk.h"
 #include "agent/api/services.h"
 #include "agent/api/wire.h"
+#include "agent/query/tier_choice.h"
 #include "ringside/v1/series.grpc.pb.h"
 
 namespace ringside::agent {

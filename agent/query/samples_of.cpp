@@ -1,0 +1,139 @@
+#include "agent/query/samples_of.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+
+namespace ringside::agent {
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNsPerS = 1e9;
+
+// Any NaN that a VM wrote becomes an ordinary one, so that none is taken for a stale marker.
+double ordinary(double value) { return std::isnan(value) ? kNan : value; }
+
+double at_or_nan(const std::vector<double>& column, std::size_t i) {
+    return column.empty() ? kNan : ordinary(column[i]);
+}
+
+// What stands for a window's value where its tier keeps no last one: the next best that it has.
+double value_of(const SeriesData& data, std::size_t i) {
+    if (!data.last.empty()) return ordinary(data.last[i]);
+    if (!data.max.empty()) return ordinary(data.max[i]);
+    if (!data.min.empty()) return ordinary(data.min[i]);
+    return kNan;
+}
+
+double counter_of(Kind kind, std::uint64_t value) {
+    return kind == Kind::kCounterF64 ? ordinary(std::bit_cast<double>(value)) : static_cast<double>(value);
+}
+
+double zero_threshold(const MetricInfo& metric) {
+    return std::exp2((metric.bucket_first - 1) * std::exp2(-metric.histogram_scale));
+}
+
+// Bucket by bucket; what lies above the range is in none of them, and stands in one more here.
+promql::HistogramPtr histogram_of(const MetricInfo& metric, const SeriesData& data, std::size_t i) {
+    auto histogram = std::make_shared<promql::FloatHistogram>();
+    const std::size_t stride = std::size_t{metric.bucket_count} + 1;
+    const std::uint64_t* counts = data.buckets.data() + i * stride;
+    histogram->schema = metric.histogram_scale;
+    histogram->zero_threshold = zero_threshold(metric);
+    histogram->zero_count = static_cast<double>(counts[0]);
+    std::uint64_t within = counts[0];
+    for (std::size_t bucket = 1; bucket < stride; ++bucket) {
+        within += counts[bucket];
+        if (counts[bucket] == 0) continue;
+        const auto index = metric.bucket_first + static_cast<std::int32_t>(bucket) - 1;
+        histogram->positive.push_back({index, static_cast<double>(counts[bucket])});
+    }
+    const std::uint64_t count = std::max(data.count[i], within);
+    if (count > within) {
+        const auto above = metric.bucket_first + static_cast<std::int32_t>(metric.bucket_count);
+        histogram->positive.push_back({above, static_cast<double>(count - within)});
+    }
+    histogram->count = static_cast<double>(count);
+    histogram->sum = at_or_nan(data.sum, i);
+    return histogram;
+}
+
+void append_window(const MetricInfo& metric, const SeriesData& data, std::size_t i, promql::SampleBuffer& buffer) {
+    const bool has_windows = !data.count.empty() || !data.sum.empty() || !data.min.empty() || !data.max.empty();
+    buffer.values.push_back(value_of(data, i));
+    if (!has_windows) return;
+    const double weight = metric.kind == Kind::kLevel ? kNsPerS : 1;
+    buffer.counts.push_back(data.count.empty() ? kNan : static_cast<double>(data.count[i]) / weight);
+    buffer.sums.push_back(at_or_nan(data.sum, i));
+    buffer.minima.push_back(at_or_nan(data.min, i));
+    buffer.maxima.push_back(at_or_nan(data.max, i));
+}
+
+}  // namespace
+
+std::uint32_t columns_to_read(Kind kind, std::uint32_t wanted, std::uint32_t kept) {
+    if (is_counter(kind)) return kColumnValue;
+    if (kind == Kind::kHistogram) return kColumnCount | kColumnSum | kColumnBuckets;
+    if (!is_gauge(kind)) return 0;
+    if (wanted != 0 && (wanted & ~kept) == 0) return wanted;
+    if (kept & kColumnLast) return kColumnLast;
+    return kept & kColumnMax ? kColumnMax : kept & kColumnMin;
+}
+
+void append_samples(const MetricInfo& metric, const SeriesData& data, std::int64_t begin_ms, std::int64_t end_ms,
+                    std::int64_t start_ms, promql::SampleBuffer& buffer) {
+    const bool histogram = metric.kind == Kind::kHistogram;
+    auto& times = histogram ? buffer.histogram_times_ms : buffer.times_ms;
+    for (std::size_t i = 0; i < data.size(); ++i) {
+        const std::int64_t time_ms = ms_up(data.end_ns[i]);
+        if (time_ms <= begin_ms || time_ms > end_ms || (!times.empty() && time_ms <= times.back())) continue;
+        times.push_back(time_ms);
+        if (histogram) {
+            buffer.histograms.push_back(histogram_of(metric, data, i));
+            buffer.histogram_starts_ms.push_back(start_ms);
+        } else if (is_counter(metric.kind)) {
+            buffer.values.push_back(counter_of(metric.kind, data.value[i]));
+            buffer.starts_ms.push_back(start_ms);
+        } else {
+            append_window(metric, data, i, buffer);
+        }
+    }
+}
+
+void append_zero(const MetricInfo& metric, std::int64_t time_ms, promql::SampleBuffer& buffer) {
+    if (metric.kind == Kind::kHistogram) {
+        auto zero = std::make_shared<promql::FloatHistogram>();
+        zero->schema = metric.histogram_scale;
+        zero->zero_threshold = zero_threshold(metric);
+        buffer.histogram_times_ms.push_back(time_ms);
+        buffer.histogram_starts_ms.push_back(time_ms);
+        buffer.histograms.push_back(std::move(zero));
+    } else {
+        buffer.times_ms.push_back(time_ms);
+        buffer.starts_ms.push_back(time_ms);
+        buffer.values.push_back(0);
+    }
+}
+
+void append_stale(const MetricInfo& metric, std::int64_t time_ms, promql::SampleBuffer& buffer) {
+    if (metric.kind == Kind::kHistogram) {
+        auto end = std::make_shared<promql::FloatHistogram>();
+        end->sum = promql::stale_value();
+        buffer.histogram_times_ms.push_back(time_ms);
+        buffer.histogram_starts_ms.push_back(0);
+        buffer.histograms.push_back(std::move(end));
+        return;
+    }
+    append_value(time_ms, promql::stale_value(), buffer);
+    if (is_counter(metric.kind)) buffer.starts_ms.push_back(0);
+}
+
+void append_value(std::int64_t time_ms, double value, promql::SampleBuffer& buffer) {
+    buffer.times_ms.push_back(time_ms);
+    buffer.values.push_back(value);
+    if (buffer.counts.empty()) return;
+    for (auto* column : {&buffer.counts, &buffer.sums, &buffer.minima, &buffer.maxima}) column->push_back(value);
+}
+
+}  // namespace ringside::agent

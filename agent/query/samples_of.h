@@ -1,0 +1,29 @@
+// Windows as samples.
+#pragma once
+
+#include <cstdint>
+
+#include "agent/base/model.h"
+#include "agent/promql/engine/source.h"
+
+namespace ringside::agent {
+
+inline constexpr std::uint64_t kNsPerMs = 1'000'000;
+// Times within a VM's life; the end of a partial window is rounded up, as on its way upstream.
+inline std::int64_t ms_up(std::uint64_t ns) { return static_cast<std::int64_t>((ns + kNsPerMs - 1) / kNsPerMs); }
+inline std::uint64_t ns_of_ms(std::int64_t ms) { return ms <= 0 ? 0 : static_cast<std::uint64_t>(ms) * kNsPerMs; }
+
+// The columns to read of a metric for a function that needs `wanted` (columns_for()), of those that the tier keeps.
+std::uint32_t columns_to_read(Kind kind, std::uint32_t wanted, std::uint32_t kept);
+
+// Appends the windows of `data` that end in (begin_ms, end_ms] and after the newest sample that is there already. Columns
+// that `data` lacks are NaN where others are there. `start_ms`: since when a counter counts; 0: unknown.
+void append_samples(const MetricInfo& metric, const SeriesData& data, std::int64_t begin_ms, std::int64_t end_ms,
+                    std::int64_t start_ms, promql::SampleBuffer& buffer);
+
+// What a counter or histogram was before all: nothing.
+void append_zero(const MetricInfo& metric, std::int64_t time_ms, promql::SampleBuffer& buffer);
+void append_stale(const MetricInfo& metric, std::int64_t time_ms, promql::SampleBuffer& buffer);
+void append_value(std::int64_t time_ms, double value, promql::SampleBuffer& buffer);
+
+}  // namespace ringside::agent

@@ -1,0 +1,27 @@
+// Which tier and which columns of a VM a question reads.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "agent/base/model.h"
+
+namespace ringside::agent {
+
+// The tier of this resolution; for 0 the finest whose history reaches back to begin_ns, else the coarsest. Nothing when the
+// schema has none.
+std::optional<std::uint32_t> pick_tier(const SchemaInfo& schema, const VmInfo& vm, std::uint32_t resolution_s,
+                                       std::uint64_t begin_ns, std::uint64_t now_ns);
+
+// Where a VM's windows end, about: nothing is later than a window after this.
+std::uint64_t newest_ns(const VmInfo& vm, std::uint64_t now_ns);
+
+// Whether the windows that such a tier still has begin no later than `begin_ns`.
+bool reaches(const TierInfo& tier, const VmInfo& vm, std::uint64_t begin_ns, std::uint64_t now_ns);
+
+// What a function over the observations of a gauge needs to be exact over windows: max_over_time() their maxima,
+// avg_over_time() their sums and counts. 0 for one that looks at values only, as rate() does.
+std::uint32_t columns_for(std::string_view function);
+
+}  // namespace ringside::agent

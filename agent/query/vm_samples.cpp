@@ -1,0 +1,136 @@
+#include "agent/query/vm_samples.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "agent/query/samples_of.h"
+#include "agent/query/tier_choice.h"
+#include "agent/query/vm_series_set.h"
+
+namespace ringside::agent {
+namespace {
+
+constexpr const char* kInfoName = "ringside_vm_info";
+constexpr const char* kUpName = "ringside_vm_up";
+
+std::string hex(const Epoch& epoch) {
+    constexpr char kDigits[] = "0123456789abcdef";
+    std::string text;
+    for (std::uint8_t byte : epoch) {
+        text += kDigits[byte >> 4];
+        text += kDigits[byte & 15];
+    }
+    return text;
+}
+
+// "1s", "10s", "5m", "1h": as tiers are called.
+std::optional<std::uint32_t> resolution_of(std::string_view text) {
+    std::uint32_t number = 0;
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+    const std::uint32_t seconds = unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : 0;
+    if (failed != std::errc() || number == 0 || number > 86'400 || seconds == 0) return std::nullopt;
+    return number * seconds;
+}
+
+bool passes(const Selector& selector, const LabelSet& labels) {
+    return std::ranges::all_of(selector.matchers, [&](const Matcher& matcher) {
+        return matcher.matches(label_value(labels, matcher.label()));
+    });
+}
+
+bool names(const Selector& selector, std::string_view metric) {
+    return std::ranges::all_of(selector.matchers, [&](const Matcher& matcher) {
+        return matcher.label() != kNameLabel || matcher.matches(metric);
+    });
+}
+
+void set_label(LabelSet& labels, std::string name, std::string value) {
+    if (value.empty()) return;
+    auto at = std::ranges::lower_bound(labels, name, {}, &Label::name);
+    if (at != labels.end() && at->name == name) return;
+    labels.insert(at, {std::move(name), std::move(value)});
+}
+
+// What the VM's info series say of it, under what the agent knows.
+LabelSet info_labels(const CatalogVm& vm, const Layout* layout, const HostLabels& host) {
+    const VmInfo& known = vm.known();
+    LabelSet labels = agent_labels(known, host);
+    set_label(labels, kNameLabel, kInfoName);
+    set_label(labels, "epoch", hex(known.epoch));
+    set_label(labels, "state", vm_state_name(known.state));
+    if (!is_live(known.state)) set_label(labels, "exit_cause", exit_cause_name(known.exit_cause));
+    if (!layout) return labels;
+    const SchemaInfo& schema = layout->schema();
+    set_label(labels, "schema", schema.name);
+    for (const MetricInfo& metric : schema.metrics) {
+        const Layout::LabelIndex* index = metric.kind == Kind::kInfo ? layout->label(kNameLabel) : nullptr;
+        if (!index) continue;
+        for (Row row : index->find(metric.name)) {
+            for (std::size_t i = 0; i < metric.label_names.size(); ++i) {
+                set_label(labels, metric.label_names[i], std::string(layout->label_value(row, i)));
+            }
+        }
+    }
+    return labels;
+}
+
+void add_facts(const std::vector<CatalogVmPtr>& vms, const Selector& selector, const HostLabels& host,
+               VmSeriesSet& set) {
+    const bool info = names(selector, kInfoName), up = names(selector, kUpName);
+    if (!info && !up) return;
+    for (const CatalogVmPtr& vm : vms) {
+        if (vm->state() == VmState::kProvisioned || !selects_vm(selector, vm->known(), host)) continue;
+        if (info) {
+            auto layout = vm->layout();
+            LabelSet labels = info_labels(*vm, layout.ok() ? layout->get() : nullptr, host);
+            if (passes(selector, labels)) set.add_fact(vm, VmSeriesSet::Fact::kInfo, std::move(labels));
+        }
+        LabelSet labels = agent_labels(vm->known(), host);
+        set_label(labels, kNameLabel, kUpName);
+        if (up && passes(selector, labels)) set.add_fact(vm, VmSeriesSet::Fact::kUp, std::move(labels));
+    }
+}
+
+}  // namespace
+
+VmSamples::VmSamples(std::vector<CatalogVmPtr> vms, HostLabels host, std::uint64_t now_ns)
+    : vms_(std::move(vms)), host_(std::move(host)), now_ns_(now_ns) {}
+
+Result<std::unique_ptr<promql::SeriesSet>> VmSamples::select(std::span<const Matcher> matchers,
+                                                             const promql::SelectHints& hints) {
+    SelectionPlan plan;
+    plan.now_ns = now_ns_;
+    plan.begin_ns = ns_of_ms(hints.begin_ms);
+    plan.columns = columns_for(hints.function);
+    Selector selector;
+    for (const Matcher& matcher : matchers) {
+        if (matcher.label() != kTierLabel) {
+            selector.matchers.push_back(matcher);
+            continue;
+        }
+        auto resolution_s = resolution_of(matcher.value());
+        if (matcher.op() != MatchOp::kEqual || !resolution_s) {
+            return error(Code::kInvalid, matcher.text() + " names no tier; write one as in " + kTierLabel + "=\"10s\"");
+        }
+        plan.resolution_s = *resolution_s;
+    }
+    SelectionReport& report = reports_.emplace_back();
+    report.selector = selector.text();
+    // Those that lived then: what the archive has of others need not even be opened.
+    std::vector<CatalogVmPtr> vms;
+    for (const CatalogVmPtr& vm : vms_) {
+        const VmInfo& known = vm->known();
+        const bool over = known.ended_ns != 0 && ms_up(known.ended_ns) < hints.begin_ms;
+        const bool to_come = known.rebases == 0 && ms_up(known.created_ns) > hints.end_ms;
+        if (!over && !to_come) vms.push_back(vm);
+    }
+    auto set = std::make_unique<VmSeriesSet>(plan, host_, report);
+    Selection selection = agent::select(vms, selector, host_);
+    for (std::string& warning : selection.warnings) set->warn(std::move(warning));
+    for (const SelectedVm& selected : selection.vms) set->add(selected);
+    add_facts(vms, selector, host_, *set);
+    return std::unique_ptr<promql::SeriesSet>(std::move(set));
+}
+
+}  // namespace ringside::agent

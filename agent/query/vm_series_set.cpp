@@ -1,0 +1,213 @@
+#include "agent/query/vm_series_set.h"
+
+#include <algorithm>
+
+#include "agent/base/clock.h"
+#include "agent/query/samples_of.h"
+#include "agent/query/tier_choice.h"
+
+namespace ringside::agent {
+namespace {
+
+// How often a fact is a sample: as dense as the shortest lookback that is of use needs it, and sparse in a long range.
+constexpr std::int64_t kFactPointsMax = 600;
+constexpr std::int64_t kFactStepMaxMs = 60'000;
+constexpr std::int64_t kMsPerS = 1'000;
+
+std::int64_t fact_step_ms(std::int64_t begin_ms, std::int64_t end_ms) {
+    const std::int64_t seconds = (end_ms - begin_ms) / kFactPointsMax / kMsPerS + 1;
+    return std::min(seconds * kMsPerS, kFactStepMaxMs);
+}
+
+std::uint64_t begun_ns(const VmInfo& vm) { return std::max(vm.created_ns, vm.attached_ns); }
+
+// A 1 at each step of the VM's life that lies in (begin, end].
+void append_facts(const VmInfo& vm, std::uint64_t now_ns, std::int64_t begin_ms, std::int64_t end_ms,
+                  promql::SampleBuffer& buffer) {
+    const std::int64_t step_ms = fact_step_ms(begin_ms, end_ms);
+    const std::int64_t born_ms = ms_up(begun_ns(vm));
+    const std::int64_t last_ms = std::min(end_ms, static_cast<std::int64_t>(newest_ns(vm, now_ns) / kNsPerMs));
+    if (born_ms > begin_ms && born_ms <= last_ms) append_value(born_ms, 1, buffer);
+    for (std::int64_t at = std::max(begin_ms, born_ms) / step_ms * step_ms + step_ms; at <= last_ms; at += step_ms) {
+        append_value(at, 1, buffer);
+    }
+}
+
+const MetricInfo kFactMetric = [] {
+    MetricInfo metric;
+    metric.kind = Kind::kInfo;
+    return metric;
+}();
+
+std::uint64_t bytes_of(const SeriesData& data) {
+    return data.size() * 9 + 8 * (data.count.size() + data.sum.size() + data.min.size() + data.max.size() +
+                                  data.last.size() + data.value.size() + data.buckets.size());
+}
+
+}  // namespace
+
+std::uint32_t VmSeriesSet::add_life(const CatalogVmPtr& vm, std::shared_ptr<const Layout> layout) {
+    const auto life = static_cast<std::uint32_t>(lives_.size());
+    const bool same_vm = life > 0 && lives_.back().info.vm_id == vm->known().vm_id &&
+                         lives_.back().info.component == vm->known().component;
+    if (!same_vm) series_of_vm_.clear();
+    lives_.push_back({vm, vm->vm(), std::move(layout), 0});
+    return life;
+}
+
+void VmSeriesSet::add(const SelectedVm& selected) {
+    const SchemaInfo& schema = selected.layout->schema();
+    const VmInfo info = selected.vm->vm();
+    auto tier = pick_tier(schema, info, plan_.resolution_s, plan_.begin_ns, plan_.now_ns);
+    if (!tier) return;  // no such resolution
+    const std::uint32_t life = add_life(selected.vm, selected.layout);
+    lives_[life].tier = *tier;
+    report_.series_by_resolution_s[schema.tiers[*tier].resolution_s] += selected.rows->size();
+    const bool later_life = life > 0 && lives_[life - 1].info.vm_id == info.vm_id &&
+                            lives_[life - 1].info.component == info.component && lives_[life - 1].layout;
+    if (later_life) {
+        join_lives(life, *selected.rows);
+        return;
+    }
+    for (Row row : *selected.rows) add_part(life, row, kNone);
+}
+
+// Most VMs have one life: the labels of their series are looked at only when a second one comes.
+void VmSeriesSet::join_lives(std::uint32_t life, const std::vector<Row>& rows) {
+    if (series_of_vm_.empty()) {
+        for (std::size_t i = series_.size(); i-- > 0 && parts_[series_[i]].life == life - 1;) {
+            series_of_vm_.emplace(labels_of(parts_[series_[i]]), series_[i]);
+        }
+    }
+    for (Row row : rows) {
+        auto [at, is_new] = series_of_vm_.try_emplace(labels_of({life, row, kNone}), kNone);
+        const auto part = static_cast<std::uint32_t>(parts_.size());
+        add_part(life, row, is_new ? kNone : at->second);
+        at->second = part;
+    }
+}
+
+void VmSeriesSet::add_part(std::uint32_t life, Row row, std::uint32_t earlier) {
+    const auto part = static_cast<std::uint32_t>(parts_.size());
+    parts_.push_back({life, row, kNone});
+    if (earlier == kNone) {
+        series_.push_back(part);
+    } else {
+        parts_[earlier].next = part;
+    }
+}
+
+void VmSeriesSet::add_fact(const CatalogVmPtr& vm, Fact fact, LabelSet labels) {
+    const std::uint32_t life = add_life(vm, nullptr);
+    // Two lives of one VM say the same where their labels do: ringside_vm_up.
+    auto [at, is_new] = series_of_vm_.try_emplace(labels, kNone);
+    const auto part = static_cast<std::uint32_t>(parts_.size());
+    add_part(life, fact == Fact::kInfo ? kInfoRow : kUpRow, is_new ? kNone : at->second);
+    at->second = part;
+    if (is_new) facts_.emplace(static_cast<std::uint32_t>(series_.size() - 1), std::move(labels));
+}
+
+const MetricInfo& VmSeriesSet::metric_of(const Part& part) const {
+    const Layout* layout = lives_[part.life].layout.get();
+    return layout ? layout->schema().metrics[layout->metric(part.row)] : kFactMetric;
+}
+
+LabelSet VmSeriesSet::labels_of(const Part& part) const {
+    const Life& life = lives_[part.life];
+    return series_labels(life.layout->schema(), life.layout->series(part.row), agent_labels(life.info, host_));
+}
+
+std::string_view VmSeriesSet::label(std::size_t series, std::string_view name) const {
+    const Part& part = parts_[series_[series]];
+    const Life& life = lives_[part.life];
+    if (!life.layout) return label_value(facts_.at(static_cast<std::uint32_t>(series)), name);
+    if (name == "vm_id") return life.info.vm_id;
+    const MetricInfo& metric = metric_of(part);
+    if (name == kNameLabel) return metric.name;
+    if (name == "instance" && !host_.instance.empty()) return host_.instance;
+    if (name == "job" && !host_.job.empty()) return host_.job;
+    if (name == "component" && !life.info.component.empty()) return life.info.component;
+    for (std::size_t i = 0; i < metric.label_names.size(); ++i) {
+        if (metric.label_names[i] == name) return life.layout->label_value(part.row, i);
+    }
+    return {};
+}
+
+promql::Labels VmSeriesSet::labels(std::size_t series) const {
+    const Part& part = parts_[series_[series]];
+    if (!lives_[part.life].layout) return promql::Labels(facts_.at(static_cast<std::uint32_t>(series)));
+    return promql::Labels(labels_of(part));
+}
+
+Result<promql::SampleSpan> VmSeriesSet::read(std::size_t series, std::int64_t begin_ms, std::int64_t end_ms,
+                                             promql::SampleBuffer& buffer) const {
+    buffer.clear();
+    for (std::uint32_t part = series_[series]; part != kNone; part = parts_[part].next) {
+        read_part(parts_[part], begin_ms, end_ms, buffer);
+    }
+    return buffer.span();
+}
+
+void VmSeriesSet::read_part(const Part& part, std::int64_t begin_ms, std::int64_t end_ms,
+                            promql::SampleBuffer& buffer) const {
+    const VmInfo& vm = lives_[part.life].info;
+    const MetricInfo& metric = metric_of(part);
+    if (metric.kind == Kind::kInfo) {
+        append_facts(vm, plan_.now_ns, begin_ms, end_ms, buffer);
+    } else {
+        read_windows(part, begin_ms, end_ms, buffer);
+    }
+    if (vm.ended_ns == 0) return;
+    const std::int64_t ended_ms = ms_up(vm.ended_ns);
+    const std::int64_t gone_ms = part.row == kUpRow ? ended_ms : ended_ms + 1;
+    if (gone_ms <= begin_ms || gone_ms > end_ms) return;
+    const auto& times = metric.kind == Kind::kHistogram ? buffer.histogram_times_ms : buffer.times_ms;
+    if (part.row == kUpRow) {
+        if (!times.empty() && times.back() == gone_ms) {
+            buffer.values.back() = 0;
+        } else {
+            append_value(gone_ms, 0, buffer);
+        }
+    } else if (times.empty() || times.back() < gone_ms) {
+        append_stale(metric, gone_ms, buffer);
+    }
+}
+
+void VmSeriesSet::read_windows(const Part& part, std::int64_t begin_ms, std::int64_t end_ms,
+                               promql::SampleBuffer& buffer) const {
+    const Life& life = lives_[part.life];
+    const MetricInfo& metric = metric_of(part);
+    const SchemaInfo& schema = life.layout->schema();
+    const TierInfo& tier = schema.tiers[life.tier];
+    ReadRequest request;
+    request.tier = life.tier;
+    request.begin_ns = ns_of_ms(begin_ms);
+    request.end_ns = ns_of_ms(end_ms);
+    request.columns = columns_to_read(metric.kind, plan_.columns, tier.columns);
+    request.open_window = life.info.ended_ns != 0;  // its last one, which has a true end
+    if (is_gauge(metric.kind) && (plan_.columns & ~request.columns) != 0) {
+        warnings_.insert("the " + std::to_string(tier.resolution_s) + "s tier of schema " + schema.name +
+                         " does not keep what the function needs of " + metric.name + ": its last values were read");
+    }
+    Result<SeriesData> data = life.vm->source()->read(life.layout->series_index(part.row), request);
+    if (!data.ok()) {
+        warnings_.insert("VM " + life.vm->key() + " was left out in part: " + data.error().message());
+        return;
+    }
+    report_.columns |= request.columns;
+    report_.windows += data->size();
+    report_.bytes += bytes_of(*data);
+    if (data->size() > 0) report_.newest_ns = std::max(report_.newest_ns, data->end_ns.back());
+    const bool cumulative = is_counter(metric.kind) || metric.kind == Kind::kHistogram;
+    // After a step back of the clock the begin may lie in a time that will not come.
+    const std::int64_t zero_ms =
+        cumulative && life.info.rebases == 0 ? static_cast<std::int64_t>(begun_ns(life.info) / kNsPerMs) : 0;
+    const auto& times = metric.kind == Kind::kHistogram ? buffer.histogram_times_ms : buffer.times_ms;
+    if (zero_ms > begin_ms && zero_ms <= end_ms && (times.empty() || times.back() < zero_ms) &&
+        reaches(tier, life.info, begun_ns(life.info), plan_.now_ns)) {
+        append_zero(metric, zero_ms, buffer);
+    }
+    append_samples(metric, *data, begin_ms, end_ms, zero_ms, buffer);
+}
+
+}  // namespace ringside::agent

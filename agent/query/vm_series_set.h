@@ -1,0 +1,83 @@
+// What one selector means among the VMs: see vm_samples.h for its rules (S1 to S5).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "agent/query/select.h"
+#include "agent/query/vm_samples.h"
+
+namespace ringside::agent {
+
+// How a selection reads.
+struct SelectionPlan {
+    std::uint64_t now_ns = 0;
+    std::uint64_t begin_ns = 0;      // where the samples that are wanted begin
+    std::uint32_t resolution_s = 0;  // of the tier that was asked for; 0: none was
+    std::uint32_t columns = 0;       // columns_for() the function
+};
+
+class VmSeriesSet : public promql::SeriesSet {
+  public:
+    // `report` outlives the set.
+    VmSeriesSet(SelectionPlan plan, HostLabels host, SelectionReport& report)
+        : plan_(plan), host_(std::move(host)), report_(report) {}
+
+    // The rows of one VM epoch. Epochs come by VM, and those of one VM in their order.
+    void add(const SelectedVm& selected);
+    // A fact about it, with its labels.
+    enum class Fact { kInfo, kUp };
+    void add_fact(const CatalogVmPtr& vm, Fact fact, LabelSet labels);
+    void warn(std::string text) { warnings_.insert(std::move(text)); }
+
+    std::size_t size() const override { return series_.size(); }
+    std::string_view label(std::size_t series, std::string_view name) const override;
+    promql::Labels labels(std::size_t series) const override;
+    Result<promql::SampleSpan> read(std::size_t series, std::int64_t begin_ms, std::int64_t end_ms,
+                                    promql::SampleBuffer& buffer) const override;
+    std::vector<std::string> warnings() const override { return {warnings_.begin(), warnings_.end()}; }
+
+  private:
+    struct Life {
+        CatalogVmPtr vm;
+        VmInfo info;
+        std::shared_ptr<const Layout> layout;  // null where there are facts alone
+        std::uint32_t tier = 0;
+    };
+    // A series within one life.
+    struct Part {
+        std::uint32_t life;
+        Row row;
+        std::uint32_t next;  // of the series' part in a later life: into parts_, or kNone
+    };
+    static constexpr std::uint32_t kNone = UINT32_MAX;
+    // Rows that no layout has.
+    static constexpr Row kInfoRow = UINT32_MAX, kUpRow = UINT32_MAX - 1;
+
+    std::uint32_t add_life(const CatalogVmPtr& vm, std::shared_ptr<const Layout> layout);
+    void add_part(std::uint32_t life, Row row, std::uint32_t earlier);
+    void join_lives(std::uint32_t life, const std::vector<Row>& rows);
+    const MetricInfo& metric_of(const Part& part) const;
+    LabelSet labels_of(const Part& part) const;
+    void read_part(const Part& part, std::int64_t begin_ms, std::int64_t end_ms, promql::SampleBuffer& buffer) const;
+    void read_windows(const Part& part, std::int64_t begin_ms, std::int64_t end_ms, promql::SampleBuffer& buffer) const;
+
+    const SelectionPlan plan_;
+    const HostLabels host_;
+    SelectionReport& report_;
+    std::vector<Life> lives_;
+    std::vector<Part> parts_;
+    std::vector<std::uint32_t> series_;        // first parts
+    std::map<std::uint32_t, LabelSet> facts_;  // by series
+    // Of the VM whose lives are being added: its series by their labels.
+    std::map<LabelSet, std::uint32_t> series_of_vm_;
+    mutable std::set<std::string> warnings_;
+};
+
+}  // namespace ringside::agent

@@ -13,7 +13,7 @@ const FunctionBody* function_body(const Function& function) {
         std::vector<const FunctionBody*> table(functions().size());
         for (std::span<const FunctionBody> family :
              {rate_functions(), change_functions(), over_time_functions(), trend_functions(), histogram_functions(),
-              vector_functions(), math_functions(), date_functions()}) {
+              vector_functions(), math_functions(), date_functions(), label_functions(), info_functions()}) {
             for (const FunctionBody& body : family) {
                 if (const Function* known = find_function(body.name)) table[function_index(*known)] = &body;
             }

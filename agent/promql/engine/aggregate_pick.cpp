@@ -25,14 +25,16 @@ bool before(AggregateOp op, double a, double b) {
     return op == AggregateOp::kTopk ? a > b : a < b;
 }
 
+// Of equals the one that came first counts as better.
+bool is_better(AggregateOp op, const Candidate& a, const Candidate& b) {
+    if (before(op, a.cell.value, b.cell.value)) return true;
+    return !before(op, b.cell.value, a.cell.value) && a.row < b.row;
+}
+
 // The k best of one group at one step: a heap with the worst one on top, since that one has to go first. Whether
 // `candidate` is among them now.
 bool keep_best(std::vector<Candidate>& heap, AggregateOp op, std::size_t k, const Candidate& candidate) {
-    // Of equals the one that came first counts as better.
-    auto better = [op](const Candidate& a, const Candidate& b) {
-        if (before(op, a.cell.value, b.cell.value)) return true;
-        return !before(op, b.cell.value, a.cell.value) && a.row < b.row;
-    };
+    auto better = [op](const Candidate& a, const Candidate& b) { return is_better(op, a, b); };
     if (heap.size() >= k) {
         if (!better(candidate, heap.front())) return false;
         std::pop_heap(heap.begin(), heap.end(), better);
@@ -104,9 +106,8 @@ class Picker {
         for (std::size_t i = 0; i < kept_.size(); ++i) {
             std::vector<Candidate>& kept = kept_[i];
             if (node_.op == AggregateOp::kTopk || node_.op == AggregateOp::kBottomk) {
-                std::stable_sort(kept.begin(), kept.end(), [&](const Candidate& a, const Candidate& b) {
-                    return before(node_.op, a.cell.value, b.cell.value);
-                });
+                std::sort(kept.begin(), kept.end(),
+                          [&](const Candidate& a, const Candidate& b) { return is_better(node_.op, a, b); });
             }
             for (Candidate& candidate : kept) {
                 std::size_t& row = row_of[candidate.row];

@@ -42,12 +42,12 @@ bool looks_like_a_counter(std::string_view metric) {
            metric.ends_with("_bucket");
 }
 
-// Whether all series have one metric's name, so that they differ without it, too.
-bool has_one_name(const VectorSelector& selector) {
+// The name that all series have, so that they differ without it, too. "" if there may be several.
+std::string_view one_name(const VectorSelector& selector) {
     for (const Matcher& matcher : selector.matchers) {
-        if (matcher.label() == kNameLabel && matcher.op() == MatchOp::kEqual) return true;
+        if (matcher.label() == kNameLabel && matcher.op() == MatchOp::kEqual) return matcher.value();
     }
-    return false;
+    return {};
 }
 
 // Evaluates one call for series after series with the same buffers.
@@ -63,7 +63,7 @@ class RangeEvaluation {
           sink_(sink),
           function_(std::get<RangeFunction>(body.body)),
           cells_(steps.count) {
-        counts_ = body.name == "rate" || body.name == "increase";
+        checks_counter_ = body.name == "rate" || body.name == "increase";
     }
 
     Result<void> evaluate_scalars() {
@@ -79,6 +79,12 @@ class RangeEvaluation {
             for (const std::vector<double>& values : scalars) arguments_.push_back(values[step]);
         }
         return {};
+    }
+
+    // All series have this name, so it need not be asked for. No effect with "".
+    void set_metric(std::string_view metric) {
+        bool known = !metric.empty() && !evaluator_.options.type_and_unit_labels;
+        if (known && looks_like_a_counter(metric)) checks_counter_ = false;
     }
 
     // Two rows may turn out to have the same labels once metadata is gone.
@@ -109,7 +115,7 @@ class RangeEvaluation {
         }
         if (failure_) return *failure_;
         if (!any) return {};
-        if (any_float && counts_) note_if_no_counter(call);
+        if (any_float && checks_counter_) note_if_no_counter(call);
         RowLabels labels = series;
         if (!body_.keeps_name && !evaluator_.options.delayed_name_removal) labels.drop_metadata();
         if (watches_labels_ && !seen_.insert(labels.labels()).second) return same_labelset_error();
@@ -126,8 +132,7 @@ class RangeEvaluation {
                 call.inform(note::possible_non_counter_label(metric, type));
             }
         } else if (!looks_like_a_counter(metric) && metric != last_metric_) {
-            // The notes keep one of each; this only saves them the search for the next thousand series.
-            last_metric_ = metric;
+            last_metric_ = metric;  // Saves the search for the same note at each of the next thousand series.
             call.inform(note::possible_non_counter(metric));
         }
     }
@@ -139,7 +144,7 @@ class RangeEvaluation {
     const Steps& steps_;
     const RowSink& sink_;
     RangeFunction function_;
-    bool counts_ = false;
+    bool checks_counter_ = false;  // until it is known that there is one
     std::string last_metric_;
     std::size_t argument_count_ = 0;
     std::vector<double> arguments_;  // argument_count_ a step
@@ -220,7 +225,9 @@ Result<void> Evaluator::range_rows(const Call& call, const FunctionBody& body, c
     }
     Result<std::unique_ptr<SeriesSet>> set = select_series(vector.matchers, hints);
     if (!set) return set.error();
-    if (!has_one_name(vector) || (*set)->has_metadata_labels()) evaluation.watch_for_same_labels();
+    std::string_view name = one_name(vector);
+    if (name.empty() || (*set)->has_metadata_labels()) evaluation.watch_for_same_labels();
+    evaluation.set_metric(name);
 
     SampleBuffer buffer, clean, hinted;
     for (std::size_t series = 0; series < (*set)->size(); ++series) {

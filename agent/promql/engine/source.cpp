@@ -1,7 +1,5 @@
 #include "agent/promql/engine/source.h"
 
-#include <bit>
-
 namespace ringside::agent::promql {
 namespace {
 
@@ -17,7 +15,6 @@ void move_on(const T*& values, std::size_t by) {
 
 }  // namespace
 
-bool is_stale(double value) { return std::bit_cast<std::uint64_t>(value) == kStaleBits; }
 double stale_value() { return std::bit_cast<double>(kStaleBits); }
 
 FloatSamples FloatSamples::slice(std::size_t begin, std::size_t end) const {

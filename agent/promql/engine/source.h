@@ -2,6 +2,7 @@
 // so that a source can keep them in whatever form it has.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -19,7 +20,7 @@ namespace ringside::agent::promql {
 
 // The value that says that a series has ended, in a sample or in a histogram's sum. No other NaN has these bits.
 inline constexpr std::uint64_t kStaleBits = 0x7ff0000000000002;
-bool is_stale(double value);
+inline bool is_stale(double value) { return std::bit_cast<std::uint64_t>(value) == kStaleBits; }
 double stale_value();
 
 // What a selection is for. A source may use it to read less, or to choose a tier and a column; it may as well not.

@@ -1,16 +1,14 @@
 #include "agent/promql/engine/windows.h"
 
-#include <algorithm>
-
 namespace ringside::agent::promql {
 namespace {
 
 bool has_stale(const SampleSpan& samples) {
-    const FloatSamples& floats = samples.floats;
-    const HistogramSamples& histograms = samples.histograms;
-    return std::any_of(floats.values, floats.values + floats.count, is_stale) ||
-           std::any_of(histograms.values, histograms.values + histograms.count,
-                       [](const HistogramPtr& histogram) { return is_stale(histogram->sum); });
+    // Without a way out of the loop, so that it compares several values at once.
+    bool any = false;
+    for (std::size_t i = 0; i < samples.floats.count; ++i) any |= is_stale(samples.floats.values[i]);
+    for (std::size_t i = 0; i < samples.histograms.count; ++i) any |= is_stale(samples.histograms.values[i]->sum);
+    return any;
 }
 
 template <typename T>

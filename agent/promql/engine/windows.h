@@ -22,6 +22,8 @@ class Windows {
         std::size_t begin = 0, end = 0;
 
         void move(const std::int64_t* times_ms, std::size_t count, std::int64_t begin_ms, std::int64_t end_ms) {
+            // At the last step, which often is the only one, all that was read is in the window.
+            if (end < count && times_ms[count - 1] <= end_ms) end = count;
             while (end < count && times_ms[end] <= end_ms) ++end;
             while (begin < end && times_ms[begin] <= begin_ms) ++begin;
         }

@@ -20,6 +20,7 @@
 #include "agent/descriptors.h"
 #include "agent/log.h"
 #include "agent/notify.h"
+#include "agent/segment/bus_guard.h"
 
 namespace ringside::agent {
 namespace {
@@ -175,5 +176,7 @@ int run_command_line(const std::vector<std::string>& arguments) {
 }  // namespace ringside::agent
 
 int main(int argc, char** argv) {
+    ringside::agent::install_bus_guard();  // queries map segments, which their owners can cut
+
     return ringside::agent::run_command_line(std::vector<std::string>(argv + 1, argv + argc));
 }

@@ -91,4 +91,21 @@ std::string vm_key(const VmInfo& vm) {
     return key;
 }
 
+std::unique_ptr<SeriesScan> SeriesSource::scan() const {
+    class OneByOne : public SeriesScan {
+      public:
+        explicit OneByOne(const SeriesSource& source) : source_(source) {}
+        Result<void> read(std::uint32_t series_index, const ReadRequest& request, SeriesData* data) override {
+            Result<SeriesData> read = source_.read(series_index, request);
+            if (!read.ok()) return read.error();
+            *data = std::move(*read);
+            return {};
+        }
+
+      private:
+        const SeriesSource& source_;
+    };
+    return std::make_unique<OneByOne>(*this);
+}
+
 }  // namespace ringside::agent

@@ -183,6 +183,14 @@ struct ReadRequest {
     bool open_window = true;  // whether to add the window that is not over
 };
 
+// Reads of many series of one source, as of one moment. One thread; not longer than the source.
+class SeriesScan {
+  public:
+    virtual ~SeriesScan() = default;
+    // As SeriesSource::read, into columns whose memory is used again.
+    virtual Result<void> read(std::uint32_t series_index, const ReadRequest& request, SeriesData* data) = 0;
+};
+
 // Where series come from: a live segment, or an archived VM. Implementations are safe for concurrent const calls.
 class SeriesSource {
   public:
@@ -193,6 +201,8 @@ class SeriesSource {
     virtual Result<std::vector<SeriesInfo>> series() const = 0;
     // kInvalid for a tier or series that does not exist; kUnavailable when the segment stayed busy; kCorrupt.
     virtual Result<SeriesData> read(std::uint32_t series_index, const ReadRequest& request) const = 0;
+    // For many reads. A source that has no cheaper way reads series by series.
+    virtual std::unique_ptr<SeriesScan> scan() const;
 };
 
 }  // namespace ringside::agent

@@ -81,20 +81,43 @@ std::uint32_t columns_to_read(Kind kind, std::uint32_t wanted, std::uint32_t kep
     return kept & kColumnMax ? kColumnMax : kept & kColumnMin;
 }
 
+namespace {
+
+// The windows of `data` that are wanted, as positions: those that end in (begin, end] and after `newest_ms`.
+std::pair<std::size_t, std::size_t> wanted(const SeriesData& data, std::int64_t begin_ms, std::int64_t end_ms,
+                                           std::int64_t newest_ms) {
+    const std::int64_t after_ms = std::max(begin_ms, newest_ms);
+    std::size_t begin = 0, end = data.size();
+    while (begin < end && ms_up(data.end_ns[begin]) <= after_ms) ++begin;
+    while (end > begin && ms_up(data.end_ns[end - 1]) > end_ms) --end;
+    return {begin, end};
+}
+
+void append_counters(const MetricInfo& metric, const SeriesData& data, std::size_t begin, std::size_t end,
+                     std::int64_t start_ms, promql::SampleBuffer& buffer) {
+    const std::size_t had = buffer.times_ms.size(), more = end - begin;
+    buffer.times_ms.resize(had + more);
+    buffer.values.resize(had + more);
+    buffer.starts_ms.resize(had + more, start_ms);
+    for (std::size_t i = 0; i < more; ++i) {
+        buffer.times_ms[had + i] = ms_up(data.end_ns[begin + i]);
+        buffer.values[had + i] = counter_of(metric.kind, data.value[begin + i]);
+    }
+}
+
+}  // namespace
+
 void append_samples(const MetricInfo& metric, const SeriesData& data, std::int64_t begin_ms, std::int64_t end_ms,
                     std::int64_t start_ms, promql::SampleBuffer& buffer) {
     const bool histogram = metric.kind == Kind::kHistogram;
     auto& times = histogram ? buffer.histogram_times_ms : buffer.times_ms;
-    for (std::size_t i = 0; i < data.size(); ++i) {
-        const std::int64_t time_ms = ms_up(data.end_ns[i]);
-        if (time_ms <= begin_ms || time_ms > end_ms || (!times.empty() && time_ms <= times.back())) continue;
-        times.push_back(time_ms);
+    const auto [begin, end] = wanted(data, begin_ms, end_ms, times.empty() ? INT64_MIN : times.back());
+    if (is_counter(metric.kind)) return append_counters(metric, data, begin, end, start_ms, buffer);
+    for (std::size_t i = begin; i < end; ++i) {
+        times.push_back(ms_up(data.end_ns[i]));
         if (histogram) {
             buffer.histograms.push_back(histogram_of(metric, data, i));
             buffer.histogram_starts_ms.push_back(start_ms);
-        } else if (is_counter(metric.kind)) {
-            buffer.values.push_back(counter_of(metric.kind, data.value[i]));
-            buffer.starts_ms.push_back(start_ms);
         } else {
             append_window(metric, data, i, buffer);
         }

@@ -51,13 +51,13 @@ std::uint32_t VmSeriesSet::add_life(const CatalogVmPtr& vm, std::shared_ptr<cons
     const bool same_vm = life > 0 && lives_.back().info.vm_id == vm->known().vm_id &&
                          lives_.back().info.component == vm->known().component;
     if (!same_vm) series_of_vm_.clear();
-    lives_.push_back({vm, vm->vm(), std::move(layout), 0});
+    lives_.push_back({vm, vm->known(), std::move(layout), 0, nullptr});
     return life;
 }
 
 void VmSeriesSet::add(const SelectedVm& selected) {
     const SchemaInfo& schema = selected.layout->schema();
-    const VmInfo info = selected.vm->vm();
+    const VmInfo& info = selected.vm->known();
     auto tier = pick_tier(schema, info, plan_.resolution_s, plan_.begin_ns, plan_.now_ns);
     if (!tier) return;  // no such resolution
     const std::uint32_t life = add_life(selected.vm, selected.layout);
@@ -175,7 +175,7 @@ void VmSeriesSet::read_part(const Part& part, std::int64_t begin_ms, std::int64_
 
 void VmSeriesSet::read_windows(const Part& part, std::int64_t begin_ms, std::int64_t end_ms,
                                promql::SampleBuffer& buffer) const {
-    const Life& life = lives_[part.life];
+    Life& life = lives_[part.life];
     const MetricInfo& metric = metric_of(part);
     const SchemaInfo& schema = life.layout->schema();
     const TierInfo& tier = schema.tiers[life.tier];
@@ -189,15 +189,16 @@ void VmSeriesSet::read_windows(const Part& part, std::int64_t begin_ms, std::int
         warnings_.insert("the " + std::to_string(tier.resolution_s) + "s tier of schema " + schema.name +
                          " does not keep what the function needs of " + metric.name + ": its last values were read");
     }
-    Result<SeriesData> data = life.vm->source()->read(life.layout->series_index(part.row), request);
-    if (!data.ok()) {
-        warnings_.insert("VM " + life.vm->key() + " was left out in part: " + data.error().message());
+    if (!life.scan) life.scan = life.vm->source()->scan();
+    const Result<void> read = life.scan->read(life.layout->series_index(part.row), request, &data_);
+    if (!read.ok()) {
+        warnings_.insert("VM " + life.vm->key() + " was left out in part: " + read.error().message());
         return;
     }
     report_.columns |= request.columns;
-    report_.windows += data->size();
-    report_.bytes += bytes_of(*data);
-    if (data->size() > 0) report_.newest_ns = std::max(report_.newest_ns, data->end_ns.back());
+    report_.windows += data_.size();
+    report_.bytes += bytes_of(data_);
+    if (data_.size() > 0) report_.newest_ns = std::max(report_.newest_ns, data_.end_ns.back());
     const bool cumulative = is_counter(metric.kind) || metric.kind == Kind::kHistogram;
     // After a step back of the clock the begin may lie in a time that will not come.
     const std::int64_t zero_ms =
@@ -207,7 +208,7 @@ void VmSeriesSet::read_windows(const Part& part, std::int64_t begin_ms, std::int
         reaches(tier, life.info, begun_ns(life.info), plan_.now_ns)) {
         append_zero(metric, zero_ms, buffer);
     }
-    append_samples(metric, *data, begin_ms, end_ms, zero_ms, buffer);
+    append_samples(metric, data_, begin_ms, end_ms, zero_ms, buffer);
 }
 
 }  // namespace ringside::agent

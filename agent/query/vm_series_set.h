@@ -49,6 +49,7 @@ class VmSeriesSet : public promql::SeriesSet {
         VmInfo info;
         std::shared_ptr<const Layout> layout;  // null where there are facts alone
         std::uint32_t tier = 0;
+        std::unique_ptr<SeriesScan> scan;  // once it is read
     };
     // A series within one life.
     struct Part {
@@ -71,12 +72,13 @@ class VmSeriesSet : public promql::SeriesSet {
     const SelectionPlan plan_;
     const HostLabels host_;
     SelectionReport& report_;
-    std::vector<Life> lives_;
+    mutable std::vector<Life> lives_;  // reads make their scans
     std::vector<Part> parts_;
     std::vector<std::uint32_t> series_;        // first parts
     std::map<std::uint32_t, LabelSet> facts_;  // by series
     // Of the VM whose lives are being added: its series by their labels.
     std::map<LabelSet, std::uint32_t> series_of_vm_;
+    mutable SeriesData data_;  // of the series at hand: its memory is used again
     mutable std::set<std::string> warnings_;
 };
 

@@ -127,18 +127,25 @@ Result<SeriesData> LiveSegment::read_at(std::uint32_t series_index, const ReadRe
                                              " is not registered: ask for the list of series");
         }
     }
+    Result<Timeline> timeline = timeline_at(as_of_ns, *source_);
+    if (!timeline) return timeline.error();
+    timeline->created_ns = known->created_ns;
+    return read_windows(*source_, known->metric, series_index, request, *timeline);
+}
+
+// Without the series' creation.
+Result<Timeline> LiveSegment::timeline_at(std::uint64_t as_of_ns, const ByteSource& source) const {
     Timeline timeline;
-    timeline.created_ns = known->created_ns;
     timeline.latest_ns = latest_sane_ns(as_of_ns);
     if (std::optional<End> ended = end()) {
         timeline.ended = true;
         timeline.now_ns = ended->ended_ns;
-    } else {
-        std::optional<WriterPart> writer = read_writer_part(*source_);
-        if (!writer) return read_error(errno, "its header");
-        timeline.now_ns = effective_now(*writer, as_of_ns);
+        return timeline;
     }
-    return read_windows(known->metric, series_index, request, timeline);
+    std::optional<WriterPart> writer = read_writer_part(source);
+    if (!writer) return read_error(errno, "its header");
+    timeline.now_ns = effective_now(*writer, as_of_ns);
+    return timeline;
 }
 
 Error LiveSegment::too_long(std::uint32_t index) const {
@@ -147,11 +154,11 @@ Error LiveSegment::too_long(std::uint32_t index) const {
                                        std::to_string(kMaxAnswerBytes >> 20) + " MiB: ask for a shorter one");
 }
 
-Result<SeriesData> LiveSegment::read_windows(std::uint32_t metric, std::uint32_t index, const ReadRequest& request,
-                                             const Timeline& timeline) const {
+Result<SeriesData> LiveSegment::read_windows(const ByteSource& source, std::uint32_t metric, std::uint32_t index,
+                                             const ReadRequest& request, const Timeline& timeline) const {
     const SegmentLayout& layout = *header_->layout;
     const MetricInfo& info = layout.schema->metrics[metric];
-    SeriesReader reader(*source_, layout, metric, index);
+    SeriesReader reader(source, layout, metric, index);
     WindowReader windows(reader, info, *layout.schema, timeline);
     SeriesData data;
     WindowReader::Outcome outcome = windows.read(request, &data);
@@ -205,13 +212,10 @@ Liveness LiveSegment::probe() const {
 
 ReadStats LiveSegment::stats() const {
     auto load = [](const std::atomic<std::uint64_t>& counter) { return counter.load(std::memory_order_relaxed); };
-    return {load(counters_.reads),
-            load(counters_.retries),
-            load(counters_.open_left_out),
-            load(counters_.busy),
-            load(counters_.corrupt),
-            load(counters_.future_windows),
-            load(counters_.inconsistent_windows)};
+    return {load(counters_.reads),          load(counters_.scanned),
+            load(counters_.retries),        load(counters_.open_left_out),
+            load(counters_.busy),           load(counters_.corrupt),
+            load(counters_.future_windows), load(counters_.inconsistent_windows)};
 }
 
 }  // namespace ringside::agent

@@ -36,6 +36,7 @@ inline constexpr std::uint64_t kClosingGraceNs = 250'000'000;
 // What went wrong while reading; all monotonic.
 struct ReadStats {
     std::uint64_t reads = 0;
+    std::uint64_t scanned = 0;               // of these: straight from mapped memory
     std::uint64_t retries = 0;               // attempts that met the writer at work
     std::uint64_t open_left_out = 0;         // reads without the open window, because its cell stayed busy
     std::uint64_t busy = 0;                  // reads that failed with kUnavailable
@@ -50,6 +51,8 @@ struct Timeline;
 enum class ViewOutcome : std::uint8_t;
 class SeriesReader;
 class SeriesDirectory;
+class MappedBytes;
+struct ScannedSeries;
 
 class LiveSegment : public SeriesSource {
   public:
@@ -76,6 +79,8 @@ class LiveSegment : public SeriesSource {
     Result<SeriesData> read(std::uint32_t series_index, const ReadRequest& request) const override;
     // The same with the time given.
     Result<SeriesData> read_at(std::uint32_t series_index, const ReadRequest& request, std::uint64_t as_of_ns) const;
+    // Reads mapped memory where it can be mapped. For a VM that lives, as of now.
+    std::unique_ptr<SeriesScan> scan() const override;
 
     // How many series the writer says it has registered: vm().series_count alone, at the price of one small read. 0 when it
     // cannot be read.
@@ -145,8 +150,11 @@ class LiveSegment : public SeriesSource {
     VmInfo last_known(VmInfo vm) const;
     Error view_error(ViewOutcome outcome, const SeriesReader& reader, std::uint32_t index) const;
     Error too_long(std::uint32_t index) const;
-    Result<SeriesData> read_windows(std::uint32_t metric, std::uint32_t index, const ReadRequest& request,
-                                    const Timeline& timeline) const;
+    Result<SeriesData> read_windows(const ByteSource& source, std::uint32_t metric, std::uint32_t index,
+                                    const ReadRequest& request, const Timeline& timeline) const;
+    Result<Timeline> timeline_at(std::uint64_t as_of_ns, const ByteSource& source) const;
+    std::shared_ptr<const MappedBytes> mapped() const;
+    friend class SegmentScan;
 
     const std::unique_ptr<const ByteSource> source_;
     const std::unique_ptr<const SegmentHeader> header_;
@@ -165,6 +173,9 @@ class LiveSegment : public SeriesSource {
     std::optional<End> end_;
     std::optional<Death> death_;
     mutable std::optional<VmInfo> vm_;  // as it was when all of it could be read last
+    // Once somebody scanned.
+    mutable std::shared_ptr<const MappedBytes> mapped_;
+    mutable std::shared_ptr<const std::vector<ScannedSeries>> scanned_series_;  // of the directory as it was then
 
     mutable std::mutex probe_mutex_;
     // Guarded by probe_mutex_: a lease is per descriptor.
@@ -172,7 +183,8 @@ class LiveSegment : public SeriesSource {
     mutable bool lock_seen_ = false;
 
     struct Counters {
-        std::atomic<std::uint64_t> reads, retries, open_left_out, busy, corrupt, future_windows, inconsistent_windows;
+        std::atomic<std::uint64_t> reads, scanned, retries, open_left_out, busy, corrupt, future_windows,
+            inconsistent_windows;
     };
     mutable Counters counters_{};
 };

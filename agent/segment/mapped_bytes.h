@@ -1,0 +1,50 @@
+// A segment's file as memory, for whoever reads many series of it at once: a copy costs no system call.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "agent/segment/bus_guard.h"
+#include "agent/segment/byte_source.h"
+
+namespace ringside::agent {
+
+class MappedBytes : public ByteSource {
+  public:
+    // The first `bytes` of the file, read-only. Null where they cannot or must not be mapped: there is no guard
+    // (install_bus_guard), the file is shorter, or has holes, for touching one would charge the agent with its page.
+    static std::unique_ptr<MappedBytes> map(int fd, std::uint64_t bytes);
+    // Whether all of the file has pages still: a hole can be punched at any time.
+    static bool has_all_pages(int fd, std::uint64_t bytes);
+    ~MappedBytes() override;
+    MappedBytes(const MappedBytes&) = delete;
+    MappedBytes& operator=(const MappedBytes&) = delete;
+
+    // Word by word, as whole aligned words of 8 bytes, or of 4 where offset or size are no multiple of 8; both are
+    // multiples of 4. False, with errno 0, once the file has been cut.
+    bool read(std::uint64_t offset, void* to, std::size_t size) const override;
+    std::uint64_t size() const override { return cut() ? 0 : bytes_; }
+
+    // For loads in place, each by itself atomic. What they gave is worth nothing where cut() says so afterwards.
+    const std::byte* data() const { return data_; }
+    bool cut() const { return guard_->cut(); }
+
+  private:
+    MappedBytes(const std::byte* data, std::uint64_t bytes)
+        : data_(data), bytes_(bytes), guard_(std::make_unique<GuardedRange>(data, bytes)) {}
+
+    const std::byte* const data_;
+    const std::uint64_t bytes_;
+    std::unique_ptr<GuardedRange> guard_;  // goes before the pages do
+};
+
+// One word of memory that another process may be writing. Relaxed: what orders it to others stands where it is used.
+inline std::uint32_t load32(const std::byte* at) {
+    return __atomic_load_n(reinterpret_cast<const std::uint32_t*>(at), __ATOMIC_RELAXED);
+}
+inline std::uint64_t load64(const std::byte* at) {
+    return __atomic_load_n(reinterpret_cast<const std::uint64_t*>(at), __ATOMIC_RELAXED);
+}
+
+}  // namespace ringside::agent

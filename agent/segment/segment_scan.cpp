@@ -1,0 +1,92 @@
+// LiveSegment::scan(): one look at the segment's header and its directory for many series.
+#include <algorithm>
+#include <utility>
+
+#include "agent/segment/counter_scan.h"
+#include "agent/segment/header.h"
+#include "agent/segment/live_segment.h"
+#include "agent/segment/series_directory.h"
+
+namespace ringside::agent {
+
+struct ScannedSeries {
+    std::uint32_t index;
+    std::uint32_t metric;
+    std::uint64_t created_ns;
+};
+
+class SegmentScan : public SeriesScan {
+  public:
+    SegmentScan(const LiveSegment& segment, std::shared_ptr<const MappedBytes> mapped, const Timeline& timeline,
+                std::shared_ptr<const std::vector<ScannedSeries>> known)
+        : segment_(segment),
+          layout_(*segment.header_->layout),
+          mapped_(std::move(mapped)),
+          counters_(*mapped_, layout_),
+          timeline_(timeline),
+          known_(std::move(known)) {}
+
+    ~SegmentScan() override {
+        segment_.counters_.reads.fetch_add(scanned_, std::memory_order_relaxed);
+        segment_.counters_.scanned.fetch_add(scanned_, std::memory_order_relaxed);
+    }
+
+    Result<void> read(std::uint32_t series_index, const ReadRequest& request, SeriesData* data) override {
+        if (const ScannedSeries* known = find(series_index); known && request.tier < layout_.schema->tiers.size()) {
+            timeline_.created_ns = known->created_ns;
+            if (is_counter(layout_.schema->metrics[known->metric].kind) &&
+                counters_.read(known->metric, series_index, request, timeline_, data)) {
+                ++scanned_;
+                return {};
+            }
+        }
+        Result<SeriesData> read = segment_.read(series_index, request);
+        if (!read.ok()) return read.error();
+        *data = std::move(*read);
+        return {};
+    }
+
+  private:
+    // Callers go by rising index, and most directories have no gaps.
+    const ScannedSeries* find(std::uint32_t index) const {
+        if (index < known_->size() && (*known_)[index].index == index) return &(*known_)[index];
+        auto at = std::ranges::lower_bound(*known_, index, {}, &ScannedSeries::index);
+        return at != known_->end() && at->index == index ? &*at : nullptr;
+    }
+
+    const LiveSegment& segment_;
+    const SegmentLayout& layout_;
+    const std::shared_ptr<const MappedBytes> mapped_;
+    CounterScan counters_;
+    Timeline timeline_;
+    const std::shared_ptr<const std::vector<ScannedSeries>> known_;
+    std::uint64_t scanned_ = 0;
+};
+
+// Null where it cannot be mapped. Made once: pages that were touched stay in reach of the next scan.
+std::shared_ptr<const MappedBytes> LiveSegment::mapped() const {
+    std::lock_guard lock(mutex_);
+    if (!mapped_ && !condition_) mapped_ = MappedBytes::map(source_->descriptor(), header_->segment_bytes);
+    if (mapped_ && !mapped_->cut() && MappedBytes::has_all_pages(source_->descriptor(), header_->segment_bytes)) {
+        return mapped_;
+    }
+    return nullptr;
+}
+
+std::unique_ptr<SeriesScan> LiveSegment::scan() const {
+    std::shared_ptr<const MappedBytes> bytes = mapped();
+    if (!bytes) return SeriesSource::scan();
+    Result<Timeline> timeline = timeline_at(look_at_clock(), *bytes);
+    if (!timeline.ok() || timeline->ended) return SeriesSource::scan();
+    std::lock_guard lock(mutex_);
+    if (!scanned_series_ || scanned_series_->size() != directory_->size()) {
+        auto all = std::make_shared<std::vector<ScannedSeries>>();
+        for (const SeriesDirectory::Known& known : directory_->all()) {
+            all->push_back({known.index, known.metric, known.created_ns});
+        }
+        scanned_series_ = std::move(all);
+    }
+    return std::make_unique<SegmentScan>(*this, std::move(bytes), *timeline, scanned_series_);
+}
+
+}  // namespace ringside::agent

@@ -1,0 +1,269 @@
+// Scans of mapped segments beside reads: they must agree in all, and outlive whatever is done to the file.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <ringside/ringside.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <filesystem>
+#include <memory>
+#include <random>
+#include <thread>
+
+#include "agent/base/clock.h"
+#include "agent/segment/bus_guard.h"
+#include "agent/segment/live_segment.h"
+#include "agent/segment/mapped_bytes.h"
+#include "tests/simulation/simulated_time.h"
+#include "tests/support/memory_source.h"
+#include "tests/support/open_segment.h"
+#include "tests/support/results.h"
+#include "tests/support/run_length.h"
+#include "tests/support/sanitizer.h"
+#include "tests/support/temporary_folder.h"
+
+namespace ringside::agent {
+namespace {
+
+using simulation::kMs;
+using simulation::kSecond;
+
+constexpr const char* kLabels[] = {"n"};
+constexpr rside_tier kTiers[] = {{1, 20, 0}, {10, 12, 0}};
+constexpr rside_metric kMetrics[] = {
+    {"t_total", RSIDE_COUNTER, 0, "", "", kLabels, 1, 6, 0, 0, 0},
+    {"t_seconds_total", RSIDE_COUNTER_F64, 0, "", "", kLabels, 1, 6, 0, 0, 0},
+    {"t_depth", RSIDE_GAUGE, 0, "", "", nullptr, 0, 1, 0, 0, 0},
+};
+constexpr rside_schema kSchema = {"scan", 1, kTiers, 2, kMetrics, 3, 0};
+constexpr std::uint32_t kGauge = 12;
+
+class ScanTest : public testing::Test {
+  protected:
+    static void SetUpTestSuite() { install_bus_guard(); }
+    void TearDown() override {
+        if (segment_) rside_segment_close(segment_, 0, "");
+    }
+
+    void create(rside_clock clock = RSIDE_CLOCK_COARSE) {
+        rside_options options;
+        rside_options_init(&options);
+        const std::string folder = folder_.path();
+        options.vm_id = "vm-1";
+        options.directory = folder.c_str();
+        options.schema = &kSchema;
+        options.clock = clock;
+        options.flags = 0;
+        rside_error failure{};
+        ASSERT_EQ(rside_segment_create(&options, &segment_, &failure), 0) << failure.text;
+    }
+    rside_counter counter(const char* metric, int n) {
+        rside_error failure{};
+        const std::string text = std::to_string(n);
+        const char* values[] = {text.c_str()};
+        rside_counter made = rside_counter_register(segment_, metric, values, 1, &failure);
+        EXPECT_NE(made.series.cell, nullptr) << failure.text;
+        return made;
+    }
+    rside_counter_f64 counter_f64(int n) {
+        rside_error failure{};
+        const std::string text = std::to_string(n);
+        const char* values[] = {text.c_str()};
+        rside_counter_f64 made = rside_counter_f64_register(segment_, "t_seconds_total", values, 1, &failure);
+        EXPECT_NE(made.series.cell, nullptr) << failure.text;
+        return made;
+    }
+    std::shared_ptr<LiveSegment> open() {
+        OpenOptions options;
+        options.now = [] { return realtime_ns(); };
+        return test::open_only_segment(folder_.path(), *layouts_, options);
+    }
+    std::filesystem::path path() const { return rside_segment_path(segment_); }
+
+    TemporaryFolder folder_{"/dev/shm"};
+    rside_segment* segment_ = nullptr;
+    std::shared_ptr<LayoutCache> layouts_ = make_layout_cache();
+};
+
+TEST_F(ScanTest, AnswersAsReadsDo) {
+    const std::uint64_t seed = chosen_seed();
+    std::printf("RINGSIDE_SEED=%llu repeats this run\n", static_cast<unsigned long long>(seed));
+    std::mt19937_64 random(seed);
+    simulation::SimulatedTime time(seed);
+    create();
+    std::vector<rside_counter> whole;
+    std::vector<rside_counter_f64> parts;
+    rside_error failure{};
+    rside_gauge gauge = rside_gauge_register(segment_, "t_depth", nullptr, 0, &failure);
+    std::uint64_t scanned = 0, asked = 0;
+    for (std::uint64_t step = 0; step < longer_in_soak(3000); ++step) {
+        // Mostly moments, sometimes longer than a ring, and the clock goes back by a little now and then.
+        const std::uint64_t scale = random() % 50 == 0 ? 300 * kSecond : random() % 5 == 0 ? 8 * kSecond : 400 * kMs;
+        time.advance_to(time.monotonic_ns() + random() % scale);
+        if (random() % 200 == 0) time.step(-static_cast<std::int64_t>(random() % (5 * kSecond)));
+        if (whole.size() < 6 && random() % 20 == 0) {
+            whole.push_back(counter("t_total", static_cast<int>(whole.size())));
+            parts.push_back(counter_f64(static_cast<int>(parts.size())));
+        }
+        if (!whole.empty() && random() % 3 != 0) {
+            const std::size_t i = random() % whole.size();
+            rside_counter_add(whole[i], random() % 100);
+            if (random() % 2 == 0) rside_counter_f64_add(parts[i], static_cast<double>(random() % 100) / 8);
+        }
+        if (random() % 4 == 0) rside_gauge_record(gauge, static_cast<double>(random() % 9));
+        if (random() % 8 != 0) continue;
+        auto segment = open();
+        ASSERT_NE(segment, nullptr);
+        auto list = segment->series();
+        ASSERT_TRUE(list.ok()) << message_of(list);
+        auto scan = segment->scan();
+        const std::uint64_t now = time.realtime_ns();
+        for (const SeriesInfo& series : *list) {
+            ReadRequest request;
+            request.tier = static_cast<std::uint32_t>(random() % 2);
+            request.open_window = random() % 8 == 0;
+            const std::uint64_t back = random() % (random() % 4 == 0 ? 200 * kSecond : 20 * kSecond);
+            request.begin_ns = now - back;
+            request.end_ns = random() % 3 == 0 ? UINT64_MAX : request.begin_ns + random() % (back + kSecond);
+            SeriesData fast;
+            const Result<void> read = scan->read(series.index, request, &fast);
+            ASSERT_TRUE(read.ok()) << message_of(read);
+            auto slow = segment->read(series.index, request);
+            ASSERT_TRUE(slow.ok()) << message_of(slow);
+            ASSERT_EQ(difference(fast, *slow), "")
+                << "step " << step << ", series " << series.index << ", tier " << request.tier << ", ("
+                << request.begin_ns << ", " << request.end_ns << "] at " << now << ", RINGSIDE_SEED=" << seed;
+            asked += series.index < kGauge ? 1 : 0;
+        }
+        scan.reset();
+        scanned += segment->stats().scanned;
+    }
+    EXPECT_GT(scanned, asked / 2) << "of " << asked;
+}
+
+// The value of each window follows from its number: what was torn, or of another lap, shows.
+TEST_F(ScanTest, NeverMixesLapsOfAWriterAtWork) {
+    create(RSIDE_CLOCK_TICK);
+    const std::uint64_t begin_s = realtime_ns() / kSecond;
+    rside_tick(segment_, begin_s * kSecond);
+    rside_counter counter = this->counter("t_total", 0);
+    auto segment = open();
+    ASSERT_NE(segment, nullptr);
+    std::atomic<bool> over{false};
+    std::atomic<std::uint64_t> now_s{begin_s};
+    std::thread writer([&] {
+        // So fast that scans meet many turns, and up to the end of time at most.
+        for (std::uint64_t at_s = begin_s; !over.load(std::memory_order_relaxed) && at_s < UINT32_MAX / 2; ++at_s) {
+            rside_tick(segment_, at_s * kSecond);
+            rside_counter_add(counter, 1);
+            now_s.store(at_s, std::memory_order_relaxed);
+        }
+    });
+    OpenOptions options;
+    options.now = [&] { return (now_s.load(std::memory_order_relaxed) + 1) * kSecond; };
+    segment = test::open_only_segment(folder_.path(), *layouts_, options);
+    std::uint64_t windows = 0;
+    SeriesData data;
+    for (std::uint64_t scans = longer_in_soak(100'000); scans > 0; --scans) {
+        ReadRequest request;
+        request.open_window = false;
+        // Down to the slots that the writer is about to overwrite.
+        request.begin_ns = (now_s.load(std::memory_order_relaxed) - 25) * kSecond;
+        const Result<void> read = segment->scan()->read(0, request, &data);
+        if (!read.ok()) continue;  // it kept changing: an answer, too
+        for (std::size_t i = 0; i < data.size(); ++i) {
+            EXPECT_EQ(data.value[i], data.end_ns[i] / kSecond - begin_s) << i << " of " << data.size();
+        }
+        windows += data.size();
+    }
+    over = true;
+    writer.join();
+    EXPECT_GT(windows, 0u);
+    EXPECT_GT(segment->stats().scanned, 100u);
+}
+
+TEST_F(ScanTest, AFileThatIsCutUnderItIsAnError) {
+    create();
+    rside_counter counter = this->counter("t_total", 0);
+    rside_counter_add(counter, 1);
+    auto segment = open();
+    auto scan = segment->scan();
+    SeriesData data;
+    ReadRequest request;
+    request.open_window = false;
+    ASSERT_TRUE(scan->read(0, request, &data).ok());
+    segment_ = nullptr;  // whose own mapping must not be touched any more
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+        ASSERT_EQ(truncate(entry.path().c_str(), 4096), 0);
+    }
+    const Result<void> read = scan->read(0, request, &data);
+    ASSERT_FALSE(read.ok());
+    EXPECT_EQ(read.error().code, Code::kCorrupt);
+    EXPECT_TRUE(segment->condition().has_value());
+    EXPECT_FALSE(segment->scan()->read(0, request, &data).ok());
+}
+
+TEST_F(ScanTest, AHoleIsNeverTouched) {
+    create();
+    rside_counter counter = this->counter("t_total", 0);
+    rside_counter_add(counter, 1);
+    auto segment = open();
+    SeriesData data;
+    ReadRequest request;
+    request.open_window = false;
+    ASSERT_TRUE(segment->scan()->read(0, request, &data).ok());
+    const std::uint64_t before = segment->stats().scanned;
+    const int fd = ::open(path().c_str(), O_RDWR | O_CLOEXEC);
+    ASSERT_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 1 << 12, 1 << 12), 0);
+    EXPECT_EQ(MappedBytes::map(fd, std::filesystem::file_size(path())), nullptr);
+    close(fd);
+    (void)segment->scan()->read(0, request, &data);
+    EXPECT_EQ(segment->stats().scanned, before) << "read by system calls, which fill no hole";
+    segment_ = nullptr;
+}
+
+TEST(BusGuard, LeavesOtherFaultsAlone) {
+    if (kSanitized) GTEST_SKIP() << "sanitizers handle SIGBUS themselves";
+    install_bus_guard();
+    TemporaryFolder folder{"/dev/shm"};
+    const std::string path = folder.path() + "/file";
+    const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    ASSERT_EQ(ftruncate(fd, 4096), 0);
+    const auto* bytes = static_cast<const volatile char*>(mmap(nullptr, 4096, PROT_READ, MAP_SHARED, fd, 0));
+    ASSERT_EQ(ftruncate(fd, 0), 0);
+    EXPECT_EXIT(
+        {
+            const char byte = *bytes;
+            std::exit(byte);
+        },
+        testing::KilledBySignal(SIGBUS), "");
+    close(fd);
+}
+
+TEST(BusGuard, GuardsManyRangesAndTakesTheirPlacesAgain) {
+    install_bus_guard();
+    TemporaryFolder folder{"/dev/shm"};
+    const std::string path = folder.path() + "/file";
+    const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    ASSERT_EQ(posix_fallocate(fd, 0, 8192), 0);
+    for (int round = 0; round < 3; ++round) {
+        std::vector<std::unique_ptr<MappedBytes>> all;
+        for (int i = 0; i < 100; ++i) {
+            all.push_back(MappedBytes::map(fd, 8192));
+            ASSERT_NE(all.back(), nullptr);
+        }
+        ASSERT_EQ(ftruncate(fd, 4096), 0);
+        char bytes[8];
+        EXPECT_TRUE(all[7]->read(0, bytes, sizeof bytes));
+        EXPECT_FALSE(all[7]->read(4096, bytes, sizeof bytes));
+        EXPECT_FALSE(all[7]->read(0, bytes, sizeof bytes)) << "what was cut once stays so";
+        EXPECT_TRUE(all[8]->read(0, bytes, sizeof bytes)) << "it has not met the cut";
+        ASSERT_EQ(posix_fallocate(fd, 0, 8192), 0);
+    }
+    close(fd);
+}
+
+}  // namespace
+}  // namespace ringside::agent

@@ -19,9 +19,15 @@ double sgn(double value, Scalars) { return value > 0 ? 1 : value < 0 ? -1 : valu
 double deg(double value, Scalars) { return value * 180 / std::numbers::pi; }
 double rad(double value, Scalars) { return value * std::numbers::pi / 180; }
 
-// A NaN on either side makes the result NaN, as in Go; fmin and fmax would ignore it.
-double lesser(double a, double b) { return std::isnan(a) || std::isnan(b) ? NAN : std::fmin(a, b); }
-double greater(double a, double b) { return std::isnan(a) || std::isnan(b) ? NAN : std::fmax(a, b); }
+// As Go has them: an infinity on the right side wins over everything, then a NaN; fmin and fmax would ignore it.
+double lesser(double a, double b) {
+    if (a == -INFINITY || b == -INFINITY) return -INFINITY;
+    return std::isnan(a) || std::isnan(b) ? NAN : std::fmin(a, b);
+}
+double greater(double a, double b) {
+    if (a == INFINITY || b == INFINITY) return INFINITY;
+    return std::isnan(a) || std::isnan(b) ? NAN : std::fmax(a, b);
+}
 
 double clamp_max(double value, Scalars max) { return lesser(value, max[0]); }
 double clamp_min(double value, Scalars min) { return greater(value, min[0]); }

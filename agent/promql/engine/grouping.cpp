@@ -30,12 +30,16 @@ std::size_t Grouping::group_of(const RowLabels& row) {
         key_.append(reinterpret_cast<const char*>(&size), sizeof size);
         key_.append(value);
     }
-    if (auto known = by_values_.find(std::string_view(key_)); known != by_values_.end()) return known->second;
+    if (key_ == last_key_ && count() > 0) return last_group_;
+    last_key_ = key_;
+    if (auto known = by_values_.find(std::string_view(key_)); known != by_values_.end()) {
+        return last_group_ = known->second;
+    }
     LabelsBuilder builder;
     for (const std::string& name : names_) builder.set(name, row.label(name));
     by_values_.emplace(key_, group_labels_.size());
     group_labels_.push_back(builder.labels());
-    return group_labels_.size() - 1;
+    return last_group_ = group_labels_.size() - 1;
 }
 
 }  // namespace ringside::agent::promql

@@ -229,13 +229,14 @@ Result<void> Evaluator::range_rows(const Call& call, const FunctionBody& body, c
     if (name.empty() || (*set)->has_metadata_labels()) evaluation.watch_for_same_labels();
     evaluation.set_metric(name);
 
+    bool has_stale = (*set)->has_stale_markers();
     SampleBuffer buffer, clean, hinted;
     for (std::size_t series = 0; series < (*set)->size(); ++series) {
         Result<SampleSpan> samples = (*set)->read(series, hints.begin_ms, hints.end_ms, buffer);
         if (!samples) return samples.error();
         stats.samples_read += samples->count();
         if (Result<void> room = check(samples->count()); !room) return room;
-        SampleSpan span = without_stale(*samples, clean);
+        SampleSpan span = has_stale ? without_stale(*samples, clean) : *samples;
         if (reads_counts_only()) span = with_hints(span, hinted);
         if (!options.start_timestamps) span.floats.starts_ms = span.histograms.starts_ms = nullptr;
         Result<void> taken = evaluation.take(RowLabels(**set, series), false, span);

@@ -93,6 +93,9 @@ class SeriesSet {
     // Whether some series has __type__ or __unit__, so that two may differ in nothing else.
     virtual bool has_metadata_labels() const { return false; }
 
+    // False saves the evaluator a look at each sample.
+    virtual bool has_stale_markers() const { return true; }
+
     // The samples with begin_ms < time <= end_ms, stale markers included.
     virtual Result<SampleSpan> read(std::size_t series, std::int64_t begin_ms, std::int64_t end_ms,
                                     SampleBuffer& buffer) const = 0;

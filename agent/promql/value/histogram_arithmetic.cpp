@@ -3,6 +3,7 @@
 #include <cmath>
 #include <iterator>
 #include <optional>
+#include <span>
 
 #include "agent/promql/value/float_histogram.h"
 #include "agent/promql/value/kahan.h"
@@ -22,8 +23,22 @@ void add_to(double& total, double* carry, double value) {
     *carry = sum.carry;
 }
 
+using BucketRange = std::span<const BucketCount>;
+
+bool same_indexes(BucketRange a, BucketRange b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](const BucketCount& x, const BucketCount& y) { return x.index == y.index; });
+}
+
 // Adds `other` times `sign` to `buckets`. `carry` has the same buckets as `buckets`, before and after.
-void merge(BucketCounts& buckets, BucketCounts* carry, const BucketCounts& other, double sign) {
+void merge(BucketCounts& buckets, BucketCounts* carry, BucketRange other, double sign) {
+    // The common case by far: histograms of one metric.
+    if (same_indexes(buckets, other)) {
+        for (std::size_t i = 0; i < buckets.size(); ++i) {
+            add_to(buckets[i].count, carry ? &(*carry)[i].count : nullptr, sign * other[i].count);
+        }
+        return;
+    }
     BucketCounts merged, merged_carry;
     merged.reserve(buckets.size() + other.size());
     auto mine = buckets.begin();
@@ -53,14 +68,14 @@ void merge(BucketCounts& buckets, BucketCounts* carry, const BucketCounts& other
 }
 
 // How many buckets at the front lie inside the zero bucket, bounds included.
-std::size_t inside_zero(const BucketCounts& buckets, std::int32_t schema, double threshold) {
+std::size_t inside_zero(BucketRange buckets, std::int32_t schema, double threshold) {
     std::size_t count = 0;
     while (count < buckets.size() && exponential_bound(buckets[count].index, schema) <= threshold) ++count;
     return count;
 }
 
-BucketCounts outside_zero(const BucketCounts& buckets, std::int32_t schema, double threshold) {
-    return {buckets.begin() + static_cast<std::ptrdiff_t>(inside_zero(buckets, schema, threshold)), buckets.end()};
+BucketRange outside_zero(BucketRange buckets, std::int32_t schema, double threshold) {
+    return buckets.subspan(inside_zero(buckets, schema, threshold));
 }
 
 struct ZeroBucket {
@@ -216,7 +231,7 @@ Result<HistogramNote> combine(FloatHistogram& mine, FloatHistogram* carry, const
 }
 
 // Whether `previous` has something in a bucket where `now` has less.
-bool lost_counts(const BucketCounts& now, const BucketCounts& previous) {
+bool lost_counts(BucketRange now, BucketRange previous) {
     auto at = now.begin();
     for (const BucketCount& before : previous) {
         while (at != now.end() && at->index < before.index) ++at;

@@ -7,9 +7,18 @@
 namespace ringside::agent::promql {
 namespace {
 
+// 36 million years. Times within it can be moved by any duration that a query can write, without overflow.
+constexpr std::int64_t kTimeMaxMs = std::int64_t{1} << 60;
+
+Result<void> check_time(std::int64_t time_ms) {
+    if (time_ms >= -kTimeMaxMs && time_ms <= kTimeMaxMs) return {};
+    return error(Code::kInvalid, "the query's time is out of range; give seconds since 1970");
+}
+
 void fix(AtModifier& at, const QueryTimes& times) {
     if (at.kind == AtModifier::Kind::kStart) at.time_ms = times.begin_ms;
     if (at.kind == AtModifier::Kind::kEnd) at.time_ms = times.end_ms;
+    at.time_ms = std::clamp(at.time_ms, -kTimeMaxMs, kTimeMaxMs);  // There is nothing out there, anyway.
 }
 
 // Replaces `@ start()` and `@ end()` by the times that they stand for.
@@ -86,6 +95,7 @@ Result<QueryValue> instant_value(Evaluator& evaluator, const Expr& expr, std::in
 
 Result<QueryResult> Engine::instant(const Expr& expr, std::int64_t time_ms, SeriesSource& source,
                                     const EvaluationLimits& limits) const {
+    if (Result<void> time = check_time(time_ms); !time) return time.error();
     QueryTimes times{time_ms, time_ms, 0};
     Result<ExprPtr> query = prepared(expr, times);
     if (!query) return query.error();
@@ -103,6 +113,9 @@ Result<QueryResult> Engine::range(const Expr& expr, std::int64_t begin_ms, std::
     }
     if (step_ms <= 0 || end_ms < begin_ms) {
         return error(Code::kInvalid, "a range query needs a step above zero and an end that is not before its begin");
+    }
+    for (std::int64_t time_ms : {begin_ms, end_ms, step_ms}) {
+        if (Result<void> time = check_time(time_ms); !time) return time.error();
     }
     QueryTimes times{begin_ms, end_ms, step_ms};
     Result<ExprPtr> query = prepared(expr, times);

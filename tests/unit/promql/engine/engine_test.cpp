@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "agent/promql/engine/function.h"
 #include "tests/unit/promql/engine/evaluate.h"
 
@@ -65,6 +67,19 @@ TEST(EngineLimits, AreLookedAtBeforeStepsAreLaidOut) {
     MemorySource source = counters(1, 10);
     EXPECT_FALSE(range("m_total", 0, 4'000'000'000'000, 1, source).ok());
     EXPECT_FALSE(instant("count_over_time(m_total[100y:1ms])", 0, source).ok());
+}
+
+TEST(EngineLimits, KeepTimesWhereTheyCanBeReckonedWith) {
+    MemorySource source = counters(1, 10);
+    constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+    for (std::int64_t time_ms : {kMost, -kMost, kMost / 2}) {
+        EXPECT_FALSE(instant("m_total", time_ms, source).ok());
+        EXPECT_FALSE(range("m_total", time_ms, time_ms, 1, source).ok());
+        EXPECT_FALSE(range("m_total", 0, 1, time_ms, source).ok());
+    }
+    for (const char* query : {"m_total @ 9000000000000000 offset -200y", "sum_over_time(m_total[200y:100y] @ -9e15)"}) {
+        EXPECT_EQ(text_of(instant(query, 0, source)), "") << query;
+    }
 }
 
 TEST(EngineLimits, EndAQueryThatTakesTooLong) {

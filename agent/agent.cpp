@@ -6,9 +6,9 @@
 #include <chrono>
 
 #include "agent/api/grpc_server.h"
-#include "agent/api/http_pages.h"
-#include "agent/api/http_server.h"
 #include "agent/base/clock.h"
+#include "agent/http/pages.h"
+#include "agent/http/server.h"
 #include "agent/log.h"
 #include "agent/own_metrics.h"
 
@@ -90,8 +90,9 @@ Result<void> Agent::serve() {
         HttpOptions options;
         options.address = config_.http_address;
         options.port = config_.http_port;
-        http_ = std::make_unique<HttpServer>(options, http_pages(core_.metrics, [this] { return scan_.ready(); }),
-                                             core_.metrics);
+        HttpHandlers handlers;
+        handlers.quick = http_pages(core_.metrics, [this] { return scan_.ready(); });
+        http_ = std::make_unique<HttpServer>(options, std::move(handlers), core_.metrics);
         if (auto listening = http_->start(); !listening) return listening;
     }
     // First, so that dead VMs make room for others while the first scan goes on.

@@ -5,9 +5,9 @@
 #include <functional>
 #include <thread>
 
-#include "agent/api/caller.h"
+#include "agent/base/caller.h"
 #include "agent/api/peer_table.h"
-#include "agent/api/unix_socket.h"
+#include "agent/base/unix_socket.h"
 #include "agent/base/metrics.h"
 #include "agent/base/result.h"
 

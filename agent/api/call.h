@@ -12,9 +12,9 @@
 
 #include "agent/api/backend.h"
 #include "agent/api/call_gate.h"
-#include "agent/api/caller.h"
+#include "agent/base/caller.h"
 #include "agent/api/peer_table.h"
-#include "agent/api/work_pool.h"
+#include "agent/base/work_pool.h"
 #include "agent/base/labels.h"
 #include "agent/base/metrics.h"
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <utility>
 
-#include "agent/api/caller.h"
+#include "agent/base/caller.h"
 #include "agent/base/metrics.h"
 #include "agent/base/result.h"
 

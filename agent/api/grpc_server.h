@@ -15,7 +15,7 @@
 #include "agent/api/backend.h"
 #include "agent/api/call.h"
 #include "agent/api/event_fan.h"
-#include "agent/api/unix_socket.h"
+#include "agent/base/unix_socket.h"
 
 namespace ringside::agent {
 

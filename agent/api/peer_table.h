@@ -23,7 +23,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "agent/api/caller.h"
+#include "agent/base/caller.h"
 #include "agent/base/result.h"
 
 namespace ringside::agent {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "agent/api/backend.h"
-#include "agent/api/caller.h"
+#include "agent/base/caller.h"
 #include "ringside/v1/error.pb.h"
 #include "ringside/v1/vm.pb.h"
 

@@ -30,6 +30,7 @@ ARROWS = {
     "libwriter/bindings": {PUBLIC},
     "proto": {WIRE},
     "agent/base": set(),
+    "agent/http": {"agent/base", HTTP},
     "agent/segment": {"agent/base", "libwriter/toml", PUBLIC, FORMAT},
     "agent/witness": {"agent/base"},
     "agent/archive": {"agent/base", PUBLIC},
@@ -44,7 +45,7 @@ ARROWS = {
     "agent/audit": {"agent/base", "agent/upstream"},  # counts again what upstreams have counted
     "agent/api": BELOW_API | MIDDLE | PROMQL | {"agent/audit", "libwriter/toml", PROTO, WIRE, HTTP},
     # main.cpp and what stands beside it
-    "agent": BELOW_API | MIDDLE | {"agent/api", "agent/audit", "agent/witness", "libwriter/toml"},
+    "agent": BELOW_API | MIDDLE | {"agent/api", "agent/http", "agent/audit", "agent/witness", "libwriter/toml"},
     "tools/ringsidectl": {
         "agent/base",
         "agent/segment",

@@ -14,8 +14,8 @@
 #include <string>
 
 #include "agent/api/grpc_server.h"
-#include "agent/api/http_pages.h"
-#include "agent/api/http_server.h"
+#include "agent/http/pages.h"
+#include "agent/http/server.h"
 #include "tests/support/api_backend.h"
 
 namespace ringside::agent {
@@ -50,7 +50,7 @@ class Testbed {
         options.now_ns = [] { return kTestNowNs; };
         auto api = ApiServer::start(std::move(options), backend_, metrics_);
         if (!api) return fail(api.error());
-        HttpServer http({}, http_pages(metrics_, [this] { return backend_.ready(); }), metrics_);
+        HttpServer http({}, {.quick = http_pages(metrics_, [this] { return backend_.ready(); }), .slow = {}, .busy = {}}, metrics_);
         if (auto started = http.start(); !started) return fail(started.error());
         std::printf("{\"http_port\": %u}\n", http.port());
         std::fflush(stdout);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "agent/api/call_gate.h"
-#include "agent/api/work_pool.h"
+#include "agent/base/work_pool.h"
 
 namespace ringside::agent {
 namespace {

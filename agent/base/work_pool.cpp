@@ -1,4 +1,4 @@
-#include "agent/api/work_pool.h"
+#include "agent/base/work_pool.h"
 
 #include <utility>
 

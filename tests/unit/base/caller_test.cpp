@@ -1,4 +1,4 @@
-#include "agent/api/caller.h"
+#include "agent/base/caller.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>

@@ -1,4 +1,4 @@
-#include "agent/api/unix_socket.h"
+#include "agent/base/unix_socket.h"
 
 #include <fcntl.h>
 #include <sys/file.h>

@@ -1,0 +1,41 @@
+#include "agent/http/gzip.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+
+namespace ringside::agent {
+namespace {
+
+constexpr int kGzipWindow = 15 + 16;            // the largest window; 16 asks for gzip's frame
+constexpr std::size_t kPieceBytes = 64 * 1024;  // zlib counts in 32 bits, and the answer grows by these
+constexpr std::size_t kInputBytes = 1u << 30;
+
+}  // namespace
+
+std::string gzipped(std::string_view plain) {
+    z_stream stream{};
+    // The fastest level: JSON of numbers shrinks to a seventh with it, and the highest saves a tenth more for ten times
+    // the time.
+    if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) != Z_OK) return {};
+    std::string packed;
+    int state = Z_OK;
+    while (state == Z_OK) {
+        const std::size_t input = std::min(plain.size(), kInputBytes);
+        stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(plain.data()));
+        stream.avail_in = static_cast<uInt>(input);
+        const bool last = input == plain.size();
+        const std::size_t used = packed.size();
+        if (packed.capacity() < used + kPieceBytes) packed.reserve(2 * used + kPieceBytes);
+        packed.resize(used + kPieceBytes);
+        stream.next_out = reinterpret_cast<Bytef*>(packed.data() + used);
+        stream.avail_out = static_cast<uInt>(kPieceBytes);
+        state = deflate(&stream, last ? Z_FINISH : Z_NO_FLUSH);
+        plain.remove_prefix(input - stream.avail_in);
+        packed.resize(used + kPieceBytes - stream.avail_out);
+    }
+    deflateEnd(&stream);
+    return state == Z_STREAM_END ? packed : std::string();
+}
+
+}  // namespace ringside::agent

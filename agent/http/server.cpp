@@ -1,0 +1,367 @@
+#include "agent/http/server.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "agent/base/file.h"
+#include "agent/base/text.h"
+#include "agent/http/gzip.h"
+#include "agent/http/listener.h"
+
+namespace ringside::agent {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr const char* kDroppedHelp = "HTTP connections that ended without an answer of their own, by reason.";
+constexpr const char* kRefusedHelp =
+    "HTTP requests that were answered with a refusal before anybody looked at them, by reason.";
+constexpr milliseconds kTick{200};            // how late a deadline may be noticed
+constexpr int kRequestsARound = 16;           // of one connection that sends them ahead
+constexpr int kSendBufferBytes = 256 * 1024;  // more than loopback has under way
+constexpr std::size_t kTokenBytesMax = 4096;
+
+void close_fd(int& fd) {
+    if (fd >= 0) close(std::exchange(fd, -1));
+}
+
+Result<std::string> read_token(const std::string& path) {
+    auto file = File::open(FileSystem::real(), path, O_RDONLY, "token file");
+    if (!file) return file.error();
+    auto status = file->status();
+    if (!status) return status.error();
+    if (!S_ISREG(status->st_mode) || static_cast<std::size_t>(status->st_size) > kTokenBytesMax) {
+        return error(Code::kInvalid,
+                     path + " is no file of a token: it may have " + std::to_string(kTokenBytesMax) + " bytes");
+    }
+    std::string text(static_cast<std::size_t>(status->st_size), '\0');
+    if (auto read = file->read_at(0, text.data(), text.size()); !read) return read.error();
+    std::string token(trimmed(text));
+    if (token.empty()) return error(Code::kInvalid, path + " is empty; write a long random token into it");
+    return token;
+}
+
+// In the same time wherever they differ, so that nobody finds a token byte by byte.
+bool same_secret(std::string_view given, std::string_view secret) {
+    unsigned difference = given.size() != secret.size();
+    for (std::size_t i = 0; i < std::min(given.size(), secret.size()); ++i) {
+        difference |= static_cast<unsigned char>(given[i] ^ secret[i]);
+    }
+    return difference == 0;
+}
+
+// Which connection gives way first (H2); the one that gives way last has the highest rank.
+int rank(const HttpConnection& connection) {
+    switch (connection.step()) {
+        case HttpConnection::Step::kReading: return connection.is_idle() ? 0 : 1;
+        case HttpConnection::Step::kHangingUp: return 2;
+        default: return 3;
+    }
+}
+
+}  // namespace
+
+Result<void> check_exposure(const HttpOptions& options) {
+    if (options.certificate_path.empty() != options.key_path.empty()) {
+        return error(Code::kInvalid, "http-certificate and http-key go together; give both or none");
+    }
+    if (options.address.empty()) return {};
+    const auto loopback = is_loopback(options.address);
+    if (!loopback) return loopback.error();
+    if (*loopback || (!options.certificate_path.empty() && !options.token_path.empty())) return {};
+    return error(Code::kInvalid, "HTTP on " + options.address +
+                                     " would show the metrics of all VMs to whoever reaches it: give http-certificate, "
+                                     "http-key and http-token-file, or listen on 127.0.0.1");
+}
+
+HttpServer::HttpServer(HttpOptions options, HttpHandlers handlers, Metrics& metrics)
+    : options_(std::move(options)),
+      handlers_(std::move(handlers)),
+      requests_(metrics.counter("ringside_http_requests_total", "HTTP requests that were answered.")),
+      timed_out_(metrics.counter("ringside_http_connections_dropped_total", kDroppedHelp, {{"reason", "timeout"}})),
+      displaced_(metrics.counter("ringside_http_connections_dropped_total", kDroppedHelp, {{"reason", "displaced"}})),
+      oversized_(metrics.counter("ringside_http_connections_dropped_total", kDroppedHelp, {{"reason", "memory"}})),
+      refused_(metrics.counter("ringside_http_connections_dropped_total", kDroppedHelp, {{"reason", "error"}})),
+      denied_(metrics.counter("ringside_http_requests_refused_total", kRefusedHelp, {{"reason", "denied"}})),
+      busy_(metrics.counter("ringside_http_requests_refused_total", kRefusedHelp, {{"reason", "busy"}})),
+      open_connections_(metrics.gauge("ringside_http_connections", "HTTP connections that are open.")),
+      answer_bytes_(metrics.gauge("ringside_http_answer_bytes", "Bytes of HTTP answers that wait for their readers.")),
+      requests_under_way_(metrics.gauge("ringside_http_requests_under_way",
+                                        "HTTP requests that a worker answers, or that wait for one.")) {}
+
+Result<void> HttpServer::start() {
+    if (auto opened = open(); !opened) {
+        close_all();
+        return opened;
+    }
+    if (handlers_.slow) pool_.emplace(options_.workers);
+    thread_ = std::thread([this] { run(); });
+    pthread_setname_np(thread_.native_handle(), "http");
+    return {};
+}
+
+Result<void> HttpServer::open() {
+    if (auto checked = check_exposure(options_); !checked) return checked;
+    if (!options_.token_path.empty()) {
+        auto token = read_token(options_.token_path);
+        if (!token) return token.error();
+        token_ = std::move(*token);
+    }
+    if (!options_.certificate_path.empty()) {
+        auto tls = TlsServer::make(options_.certificate_path, options_.key_path);
+        if (!tls) return tls.error();
+        tls_ = std::move(*tls);
+    }
+    if (!options_.address.empty()) {
+        auto listener = listen_tcp(options_.address, options_.port);
+        if (!listener) return listener.error();
+        tcp_fd_ = listener->fd;
+        port_ = listener->port;
+    }
+    if (options_.socket) {
+        auto socket = UnixSocket::listen(*options_.socket);
+        if (!socket) return socket.error();
+        unix_socket_.emplace(std::move(*socket));
+    }
+    wake_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (wake_fd_ < 0) return errno_error(errno, "cannot make an eventfd");
+    return {};
+}
+
+void HttpServer::stop() {
+    if (!thread_.joinable()) return;
+    stopping_ = true;
+    if (eventfd_write(wake_fd_, 1) == 0) thread_.join();
+    for (HttpConnection& connection : connections_) {
+        if (connection.job) connection.job->hung_up = true;
+    }
+    if (pool_) pool_->stop();
+    close_all();
+}
+
+void HttpServer::close_all() {
+    connections_.clear();
+    unix_socket_.reset();
+    close_fd(tcp_fd_);
+    close_fd(wake_fd_);
+}
+
+void HttpServer::run() {
+    std::vector<pollfd> waits;
+    while (!stopping_) {
+        const int unix_fd = unix_socket_ ? unix_socket_->fd() : -1;  // poll() passes over those below zero
+        waits = {{wake_fd_, POLLIN, 0}, {tcp_fd_, POLLIN, 0}, {unix_fd, POLLIN, 0}};
+        std::size_t bytes = 0;
+        for (const HttpConnection& connection : connections_) {
+            waits.push_back({connection.fd(), connection.events(), 0});
+            bytes += connection.bytes_to_write();
+        }
+        open_connections_.set(static_cast<double>(connections_.size()));
+        answer_bytes_.set(static_cast<double>(bytes));
+        requests_under_way_.set(static_cast<double>(jobs_));
+        const int limit_ms = more_ ? 0 : connections_.empty() ? -1 : static_cast<int>(kTick.count());
+        const bool all = std::exchange(more_, false);
+        poll(waits.data(), waits.size(), limit_ms);
+        const Time now = std::chrono::steady_clock::now();
+        auto wait = waits.begin() + 3;
+        for (HttpConnection& connection : connections_) {
+            if ((wait++)->revents != 0 || all) serve(connection, now);
+            expire(connection, now);
+        }
+        if (waits[0].revents != 0) collect(now);
+        close_done();
+        if (waits[1].revents != 0) accept_all(tcp_fd_, false, now);
+        if (waits[2].revents != 0) accept_all(unix_fd, true, now);
+    }
+}
+
+void HttpServer::accept_all(int listener, bool is_unix, Time now) {
+    // A bounded round, so that a flood does not keep the loop from those who are there.
+    for (std::size_t i = 0; i < options_.connections_max; ++i) {
+        const int fd = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0) {
+            take_in(fd, is_unix, now);
+            continue;
+        }
+        if (errno == EINTR || errno == ECONNABORTED) continue;
+        if (errno == EAGAIN) return;
+        // Out of descriptors or memory: the ones that are open give way, or time does.
+        refused_.add();
+        make_room();
+        close_done();
+        poll(nullptr, 0, 20);
+        return;
+    }
+}
+
+void HttpServer::take_in(int fd, bool is_unix, Time now) {
+    Caller caller{.uid = 0, .is_operator = true};
+    if (is_unix) {
+        const auto peer = peer_credentials(fd);
+        const auto judged = peer ? options_.policy.judge(*peer) : std::nullopt;
+        if (!judged) {
+            denied_.add();
+            close(fd);
+            return;
+        }
+        caller = *judged;
+    }
+    if (connections_.size() >= options_.connections_max) {
+        make_room();
+        close_done();
+    }
+    // What the kernel keeps for a client that does not read is memory of the host, too.
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kSendBufferBytes, sizeof kSendBufferBytes);
+    // The end of an answer must not wait until the client has acknowledged what came before it, 40 ms with many clients.
+    const int yes = 1;
+    if (!is_unix) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    auto transport = !is_unix && tls_ ? tls_->transport(fd) : plain_transport(fd);
+    if (!transport || connections_.size() >= options_.connections_max) {
+        refused_.add();
+        close(fd);
+        return;
+    }
+    connections_.emplace_back(fd, std::move(transport), options_, caller, !is_unix && !token_.empty(), requests_, now);
+    // Most requests are there already.
+    serve(connections_.back(), now);
+    close_done();
+}
+
+void HttpServer::make_room() {
+    HttpConnection* victim = nullptr;
+    for (HttpConnection& connection : connections_) {
+        if (connection.step() == Step::kAnswering || connection.step() == Step::kDone) continue;
+        if (!victim || std::pair(rank(connection), connection.since()) < std::pair(rank(*victim), victim->since())) {
+            victim = &connection;
+        }
+    }
+    if (!victim) return;
+    if (!victim->is_idle() && victim->step() != Step::kHangingUp) displaced_.add();
+    victim->step() == Step::kWriting ? victim->reset() : victim->end();
+}
+
+void HttpServer::serve(HttpConnection& connection, Time now) {
+    // While a worker has the request, all that can come is the end of the connection (H5).
+    if (connection.step() == Step::kAnswering) {
+        pollfd look{connection.fd(), POLLRDHUP, 0};
+        if (poll(&look, 1, 0) > 0) connection.reset();
+        return;
+    }
+    for (int i = 0; i < kRequestsARound; ++i) {
+        connection.advance(now);
+        if (connection.step() != Step::kAsked) return;
+        dispatch(connection, now);
+        if (connection.step() == Step::kAnswering) return;
+    }
+    more_ = true;
+}
+
+bool HttpServer::is_allowed(const HttpConnection& connection, const HttpRequest& request) const {
+    if (!connection.needs_token() ||
+        std::ranges::find(options_.open_paths, request.path) != options_.open_paths.end()) {
+        return true;
+    }
+    constexpr std::string_view kScheme = "bearer ";
+    const std::string_view given = request.authorization;
+    if (lower_ascii(given.substr(0, kScheme.size())) != kScheme) return false;
+    const std::string_view token = trimmed(given.substr(kScheme.size()));
+    return same_secret(token, token_);
+}
+
+void HttpServer::dispatch(HttpConnection& connection, Time now) {
+    HttpRequest request = connection.take_request();
+    if (!is_allowed(connection, request)) {
+        denied_.add();
+        return answer(connection,
+                      {.status = 401,
+                       .body = "this port asks for a token: send the header Authorization: Bearer TOKEN\n",
+                       .headers = {{"WWW-Authenticate", "Bearer"}}},
+                      now);
+    }
+    if (auto quick = handlers_.quick(request)) return answer(connection, std::move(*quick), now);
+    if (!handlers_.slow) return answer(connection, http_error(404), now);
+    submit(connection, std::move(request), now);
+}
+
+void HttpServer::submit(HttpConnection& connection, HttpRequest request, Time now) {
+    if (jobs_ >= options_.workers + options_.queue_max) {
+        busy_.add();
+        return answer(connection, handlers_.busy(request), now);
+    }
+    ++jobs_;
+    connection.job = std::make_shared<HttpJob>();
+    connection.job->request = std::move(request);
+    pool_->submit([this, job = connection.job] { work(job); });
+}
+
+void HttpServer::work(const std::shared_ptr<HttpJob>& job) {
+    if (!job->hung_up) {
+        job->answer = handlers_.slow(job->request, job->hung_up);
+        const bool packs = job->request.takes_gzip && job->answer.body.size() > kGzipMinBytes && !job->hung_up;
+        if (std::string packed = packs ? gzipped(job->answer.body) : ""; !packed.empty()) {
+            job->answer.body = std::move(packed);
+            job->answer.headers.emplace_back("Content-Encoding", "gzip");
+        }
+        job->answer.headers.emplace_back("Vary", "Accept-Encoding");
+    }
+    std::lock_guard lock(mutex_);
+    finished_.push_back(job);
+    eventfd_write(wake_fd_, 1);
+}
+
+void HttpServer::collect(Time now) {
+    eventfd_t count = 0;
+    eventfd_read(wake_fd_, &count);
+    std::vector<std::shared_ptr<HttpJob>> finished;
+    {
+        std::lock_guard lock(mutex_);
+        finished.swap(finished_);
+    }
+    jobs_ -= finished.size();
+    for (const auto& job : finished) {
+        const auto asked = std::ranges::find(connections_, job, &HttpConnection::job);
+        if (asked == connections_.end() || asked->step() != Step::kAnswering) continue;
+        answer(*asked, std::move(job->answer), now);
+        serve(*asked, now);
+    }
+}
+
+void HttpServer::answer(HttpConnection& connection, HttpAnswer made, Time now) {
+    connection.answer(std::move(made), now);
+    std::size_t bytes = 0;
+    for (const HttpConnection& one : connections_) bytes += one.bytes_to_write();
+    while (bytes > options_.answers_bytes_max) {
+        HttpConnection* slowest = nullptr;
+        for (HttpConnection& one : connections_) {
+            if (one.step() != Step::kWriting || one.bytes_to_write() == 0) continue;
+            if (!slowest || one.since() < slowest->since()) slowest = &one;
+        }
+        if (!slowest) return;
+        bytes -= slowest->bytes_to_write();
+        oversized_.add();
+        slowest->reset();
+    }
+}
+
+void HttpServer::expire(HttpConnection& connection, Time now) {
+    if (!connection.is_late(now)) return;
+    // A client that has had its answer and asks for nothing more loses nothing.
+    if (connection.step() != Step::kHangingUp && !connection.is_idle()) timed_out_.add();
+    connection.give_up(now);
+}
+
+void HttpServer::close_done() {
+    connections_.remove_if([](const HttpConnection& connection) { return connection.step() == Step::kDone; });
+}
+
+}  // namespace ringside::agent

@@ -38,6 +38,7 @@ ARROWS = {
     "agent/promql/syntax": {"agent/base"},
     "agent/promql/value": {"agent/base"},
     "agent/promql/engine": {"agent/base", "agent/promql/syntax", "agent/promql/value"},
+    "agent/prometheus": {"agent/base", "agent/http", WIRE} | PROMQL,
     "agent/query": BELOW_API | PROMQL,
     "agent/drain": BELOW_API,
     "agent/upstream": BELOW_API | {PROTO, WIRE, HTTP},
@@ -45,7 +46,7 @@ ARROWS = {
     "agent/audit": {"agent/base", "agent/upstream"},  # counts again what upstreams have counted
     "agent/api": BELOW_API | MIDDLE | PROMQL | {"agent/audit", "libwriter/toml", PROTO, WIRE, HTTP},
     # main.cpp and what stands beside it
-    "agent": BELOW_API | MIDDLE | {"agent/api", "agent/http", "agent/audit", "agent/witness", "libwriter/toml"},
+    "agent": BELOW_API | MIDDLE | {"agent/api", "agent/http", "agent/prometheus", "agent/audit", "agent/witness", "libwriter/toml"},
     "tools/ringsidectl": {
         "agent/base",
         "agent/segment",

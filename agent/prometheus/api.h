@@ -1,0 +1,75 @@
+// The HTTP API of Prometheus, as far as Grafana, promtool and other Prometheus servers ask for it: /api/v1/... and /federate.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "agent/http/form.h"
+#include "agent/http/message.h"
+#include "agent/http/server.h"
+#include "agent/prometheus/backend.h"
+
+namespace ringside::agent {
+
+struct QueryOptions {
+    std::chrono::milliseconds timeout{30'000};  // of a query; one that asks for less gets less
+    std::uint64_t samples_max = 20'000'000;     // of a query, in memory at once
+    std::int64_t lookback_ms = 5 * 60 * 1000;
+    std::size_t answer_bytes_max = 256 * 1024 * 1024;
+    bool experimental = false;  // functions and modifiers that Prometheus hides behind feature flags
+    std::string version;        // of the agent
+};
+
+// Any thread, several at a time.
+class PrometheusApi {
+  public:
+    // `backend` must outlive it.
+    PrometheusApi(QueryOptions options, const QueryBackend& backend)
+        : options_(std::move(options)), backend_(backend) {}
+
+    static bool serves(const std::string& path);
+    // Ends early once `hung_up`.
+    HttpAnswer answer(const HttpRequest& request, const std::atomic<bool>& hung_up) const;
+    // To who comes while all places are taken.
+    static HttpAnswer busy();
+
+  private:
+    struct Call;
+    using Endpoint = HttpAnswer (PrometheusApi::*)(const Call& call) const;
+    struct Route;
+    static const Route* find_route(const std::string& path);
+
+    // query.cpp
+    HttpAnswer query(const Call& call) const;
+    HttpAnswer query_range(const Call& call) const;
+    HttpAnswer format_query(const Call& call) const;
+    HttpAnswer parse_query(const Call& call) const;
+    // series.cpp
+    HttpAnswer series(const Call& call) const;
+    HttpAnswer labels(const Call& call) const;
+    HttpAnswer label_values(const Call& call) const;
+    HttpAnswer metadata(const Call& call) const;
+    // federate.cpp
+    HttpAnswer federate(const Call& call) const;
+    // remote_read.cpp
+    HttpAnswer remote_read(const Call& call) const;
+    // What Grafana looks for when it starts.
+    HttpAnswer build_info(const Call& call) const;
+    HttpAnswer no_exemplars(const Call& call) const;
+    HttpAnswer no_rules(const Call& call) const;
+    HttpAnswer no_alerts(const Call& call) const;
+
+    const QueryOptions options_;
+    const QueryBackend& backend_;
+};
+
+// What is asked, ready for an endpoint.
+struct PrometheusApi::Call {
+    const HttpRequest& request;
+    const HttpForm& form;
+    const std::atomic<bool>& hung_up;
+};
+
+}  // namespace ringside::agent

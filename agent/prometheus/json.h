@@ -1,0 +1,23 @@
+// Results as JSON, written straight into a string: a range query may have ten million samples.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "agent/base/result.h"
+#include "agent/promql/engine/engine.h"
+
+namespace ringside::agent {
+
+void append_json(std::string& out, std::string_view text);      // in quotes; what is no UTF-8 becomes U+FFFD
+void append_json_value(std::string& out, double value);         // in quotes, as Prometheus writes it
+void append_json_time(std::string& out, std::int64_t time_ms);  // seconds
+void append_json(std::string& out, const promql::Labels& labels);
+void append_json(std::string& out, const promql::FloatHistogram& histogram);
+
+// `"resultType":"matrix","result":[...]`. kExhausted once `out` grows over `bytes_max`.
+Result<void> append_json(std::string& out, const promql::QueryValue& value, std::int64_t time_ms,
+                         std::size_t bytes_max);
+
+}  // namespace ringside::agent

@@ -1,0 +1,200 @@
+// query and query_range, and what only looks at the text of a query.
+#include <algorithm>
+
+#include "agent/prometheus/api.h"
+#include "agent/prometheus/json.h"
+#include "agent/prometheus/parameters.h"
+#include "agent/prometheus/reply.h"
+#include "agent/prometheus/tree.h"
+#include "agent/promql/engine/engine.h"
+#include "agent/promql/syntax/parser.h"
+#include "agent/promql/syntax/printer.h"
+
+namespace ringside::agent {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr std::int64_t kPointsMax = 11'000;
+
+// What the parameters say about how a query is run.
+struct Run {
+    promql::ExprPtr expr;
+    promql::EngineOptions engine;
+    milliseconds timeout;
+    std::size_t limit = 0;  // of series; 0: none
+};
+
+Result<promql::ExprPtr> parsed(const HttpForm& form, bool experimental) {
+    auto expr =
+        promql::parse_query(form.get("query"), experimental ? promql::ParseOptions::all() : promql::ParseOptions{});
+    if (!expr) return invalid_parameter("query", expr.error().context);
+    return expr;
+}
+
+Result<Run> read_run(const HttpForm& form, const QueryOptions& options) {
+    Run run;
+    auto limit = limit_parameter(form, "limit");
+    if (!limit) return limit.error();
+    run.limit = *limit;
+    auto timeout = duration_parameter(form, "timeout", options.timeout.count());
+    if (!timeout) return timeout.error();
+    run.timeout = std::min(options.timeout, milliseconds(*timeout));
+    run.engine.lookback_ms = options.lookback_ms;
+    if (const std::string& lookback = form.get("lookback_delta"); !lookback.empty()) {
+        auto duration = parse_duration_ms(lookback);
+        if (!duration)
+            return error(Code::kInvalid, "error parsing lookback delta duration: " + duration.error().context);
+        // Zero and less stand for the server's own, as there.
+        if (*duration > 0) run.engine.lookback_ms = *duration;
+    }
+    auto expr = parsed(form, options.experimental);
+    if (!expr) return expr.error();
+    run.expr = std::move(*expr);
+    return run;
+}
+
+template <typename List>
+bool cut(List& list, std::size_t limit) {
+    if (limit == 0 || list.size() <= limit) return false;
+    list.resize(limit);
+    return true;
+}
+
+bool cut(promql::QueryValue& value, std::size_t limit) {
+    if (auto* vector = std::get_if<promql::VectorValue>(&value)) return cut(*vector, limit);
+    if (auto* matrix = std::get_if<promql::MatrixValue>(&value)) return cut(*matrix, limit);
+    return false;
+}
+
+// What Prometheus tells, and under "ringside" where the samples came from.
+void append_stats(std::string& out, const promql::QueryStats& stats, steady_clock::duration took,
+                  const std::vector<ReadReport>& reports) {
+    const std::string seconds = std::to_string(std::chrono::duration<double>(took).count());
+    out += ",\"stats\":{\"timings\":{\"evalTotalTime\":" + seconds +
+           ",\"resultSortTime\":0,\"queryPreparationTime\":0,\"innerEvalTime\":" + seconds +
+           ",\"execQueueTime\":0,\"execTotalTime\":" + seconds +
+           "},\"samples\":{\"totalQueryableSamples\":" + std::to_string(stats.samples_read) +
+           ",\"peakSamples\":" + std::to_string(stats.samples_peak) + "},\"ringside\":{\"selections\":[";
+    const char* before = "{\"selector\":";
+    for (const ReadReport& report : reports) {
+        out += before;
+        append_json(out, std::string_view(report.selector));
+        out += ",\"seriesByTierSeconds\":{";
+        const char* comma = "";
+        for (const auto& [resolution_s, series] : report.series_by_resolution_s) {
+            out += comma + ("\"" + std::to_string(resolution_s) + "\":" + std::to_string(series));
+            comma = ",";
+        }
+        out += "},\"windows\":" + std::to_string(report.windows) + ",\"bytes\":" + std::to_string(report.bytes) +
+               ",\"newest\":";
+        append_json_time(out, report.newest_ms);
+        out += '}';
+        before = ",{\"selector\":";
+    }
+    out += "]}}";
+}
+
+// An error of the evaluation, as opposed to one of the parameters.
+HttpAnswer failed(const Error& error, bool hung_up) {
+    if (hung_up) return error_reply(ErrorType::kCanceled, "query was canceled in expression evaluation");
+    if (error.code == Code::kInvalid) return error_reply(ErrorType::kExecution, error.message());
+    return error_reply(error);
+}
+
+// Evaluates with `evaluate(engine, source, limits)` and writes the answer.
+template <typename Evaluate>
+HttpAnswer answered(const HttpForm& form, const Run& run, const QueryOptions& options, QuerySession& session,
+                    const std::atomic<bool>& hung_up, std::int64_t time_ms, Evaluate evaluate) {
+    const auto begin = steady_clock::now();
+    promql::EvaluationLimits limits;
+    limits.samples_max = options.samples_max;
+    limits.out_of_time = [&, until = begin + run.timeout] { return hung_up || steady_clock::now() >= until; };
+    Result<promql::QueryResult> result = evaluate(promql::Engine(run.engine), session.source(), limits);
+    if (!result) return failed(result.error(), hung_up);
+
+    ReplyNotes notes;
+    notes.add(result->notes, form.get("query"));
+    for (const auto& more : {result->warnings, session.warnings()}) {
+        notes.warnings.insert(notes.warnings.end(), more.begin(), more.end());
+    }
+    if (cut(result->value, run.limit)) notes.truncated();
+    std::string reply = begin_reply() + "{";
+    if (auto written = append_json(reply, result->value, time_ms, options.answer_bytes_max); !written) {
+        return failed(written.error(), hung_up);
+    }
+    if (!form.get("stats").empty()) {
+        append_stats(reply, result->stats, steady_clock::now() - begin, session.reports());
+    }
+    return finish_reply(reply + "}", notes);
+}
+
+}  // namespace
+
+HttpAnswer PrometheusApi::query(const Call& call) const {
+    auto time = time_parameter(call.form, "time", backend_.now_ms());
+    if (!time) return error_reply(time.error());
+    auto run = read_run(call.form, options_);
+    if (!run) return error_reply(run.error());
+    const auto session = backend_.open(call.request.caller);
+    return answered(call.form, *run, options_, *session, call.hung_up, *time,
+                    [&](const promql::Engine& engine, promql::SeriesSource& source, const auto& limits) {
+                        return engine.instant(*run->expr, *time, source, limits);
+                    });
+}
+
+HttpAnswer PrometheusApi::query_range(const Call& call) const {
+    for (const char* name : {"start", "end"}) {
+        if (call.form.get(name).empty()) {
+            return error_reply(invalid_parameter(name, "cannot parse \"\" to a valid timestamp"));
+        }
+    }
+    auto begin = time_parameter(call.form, "start", 0);
+    if (!begin) return error_reply(begin.error());
+    auto end = time_parameter(call.form, "end", 0);
+    if (!end) return error_reply(end.error());
+    if (*end < *begin) return error_reply(invalid_parameter("end", "end timestamp must not be before start time"));
+    auto step = parse_duration_ms(call.form.get("step"));
+    if (!step) return error_reply(invalid_parameter("step", step.error().context));
+    if (*step <= 0) {
+        return error_reply(invalid_parameter(
+            "step", "zero or negative query resolution step widths are not accepted. Try a positive integer"));
+    }
+    if ((*end - *begin) / *step > kPointsMax) {
+        return error_reply(ErrorType::kBadData,
+                           "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query "
+                           "resolution (?step=XX)");
+    }
+    auto run = read_run(call.form, options_);
+    if (!run) return error_reply(run.error());
+    const promql::ValueType type = run->expr->type();
+    if (type != promql::ValueType::kScalar && type != promql::ValueType::kVector) {
+        return error_reply(invalid_parameter("query", std::string("invalid expression type \"") +
+                                                          promql::value_type_text(type) +
+                                                          "\" for range query, must be Scalar or instant Vector"));
+    }
+    const auto session = backend_.open(call.request.caller);
+    return answered(call.form, *run, options_, *session, call.hung_up, *end,
+                    [&](const promql::Engine& engine, promql::SeriesSource& source, const auto& limits) {
+                        return engine.range(*run->expr, *begin, *end, *step, source, limits);
+                    });
+}
+
+HttpAnswer PrometheusApi::format_query(const Call& call) const {
+    auto expr = parsed(call.form, options_.experimental);
+    if (!expr) return error_reply(expr.error());
+    std::string reply = begin_reply();
+    append_json(reply, std::string_view(promql::format_query(**expr)));
+    return finish_reply(std::move(reply));
+}
+
+HttpAnswer PrometheusApi::parse_query(const Call& call) const {
+    auto expr = parsed(call.form, options_.experimental);
+    if (!expr) return error_reply(expr.error());
+    std::string reply = begin_reply();
+    append_json_tree(reply, **expr);
+    return finish_reply(std::move(reply));
+}
+
+}  // namespace ringside::agent

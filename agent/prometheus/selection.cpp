@@ -1,0 +1,23 @@
+#include "agent/prometheus/selection.h"
+
+namespace ringside::agent {
+
+Result<void> each_series(promql::SeriesSource& source, std::span<const Selector> selectors, const Period& period,
+                         std::vector<std::string>& warnings,
+                         const std::function<Result<void>(const promql::SeriesSet& set, std::size_t series)>& visit) {
+    promql::SelectHints hints;
+    hints.begin_ms = period.begin_ms - 1;  // selections do not have their begin, periods do
+    hints.end_ms = period.end_ms;
+    for (const Selector& selector : selectors) {
+        auto set = source.select(selector.matchers, hints);
+        if (!set) return set.error();
+        for (std::size_t i = 0; i < (*set)->size(); ++i) {
+            if (auto visited = visit(**set, i); !visited) return visited;
+        }
+        const auto told = (*set)->warnings();
+        warnings.insert(warnings.end(), told.begin(), told.end());
+    }
+    return {};
+}
+
+}  // namespace ringside::agent

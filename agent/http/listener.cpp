@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "agent/http/options.h"
+
 namespace ringside::agent {
 namespace {
 
@@ -62,6 +64,19 @@ Result<bool> is_loopback(const std::string& address) {
     in6_addr v6{};
     if (inet_pton(AF_INET6, address.c_str(), &v6) == 1) return bool{IN6_IS_ADDR_LOOPBACK(&v6)};
     return not_numeric(address);
+}
+
+Result<void> check_exposure(const HttpOptions& options) {
+    if (options.certificate_path.empty() != options.key_path.empty()) {
+        return error(Code::kInvalid, "http-certificate and http-key go together; give both or none");
+    }
+    if (options.address.empty()) return {};
+    const auto loopback = is_loopback(options.address);
+    if (!loopback) return loopback.error();
+    if (*loopback || (!options.certificate_path.empty() && !options.token_path.empty())) return {};
+    return error(Code::kInvalid, "HTTP on " + options.address +
+                                     " would show the metrics of all VMs to whoever reaches it: give http-certificate, "
+                                     "http-key and http-token-file, or listen on 127.0.0.1");
 }
 
 }  // namespace ringside::agent

@@ -71,19 +71,6 @@ int rank(const HttpConnection& connection) {
 
 }  // namespace
 
-Result<void> check_exposure(const HttpOptions& options) {
-    if (options.certificate_path.empty() != options.key_path.empty()) {
-        return error(Code::kInvalid, "http-certificate and http-key go together; give both or none");
-    }
-    if (options.address.empty()) return {};
-    const auto loopback = is_loopback(options.address);
-    if (!loopback) return loopback.error();
-    if (*loopback || (!options.certificate_path.empty() && !options.token_path.empty())) return {};
-    return error(Code::kInvalid, "HTTP on " + options.address +
-                                     " would show the metrics of all VMs to whoever reaches it: give http-certificate, "
-                                     "http-key and http-token-file, or listen on 127.0.0.1");
-}
-
 HttpServer::HttpServer(HttpOptions options, HttpHandlers handlers, Metrics& metrics)
     : options_(std::move(options)),
       handlers_(std::move(handlers)),

@@ -42,9 +42,6 @@ struct HttpHandlers {
     std::function<HttpAnswer(const HttpRequest& request)> busy;
 };
 
-// kInvalid when the options would show to other hosts what only this one may see.
-Result<void> check_exposure(const HttpOptions& options);
-
 class HttpServer {
   public:
     // `metrics` must outlive the server.

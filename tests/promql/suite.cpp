@@ -2,6 +2,7 @@
 //
 // Beside the scripts may stand CASES.tsv, which gives each case tags to count by, and KNOWN_FAILURES, whose lines say
 // `file:line reason`. The program succeeds if exactly the cases of that list fail.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -24,15 +25,18 @@ struct CaseResult {
     std::size_t line = 0;
     std::string query;
     std::string failure;  // empty: passed
+    bool known = false;   // KNOWN_FAILURES has it
 
     std::string id() const { return file + ":" + std::to_string(line); }
+    bool passed() const { return failure.empty(); }
+    bool as_listed() const { return passed() != known; }
 };
 
 struct Tally {
     std::size_t passed = 0;
     std::size_t failed = 0;
 
-    void add(const CaseResult& result) { ++(result.failure.empty() ? passed : failed); }
+    void add(const CaseResult& result) { ++(result.passed() ? passed : failed); }
 };
 
 std::string read_file(const fs::path& path) {
@@ -60,7 +64,7 @@ std::vector<CaseResult> run_file(const fs::path& path) {
             unloaded.clear();
         } else {
             const Eval& eval = std::get<Eval>(command.what);
-            CaseResult result{file, command.line, eval.query, command.fault};
+            CaseResult result{file, command.line, eval.query, command.fault, false};
             if (result.failure.empty() && !unloaded.empty()) result.failure = "data not loaded: " + unloaded;
             if (result.failure.empty()) result.failure = run_case(eval, storage.source()).value_or("");
             results.push_back(std::move(result));
@@ -122,61 +126,109 @@ nlohmann::json tallies_json(const std::map<std::string, Tally>& tallies) {
     return json;
 }
 
+std::string xml_text(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        switch (c) {
+            case '<': out += "&lt;"; break;
+            case '&': out += "&amp;"; break;
+            case '"': out += "&quot;"; break;
+            default: out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+        }
+    }
+    return out;
+}
+
+// The report by which the whole suite's sum counts each case, at the place that the environment names.
+void write_junit(const std::vector<CaseResult>& results) {
+    const char* place = std::getenv("RINGSIDE_TEST_REPORT");
+    if (!place) return;
+    fs::create_directories(fs::path(place).parent_path());
+    std::ofstream report(place);
+    report << "<testsuites><testsuite name=\"promql_scripts\">\n";
+    for (const CaseResult& result : results) {
+        report << "<testcase name=\"" << xml_text(result.id() + " " + result.query) << "\">";
+        if (!result.as_listed()) {
+            report << "<failure message=\"" << xml_text(result.passed() ? "passes now" : result.failure) << "\"/>";
+        }
+        report << "</testcase>\n";
+    }
+    report << "</testsuite></testsuites>\n";
+}
+
+void print_deviation(const CaseResult& result) {
+    if (result.passed()) {
+        if (result.known) std::cout << "PASSES NOW " << result.id() << ": take it off KNOWN_FAILURES\n";
+        return;
+    }
+    std::cout << (result.known ? "known  " : "FAILED ") << result.id() << " " << result.query << "\n       "
+              << result.failure << "\n";
+}
+
+// What passed and failed, in all, by file and by tag.
+struct Summary {
+    Tally total;
+    std::map<std::string, Tally> by_file, by_tag;
+
+    Summary(const std::vector<CaseResult>& results, const std::map<std::string, std::vector<std::string>>& tags) {
+        for (const CaseResult& result : results) {
+            total.add(result);
+            by_file[result.file].add(result);
+            const auto own = tags.find(result.id());
+            if (own == tags.end()) continue;
+            for (const std::string& tag : std::set<std::string>(own->second.begin(), own->second.end())) {
+                by_tag[tag].add(result);
+            }
+        }
+    }
+
+    void print() const {
+        print_table("by file", by_file);
+        if (!by_tag.empty()) print_table("by tag", by_tag);
+        std::cout << "\n" << total.passed << " passed, " << total.failed << " failed\n";
+    }
+};
+
+void write_json(const std::string& place, const Summary& summary, const std::vector<CaseResult>& results) {
+    nlohmann::json failures = nlohmann::json::array();
+    for (const CaseResult& result : results) {
+        if (result.passed()) continue;
+        failures.push_back({{"file", result.file},
+                            {"line", result.line},
+                            {"query", result.query},
+                            {"reason", result.failure},
+                            {"known", result.known}});
+    }
+    const nlohmann::json json = {{"passed", summary.total.passed},
+                                 {"failed", summary.total.failed},
+                                 {"files", tallies_json(summary.by_file)},
+                                 {"tags", tallies_json(summary.by_tag)},
+                                 {"failures", std::move(failures)}};
+    std::ofstream(place) << json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+}
+
 int run(const fs::path& folder, const std::string& json_file) {
+    std::error_code fault;
     std::vector<fs::path> scripts;
-    for (const auto& entry : fs::directory_iterator(folder)) {
+    for (const auto& entry : fs::directory_iterator(folder, fault)) {
         if (entry.path().extension() == ".test") scripts.push_back(entry.path());
     }
-    std::sort(scripts.begin(), scripts.end());
+    std::ranges::sort(scripts);
     if (scripts.empty()) {
         std::cerr << "promql_suite: no .test file in " << folder << "\n";
         return 2;
     }
-    const auto tags = read_tags(folder);
+    std::vector<CaseResult> results;
+    for (const fs::path& script : scripts) std::ranges::move(run_file(script), std::back_inserter(results));
     const auto known = read_known_failures(folder);
-    std::map<std::string, Tally> by_file;
-    std::map<std::string, Tally> by_tag;
-    Tally total;
-    std::size_t unexpected = 0;
-    nlohmann::json failures = nlohmann::json::array();
-    for (const fs::path& script : scripts) {
-        for (const CaseResult& result : run_file(script)) {
-            total.add(result);
-            by_file[result.file].add(result);
-            if (const auto own = tags.find(result.id()); own != tags.end()) {
-                for (const std::string& tag : std::set<std::string>(own->second.begin(), own->second.end())) {
-                    by_tag[tag].add(result);
-                }
-            }
-            const bool expected = known.contains(result.id());
-            if (expected == !result.failure.empty() && !expected) continue;
-            if (result.failure.empty()) {
-                std::cout << "PASSES NOW " << result.id() << ": take it off KNOWN_FAILURES\n";
-                ++unexpected;
-                continue;
-            }
-            if (!expected) ++unexpected;
-            std::cout << (expected ? "known  " : "FAILED ") << result.id() << " " << result.query << "\n       "
-                      << result.failure << "\n";
-            failures.push_back({{"file", result.file},
-                                {"line", result.line},
-                                {"query", result.query},
-                                {"reason", result.failure},
-                                {"known", expected}});
-        }
-    }
-    print_table("by file", by_file);
-    if (!by_tag.empty()) print_table("by tag", by_tag);
-    std::cout << "\n" << total.passed << " passed, " << total.failed << " failed\n";
-    if (!json_file.empty()) {
-        const nlohmann::json json = {{"passed", total.passed},
-                                     {"failed", total.failed},
-                                     {"files", tallies_json(by_file)},
-                                     {"tags", tallies_json(by_tag)},
-                                     {"failures", std::move(failures)}};
-        std::ofstream(json_file) << json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
-    }
-    return unexpected == 0 ? 0 : 1;
+    for (CaseResult& result : results) result.known = known.contains(result.id());
+
+    std::ranges::for_each(results, print_deviation);
+    const Summary summary(results, read_tags(folder));
+    summary.print();
+    write_junit(results);
+    if (!json_file.empty()) write_json(json_file, summary, results);
+    return std::ranges::all_of(results, &CaseResult::as_listed) ? 0 : 1;
 }
 
 }  // namespace

@@ -113,6 +113,13 @@ std::string fills_text(const VectorMatching& matching) {
     return out;
 }
 
+// The left operand. A sign in front of a power would be the power's: of the numbers, only infinity has one there.
+std::string base_text(const Binary& binary) {
+    std::string out = text(*binary.left);
+    const bool signed_base = binary.op == BinaryOp::kPow && out.starts_with('+') && binary.left->as<NumberLiteral>();
+    return signed_base ? out.substr(1) : out;
+}
+
 // The operator with its modifiers.
 std::string operator_text(const Binary& binary) {
     std::string out = binary_op_text(binary.op);
@@ -159,7 +166,7 @@ struct Printer {
     std::string operator()(const Subquery& n) const { return text(*n.expr) + window_text(n); }
     std::string operator()(const Unary& n) const { return (n.minus ? "-" : "+") + text(*n.expr); }
     std::string operator()(const Binary& n) const {
-        return text(*n.left) + " " + operator_text(n) + " " + text(*n.right);
+        return base_text(n) + " " + operator_text(n) + " " + text(*n.right);
     }
     std::string operator()(const Aggregate& n) const {
         const std::string parameter = n.parameter ? text(*n.parameter) + ", " : "";
@@ -187,8 +194,9 @@ class Splitter {
         if (line.size() <= kLineMax) return (subquery ? "" : indent) + line;
         if (subquery) return split(*subquery->expr, level) + window_text(*subquery);
         if (const auto* binary = expr.as<Binary>()) {
-            return split(*binary->left, level + 1) + "\n" + indent + operator_text(*binary) + "\n" +
-                   split(*binary->right, level + 1);
+            const std::string left = binary->left->as<NumberLiteral>() ? indent + "  " + base_text(*binary)
+                                                                       : split(*binary->left, level + 1);
+            return left + "\n" + indent + operator_text(*binary) + "\n" + split(*binary->right, level + 1);
         }
         if (const auto* aggregate = expr.as<Aggregate>()) {
             const std::string parameter = aggregate->parameter ? split(*aggregate->parameter, level + 1) + ",\n" : "";

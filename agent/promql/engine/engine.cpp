@@ -122,7 +122,7 @@ Result<QueryResult> Engine::range(const Expr& expr, std::int64_t begin_ms, std::
     if (!query) return query.error();
     Evaluator evaluator(options_, source, limits, times);
     auto count = static_cast<std::uint64_t>(end_ms - begin_ms) / static_cast<std::uint64_t>(step_ms) + 1;
-    // Before anything is allocated: one sample a step is the least that there can be.
+    // Before anything is allocated: one row on its way is the least that there can be.
     if (Result<void> room = evaluator.check(count); !room) return room.error();
     Steps steps{begin_ms, step_ms, static_cast<std::size_t>(count)};
     Result<Grid> grid = evaluator.grid(**query, steps);

@@ -25,7 +25,8 @@ struct EngineOptions {
 };
 
 struct EvaluationLimits {
-    // In memory at once, a histogram counting as one for each 16 bytes of it.
+    // In memory at once. A histogram counts as one for each 16 bytes of it, and each step of each series that an
+    // expression comes to as one, with a value or without.
     std::uint64_t samples_max = 50'000'000;
     std::size_t depth_max = 512;  // of nested expressions
     // Asked now and then; a query ends with kTimeout once it says true. May be null.

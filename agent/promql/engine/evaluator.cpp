@@ -125,14 +125,15 @@ Result<Grid> Evaluator::collect(const Steps& steps, const std::function<Result<v
     Grid grid(steps.count);
     std::uint64_t samples = 0;
     Result<void> produced = produce([&](const Row& row) -> Result<void> {
+        samples += steps.count;
+        if (Result<void> room = check(samples); !room) return room;
         std::size_t to = grid.add_row(row.labels.labels(), row.drop_name);
         for (std::size_t step = 0; step < steps.count; ++step) {
             const Cell& cell = row.cells[step];
-            if (!cell) continue;
-            grid.set(to, step, cell);
-            samples += cell.histogram ? sample_weight(*cell.histogram) : 1;
+            if (cell) grid.set(to, step, cell);
+            if (cell.histogram) samples += sample_weight(*cell.histogram);
         }
-        return check(samples);
+        return {};
     });
     if (!produced) return produced.error();
     return grid;
@@ -218,8 +219,9 @@ Result<Evaluator::SubqueryRows> Evaluator::subquery(const Subquery& subquery, co
     inner.begin_ms = (floor + 1) * inner.step_ms;
     if (inner.begin_ms <= last) inner.count = static_cast<std::size_t>((last - inner.begin_ms) / inner.step_ms) + 1;
     if (inner.count == 0) return SubqueryRows{Grid(0), inner};
-    // Before anything is allocated: a step of 1 ms over years is a short query, too.
-    if (Result<void> room = check(inner.count); !room) return room.error();
+    // Before anything is allocated: a step of 1 ms over years is a short query, too. A row on its way is as large as
+    // four of a grid.
+    if (Result<void> room = check(4 * inner.count); !room) return room.error();
     // A subquery may skip the sample right behind a reset, so the buckets have to tell.
     BucketUse use(*this, false, true);
     Result<Grid> rows = grid(*subquery.expr, inner);

@@ -94,9 +94,8 @@ void Grid::repeat(std::size_t steps) {
 }
 
 std::uint64_t Grid::samples() const {
-    std::uint64_t samples = 0;
-    for (std::size_t i = 0; i < kinds_.size(); ++i) {
-        if (kinds_[i] == CellKind::kFloat) ++samples;
+    std::uint64_t samples = kinds_.size();
+    for (std::size_t i = 0; i < histograms_.size(); ++i) {
         if (kinds_[i] == CellKind::kHistogram) samples += sample_weight(*histograms_[i]);
     }
     return samples;

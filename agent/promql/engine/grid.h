@@ -71,7 +71,8 @@ class Grid {
     void arrange(const std::vector<std::size_t>& rows);
     // One step becomes `steps`, each with the same cells.
     void repeat(std::size_t steps);
-    // As limits count samples.
+    // As limits count samples: a cell takes its room whether it is filled or not, or a few samples in each of many long
+    // rows would cost any amount of memory.
     std::uint64_t samples() const;
 
   private:

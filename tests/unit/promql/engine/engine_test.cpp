@@ -69,6 +69,15 @@ TEST(EngineLimits, AreLookedAtBeforeStepsAreLaidOut) {
     EXPECT_FALSE(instant("count_over_time(m_total[100y:1ms])", 0, source).ok());
 }
 
+// One sample in a thousand steps takes as much room as a thousand.
+TEST(EngineLimits, CountStepsWithoutAValue) {
+    MemorySource source = counters(100, 1);
+    EvaluationLimits limits;
+    limits.samples_max = 50'000;
+    EXPECT_TRUE(instant("count_over_time(m_total[7m:1s])", 420'000, source, {}, limits).ok());
+    EXPECT_FALSE(instant("count_over_time(m_total[7h:1s])", 420'000, source, {}, limits).ok());
+}
+
 TEST(EngineLimits, KeepTimesWhereTheyCanBeReckonedWith) {
     MemorySource source = counters(1, 10);
     constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();

@@ -93,6 +93,7 @@ class ResultRows {
         return {};
     }
     Grid take() { return std::move(grid_); }
+    std::uint64_t samples() const { return grid_.samples(); }  // all of them floats, so no walk
 
   private:
     const GridCall& call_;
@@ -155,6 +156,7 @@ Result<Grid> quantiles(const GridCall& call, std::size_t vector_argument, const 
                 }
             });
         if (!failed) return failed.error();
+        if (Result<void> room = call.evaluator.check(result.samples()); !room) return room.error();
     }
     return result.take();
 }
@@ -204,6 +206,7 @@ Result<Grid> histogram_fraction(const GridCall& call) {
                 set(labels, fraction(from, to, buckets));
             });
         if (!failed) return failed.error();
+        if (Result<void> room = call.evaluator.check(result.samples()); !room) return room.error();
     }
     return result.take();
 }

@@ -85,6 +85,7 @@ class VectorMatch {
         matched_.resize(groups.count());
         for (std::size_t step = 0; step < steps_.count; ++step) {
             if (Result<void> done = match(step); !done) return done.error();
+            if (Result<void> room = evaluator_.check(result_.rows() * steps_.count); !room) return room.error();
         }
         return std::move(result_);
     }

@@ -39,6 +39,27 @@ std::string clean_utf8(std::string_view text) {
     return clean;
 }
 
+std::string quote(std::string_view text) {
+    constexpr std::string_view kEscaped = "\a\b\f\n\r\t\v\\\"", kLetters = "abfnrtv\\\"", kHex = "0123456789abcdef";
+    std::string quoted = "\"";
+    while (!text.empty()) {
+        const std::size_t size = utf8_character_bytes(text);
+        const auto byte = static_cast<unsigned char>(text[0]);
+        if (const std::size_t at = kEscaped.find(text[0]); at != kEscaped.npos) {
+            quoted += '\\';
+            quoted += kLetters[at];
+        } else if (size == 0 || byte < 0x20 || byte == 0x7f) {
+            quoted += "\\x";
+            quoted += kHex[byte >> 4];
+            quoted += kHex[byte & 15];
+        } else {
+            quoted += text.substr(0, size);
+        }
+        text.remove_prefix(size == 0 ? 1 : size);
+    }
+    return quoted + '"';
+}
+
 std::string lower_ascii(std::string_view text) {
     std::string low(text);
     for (char& c : low) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;

@@ -16,6 +16,10 @@ bool is_utf8(std::string_view text);
 // `text` with every byte that is no UTF-8 replaced by U+FFFD: protobuf strings and receivers take nothing else.
 std::string clean_utf8(std::string_view text);
 
+// `text` in double quotes, with the escapes of C and \\x.. for other control characters and bytes that are no UTF-8: as Go
+// and PromQL write a string, and as messages show what others wrote.
+std::string quote(std::string_view text);
+
 // With A to Z made small, and every other byte as it is: names of HTTP headers.
 std::string lower_ascii(std::string_view text);
 

@@ -180,7 +180,7 @@ Result<Grid> pick(Evaluator& evaluator, const Expr& expr, const Aggregate& node,
 Result<Grid> count_values(Evaluator& evaluator, const Aggregate& node, const Steps& steps) {
     const auto* literal = without_parens(*node.parameter).as<StringLiteral>();
     const std::string& name = literal->value;
-    if (name.empty() || !is_utf8(name)) return error(Code::kInvalid, "invalid label name " + quoted_text(name));
+    if (name.empty() || !is_utf8(name)) return error(Code::kInvalid, "invalid label name " + quote(name));
     std::vector<std::string> names = node.grouping;
     if (!node.without) names.push_back(name);
     Grouping grouping(names, node.without);

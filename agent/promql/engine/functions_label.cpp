@@ -6,27 +6,16 @@
 #include <map>
 #include <numeric>
 
+#include "agent/base/text.h"
 #include "agent/promql/engine/function.h"
 #include "agent/promql/engine/natural_order.h"
 #include "agent/promql/syntax/matcher.h"
-#include "agent/promql/syntax/quoted.h"
 
 namespace ringside::agent::promql {
 namespace {
 
-// Any text may name a label, as long as there is one and it is UTF-8.
-bool may_be_label(std::string_view name) {
-    bool valid = !name.empty();
-    while (valid && !name.empty()) {
-        const std::size_t length = utf8_length(name);
-        valid = length > 0;
-        name.remove_prefix(length);
-    }
-    return valid;
-}
-
 Result<void> check_label(const GridCall& call, const char* side, const std::string& name) {
-    if (may_be_label(name)) return {};
+    if (!name.empty() && is_utf8(name)) return {};  // Any text may name a label.
     return error(Code::kInvalid, std::string("invalid ") + side + " label name in " +
                                      std::string(call.call.function->name) + "(): " + name);
 }

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "agent/base/labels.h"
+#include "agent/base/text.h"
 #include "agent/promql/syntax/parse_state.h"
-#include "agent/promql/syntax/quoted.h"
 
 namespace ringside::agent::promql {
 namespace {

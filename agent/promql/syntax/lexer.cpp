@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/base/text.h"
 #include "agent/promql/syntax/quoted.h"
 
 namespace ringside::agent::promql {
@@ -230,7 +231,7 @@ Token Lexer::string(char quote) {
             return make(TokenKind::kString);
         }
         if (c == '\n' && quote != '`') break;
-        const std::size_t length = utf8_length(text_.substr(at_));
+        const std::size_t length = utf8_character_bytes(text_.substr(at_));
         if (length == 0) return fail("invalid UTF-8 rune");
         at_ += length;
         if (c != '\\' || quote == '`') continue;

@@ -7,7 +7,7 @@
 #include <limits>
 #include <optional>
 
-#include "agent/promql/syntax/quoted.h"
+#include "agent/base/text.h"
 
 namespace ringside::agent::promql {
 namespace {

@@ -3,7 +3,7 @@
 #include <re2/re2.h>
 
 #include "agent/base/labels.h"
-#include "agent/promql/syntax/quoted.h"
+#include "agent/base/text.h"
 
 namespace ringside::agent {
 namespace {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/base/text.h"
 #include "agent/promql/syntax/literals.h"
 #include "agent/promql/syntax/quoted.h"
 

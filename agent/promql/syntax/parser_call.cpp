@@ -1,6 +1,6 @@
 // What begins with a word: calls of functions, aggregations, and metrics that carry a word of the language.
+#include "agent/base/text.h"
 #include "agent/promql/syntax/parse_state.h"
-#include "agent/promql/syntax/quoted.h"
 
 namespace ringside::agent::promql {
 namespace {
@@ -118,13 +118,7 @@ bool ParseState::label_name(std::vector<std::string>* labels) {
     } else {
         return unexpected("grouping opts", "label");
     }
-    bool valid = !name.empty();
-    for (std::string_view rest = name; valid && !rest.empty();) {
-        const std::size_t length = utf8_length(rest);
-        valid = length > 0;
-        rest.remove_prefix(length);
-    }
-    if (!valid) return fail(span, "invalid label name for grouping: " + quote(name));
+    if (name.empty() || !is_utf8(name)) return fail(span, "invalid label name for grouping: " + quote(name));
     labels->push_back(std::move(name));
     return true;
 }

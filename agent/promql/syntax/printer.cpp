@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "agent/base/labels.h"
+#include "agent/base/text.h"
 #include "agent/promql/syntax/literals.h"
-#include "agent/promql/syntax/quoted.h"
 
 namespace ringside::agent::promql {
 namespace {
@@ -187,7 +187,7 @@ class Splitter {
         const std::string indent(2 * level, ' ');
         if (const auto* unary = expr.as<Unary>()) {
             // The sign takes the operand's place, which then stands right behind it.
-            return indent + (unary->minus ? "-" : "+") + trimmed(split(*unary->expr, level));
+            return indent + (unary->minus ? "-" : "+") + std::string(trimmed(split(*unary->expr, level)));
         }
         const std::string line = text(expr);
         const auto* subquery = expr.as<Subquery>();
@@ -214,11 +214,6 @@ class Splitter {
             return indent + "(\n" + split(*paren->expr, level + 1) + "\n" + indent + ")";
         }
         return indent + line;
-    }
-
-  private:
-    static std::string trimmed(std::string text) {
-        return text.substr(std::min(text.find_first_not_of(' '), text.size()));
     }
 };
 

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <cstdio>
 
+#include "agent/base/text.h"
+
 namespace ringside::agent {
 namespace {
 
@@ -48,25 +50,6 @@ char simple_escape(char c) {
     }
 }
 
-// The escape for `byte` within a literal, "" if it needs none.
-std::string escaped(unsigned char byte) {
-    static const char digits[] = "0123456789abcdef";
-    switch (byte) {
-        case '"': return "\\\"";
-        case '\\': return "\\\\";
-        case '\a': return "\\a";
-        case '\b': return "\\b";
-        case '\f': return "\\f";
-        case '\n': return "\\n";
-        case '\r': return "\\r";
-        case '\t': return "\\t";
-        case '\v': return "\\v";
-        default: break;
-    }
-    if (byte >= 0x20 && byte < 0x7f) return "";
-    return std::string("\\x") + digits[byte >> 4] + digits[byte & 15];
-}
-
 // What an escape looks like after its backslash: so many digits, of that base, up to that value.
 struct EscapeForm {
     int digits = 0;
@@ -103,49 +86,18 @@ Error escape_error(EscapeFault fault) {
 
 }  // namespace
 
-std::size_t utf8_length(std::string_view text) {
-    if (text.empty()) return 0;
-    const auto first = static_cast<unsigned char>(text[0]);
-    if (first < 0x80) return 1;
-    const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
-    for (std::size_t i = 1; i < length; ++i) {
-        if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return 0;
-    }
-    // Neither longer than needed, nor half of a pair, nor beyond the last plane.
-    const std::uint32_t point = code_point(text, length);
-    const std::uint32_t least = length == 4 ? 0x10000 : length == 3 ? 0x800 : 0x80;
-    return point >= least && point <= 0x10ffff && (point < 0xd800 || point > 0xdfff) ? length : 0;
-}
-
-std::string quote(std::string_view value) {
-    std::string text = "\"";
-    while (!value.empty()) {
-        const std::size_t length = utf8_length(value);
-        if (length > 1) {
-            text += value.substr(0, length);
-            value.remove_prefix(length);
-            continue;
-        }
-        const std::string escape = escaped(static_cast<unsigned char>(value[0]));
-        escape.empty() ? text += value[0] : text += escape;
-        value.remove_prefix(1);
-    }
-    return text + '"';
-}
-
 std::string quote_character(std::string_view text) {
-    const std::size_t length = utf8_length(text);
+    const std::size_t length = text.empty() ? 0 : utf8_character_bytes(text);
     if (length == 0) return "'\ufffd'";
-    if (length > 1) return "'" + std::string(text.substr(0, length)) + "'";
     if (text[0] == '\'') return "'\\''";
     if (text[0] == '"') return "'\"'";
-    const std::string escape = escaped(static_cast<unsigned char>(text[0]));
-    return "'" + (escape.empty() ? std::string(1, text[0]) : escape) + "'";
+    std::string quoted = quote(text.substr(0, length));
+    quoted.front() = quoted.back() = '\'';
+    return quoted;
 }
 
 std::string character_code(std::string_view text) {
-    const std::size_t length = utf8_length(text);
+    const std::size_t length = text.empty() ? 0 : utf8_character_bytes(text);
     char number[16];
     std::snprintf(number, sizeof number, "U+%04X", length == 0 ? 0xfffdu : code_point(text, length));
     return number + (length == 0 ? std::string() : " " + quote_character(text));

@@ -1,4 +1,4 @@
-// String literals of PromQL.
+// String literals of PromQL. The way back is quote() of base/text.h.
 #pragma once
 
 #include <string>
@@ -8,18 +8,11 @@
 
 namespace ringside::agent {
 
-// `value` as a literal in double quotes that unquote() turns back into it, byte by byte. Control characters and
-// bytes that are no UTF-8 come out as escapes, so that the literal may stand in a query.
-std::string quote(std::string_view value);
-
 // The first character of `text` in single quotes, as messages show it.
 std::string quote_character(std::string_view text);
 
 // The first character of `text` by its number, as messages about escapes show it: U+006C 'l'.
 std::string character_code(std::string_view text);
-
-// How many bytes the UTF-8 character at the front of `text` has; 0 if there is none.
-std::size_t utf8_length(std::string_view text);
 
 // Why an escape cannot be read.
 enum class EscapeFault { kNone, kEnd, kUnknown, kDigit, kValue };

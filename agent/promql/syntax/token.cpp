@@ -1,9 +1,8 @@
 #include "agent/promql/syntax/token.h"
 
 #include <algorithm>
-#include <cctype>
 
-#include "agent/promql/syntax/quoted.h"
+#include "agent/base/text.h"
 
 namespace ringside::agent::promql {
 namespace {
@@ -85,8 +84,7 @@ std::string shortened(std::string_view text) {
 }  // namespace
 
 TokenKind classify_word(std::string_view word) {
-    std::string lower(word);
-    std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    const std::string lower = lower_ascii(word);
     const Word* found = std::ranges::lower_bound(kWords, lower, {}, &Word::text);
     if (found != std::end(kWords) && found->text == lower) return found->kind;
     return word.find(':') == std::string_view::npos ? TokenKind::kIdentifier : TokenKind::kMetricIdentifier;

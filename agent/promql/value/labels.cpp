@@ -63,8 +63,8 @@ std::string Labels::text() const {
     std::string text = "{";
     for (const Label& label : set()) {
         if (text.size() > 1) text += ", ";
-        text += is_label_name(label.name) ? label.name : quoted_text(label.name);
-        text += '=' + quoted_text(label.value);
+        text += is_label_name(label.name) ? label.name : quote(label.name);
+        text += '=' + quote(label.value);
     }
     return text + '}';
 }
@@ -88,27 +88,6 @@ void LabelsBuilder::erase(std::span<const std::string> names) {
 
 void LabelsBuilder::keep(std::span<const std::string> names) {
     std::erase_if(set_, [&](const Label& label) { return !contains(names, label.name); });
-}
-
-std::string quoted_text(std::string_view text) {
-    std::string quoted = "\"";
-    while (!text.empty()) {
-        std::size_t bytes = utf8_character_bytes(text);
-        auto c = static_cast<unsigned char>(text[0]);
-        static constexpr std::string_view kEscaped = "\a\b\f\n\r\t\v\\\"", kLetters = "abfnrtv\\\"";
-        if (std::size_t at = kEscaped.find(text[0]); at != kEscaped.npos) {
-            quoted += '\\';
-            quoted += kLetters[at];
-        } else if (bytes == 0 || c < 0x20 || c == 0x7f) {
-            char hex[8];
-            std::snprintf(hex, sizeof hex, "\\x%02x", c);
-            quoted += hex;
-        } else {
-            quoted += text.substr(0, bytes);
-        }
-        text.remove_prefix(std::max<std::size_t>(bytes, 1));
-    }
-    return quoted + '"';
 }
 
 }  // namespace ringside::agent::promql

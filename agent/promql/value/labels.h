@@ -76,7 +76,4 @@ class LabelsBuilder {
     LabelSet set_;
 };
 
-// As Go's strconv.Quote writes it: in ", with \a \b \f \n \r \t \v \\ \" and \x.. for what cannot be printed.
-std::string quoted_text(std::string_view text);
-
 }  // namespace ringside::agent::promql

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "agent/base/text.h"
 #include "agent/promql/value/labels.h"
 #include "agent/promql/value/number.h"
 
@@ -10,7 +11,7 @@ namespace ringside::agent::promql {
 namespace {
 
 std::string for_metric(std::string text, std::string_view metric) {
-    if (!metric.empty()) text += " for metric name " + quoted_text(metric);
+    if (!metric.empty()) text += " for metric name " + quote(metric);
     return text;
 }
 
@@ -104,46 +105,46 @@ std::string note_text(const Note& note, std::string_view query) {
 namespace note {
 
 std::string mixed_floats_histograms(std::string_view metric) {
-    return "encountered a mix of histograms and floats for metric name " + quoted_text(metric);
+    return "encountered a mix of histograms and floats for metric name " + quote(metric);
 }
 std::string mixed_classic_native(std::string_view metric) {
     return for_metric("vector contains a mix of classic and native histograms", metric);
 }
 std::string not_a_counter(std::string_view metric) {
-    return "this native histogram metric is not a counter: " + quoted_text(metric);
+    return "this native histogram metric is not a counter: " + quote(metric);
 }
 std::string not_a_gauge(std::string_view metric) {
-    return "this native histogram metric is not a gauge: " + quoted_text(metric);
+    return "this native histogram metric is not a gauge: " + quote(metric);
 }
 std::string mixed_buckets(std::string_view metric) {
     return "vector contains a mix of histograms with exponential and custom buckets schemas for metric name " +
-           quoted_text(metric);
+           quote(metric);
 }
 std::string start_overlap(std::string_view metric) {
-    return "sample has start time that overlaps with previous sample timestamp for metric " + quoted_text(metric);
+    return "sample has start time that overlaps with previous sample timestamp for metric " + quote(metric);
 }
 std::string ignored_in_mixed_range(std::string_view metric) {
-    return "ignored histograms in a range containing both floats and histograms for metric name " + quoted_text(metric);
+    return "ignored histograms in a range containing both floats and histograms for metric name " + quote(metric);
 }
 std::string ignored_in_aggregation(std::string_view aggregation) {
     return "ignored histogram in " + std::string(aggregation) + " aggregation";
 }
 std::string bad_bucket_label(std::string_view metric, std::string_view label) {
-    return for_metric("bucket label \"le\" is missing or has a malformed value of " + quoted_text(label), metric);
+    return for_metric("bucket label \"le\" is missing or has a malformed value of " + quote(label), metric);
 }
 std::string invalid_quantile(double q) { return "quantile value should be between 0 and 1, got " + short_number(q); }
 std::string invalid_ratio(double ratio, double cap) {
     return "ratio value should be between -1 and 1, got " + short_number(ratio) + ", capping to " + short_number(cap);
 }
 std::string possible_non_counter(std::string_view metric) {
-    return "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: " + quoted_text(metric);
+    return "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: " + quote(metric);
 }
 std::string possible_non_counter_label(std::string_view metric, std::string_view type) {
     return "metric might not be a counter, __type__ label is not set to \"counter\" or \"histogram\", got " +
-           quoted_text(type) + ": " + quoted_text(metric);
+           quote(type) + ": " + quote(metric);
 }
 std::string incompatible_types(std::string_view left, std::string_view op, std::string_view right) {
-    std::string text = "incompatible sample types encountered for binary operator " + quoted_text(op) + ": ";
+    std::string text = "incompatible sample types encountered for binary operator " + quote(op) + ": ";
     text.append(left).append(" ").append(op).append(" ").append(right);
     return text;
 }

@@ -41,5 +41,11 @@ TEST(Text, TrimsBothEnds) {
     EXPECT_EQ(trimmed(""), "");
 }
 
+TEST(Text, QuotesAsGoDoes) {
+    EXPECT_EQ(quote("plain \xc3\xa9"), "\"plain \xc3\xa9\"");
+    EXPECT_EQ(quote("\"\\\n\t\a"), "\"\\\"\\\\\\n\\t\\a\"");
+    EXPECT_EQ(quote(std::string_view("\x00\x7f\xff", 3)), "\"\\x00\\x7f\\xff\"");
+}
+
 }  // namespace
 }  // namespace ringside::agent

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "agent/base/text.h"
 #include "agent/promql/syntax/quoted.h"
 
 namespace ringside::agent {

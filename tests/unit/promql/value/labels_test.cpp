@@ -1,4 +1,5 @@
 #include "agent/promql/value/labels.h"
+#include "agent/base/text.h"
 
 #include <gtest/gtest.h>
 
@@ -42,7 +43,7 @@ TEST(Labels, LoseWhatDescribesTheMetric) {
 
 TEST(Labels, TextQuotesNamesThatAreNone) {
     EXPECT_EQ(labels({{"a.b", "x\"\n"}}).text(), "{\"a.b\"=\"x\\\"\\n\"}");
-    EXPECT_EQ(quoted_text(std::string_view("\x00\xff\xc3\xa9", 4)), "\"\\x00\\xff\xc3\xa9\"");
+    EXPECT_EQ(quote(std::string_view("\x00\xff\xc3\xa9", 4)), "\"\\x00\\xff\xc3\xa9\"");
 }
 
 TEST(LabelsBuilder, KeepsAndErasesByName) {

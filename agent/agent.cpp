@@ -11,6 +11,7 @@
 #include "agent/http/server.h"
 #include "agent/log.h"
 #include "agent/own_metrics.h"
+#include "agent/prometheus/api.h"
 
 namespace ringside::agent {
 namespace {
@@ -33,15 +34,21 @@ ScanLimits scan_limits(const Config& config, const DescriptorShares& descriptors
     return limits;
 }
 
+AccessPolicy access_policy(const Config& config) {
+    AccessPolicy policy;
+    policy.own_uid = ::geteuid();
+    policy.operator_uids = config.operator_uids;
+    policy.operator_gids = config.operator_gids;
+    policy.any_tenant = config.tenants;
+    return policy;
+}
+
 ApiOptions api_options(const Config& config, const DescriptorShares& descriptors) {
     ApiOptions options;
     options.socket.path = config.socket;
     options.socket.mode = config.socket_mode;
     options.socket.group = config.socket_gid;
-    options.policy.own_uid = ::geteuid();
-    options.policy.operator_uids = config.operator_uids;
-    options.policy.operator_gids = config.operator_gids;
-    options.policy.any_tenant = config.tenants;
+    options.policy = access_policy(config);
     options.host = {config.instance, config.job};
     options.peers.first_fd = static_cast<int>(descriptors.limit - descriptors.connections);
     options.peers.fd_count = static_cast<int>(descriptors.connections);
@@ -61,9 +68,10 @@ Agent::Agent(const Config& config, const DescriptorShares& descriptors, StateLoc
       core_(config, scan_limits(config, descriptors), std::move(folder), [this] { dead_waiting(); }),
       scan_(core_.scanner, config.directory, config.scan_interval_ns, core_.metrics,
             [this](std::uint64_t now_ns) { core_.admissions.end_sweep(now_ns); }),
-      backend_(
-          {core_.catalog, core_.events, core_.archive, core_.black_box, core_.drain, core_.admissions, core_.upstreams, scan_, config_},
-          realtime_ns()) {}
+      backend_({core_.catalog, core_.events, core_.archive, core_.black_box, core_.drain, core_.admissions,
+                core_.upstreams, scan_, config_},
+               realtime_ns()),
+      queries_(core_.catalog, {config.instance, config.job}) {}
 
 Result<std::unique_ptr<Agent>> Agent::start(const Config& config) {
     auto descriptors = claim_descriptors();
@@ -86,15 +94,7 @@ Result<void> Agent::serve() {
     auto api = ApiServer::start(api_options(config_, descriptors_), backend_, core_.metrics);
     if (!api) return api.error();
     api_ = std::move(*api);
-    if (!config_.http_address.empty()) {
-        HttpOptions options;
-        options.address = config_.http_address;
-        options.port = config_.http_port;
-        HttpHandlers handlers;
-        handlers.quick = http_pages(core_.metrics, [this] { return scan_.ready(); });
-        http_ = std::make_unique<HttpServer>(options, std::move(handlers), core_.metrics);
-        if (auto listening = http_->start(); !listening) return listening;
-    }
+    if (auto listening = serve_http(); !listening) return listening;
     // First, so that dead VMs make room for others while the first scan goes on.
     drain_thread_ = std::thread([this] { drain_loop(); });
     ::pthread_setname_np(drain_thread_.native_handle(), "drain");
@@ -102,9 +102,43 @@ Result<void> Agent::serve() {
     core_.upstreams.start();
 
     std::string where = "ready: segments in " + config_.directory + ", API on " + config_.socket;
-    if (http_) where += ", http on " + config_.http_address + ":" + std::to_string(http_->port());
+    if (http_ && http_->port() != 0) where += ", http on " + config_.http_address + ":" + std::to_string(http_->port());
+    if (http_ && !config_.http_socket.empty()) where += ", http on " + config_.http_socket;
     log_info(where + "; " + status());
     return {};
+}
+
+Result<void> Agent::serve_http() {
+    HttpOptions options = http_options(config_);
+    if (options.address.empty() && !options.socket) return {};
+    options.policy = access_policy(config_);
+    if (options.socket) {
+        const std::string folder = parent_directory(options.socket->path);
+        if (auto made = make_directories(FileSystem::real(), folder, 0755); !made) return made;
+    }
+    QueryOptions queries;
+    queries.timeout = std::chrono::milliseconds(config_.query_timeout_ns / 1'000'000);
+    queries.samples_max = config_.query_max_samples;
+    queries.experimental = config_.query_experimental;
+    queries.version = RINGSIDE_VERSION;
+    query_api_ = std::make_unique<PrometheusApi>(std::move(queries), queries_);
+    HttpHandlers handlers;
+    handlers.quick = [pages = http_pages(core_.metrics, [this] { return scan_.ready(); })](const HttpRequest& request) {
+        auto page = pages(request);
+        if (!page && !PrometheusApi::serves(request.path)) {
+            page = HttpAnswer{.status = 404,
+                              .body =
+                                  "no such page; there are /metrics, /-/healthy, /-/ready, /federate and the query "
+                                  "API of Prometheus below /api/v1/\n"};
+        }
+        return page;
+    };
+    handlers.slow = [this](const HttpRequest& request, const std::atomic<bool>& hung_up) {
+        return query_api_->answer(request, hung_up);
+    };
+    handlers.busy = [](const HttpRequest&) { return PrometheusApi::busy(); };
+    http_ = std::make_unique<HttpServer>(std::move(options), std::move(handlers), core_.metrics);
+    return http_->start();
 }
 
 void Agent::dead_waiting() {

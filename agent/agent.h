@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "agent/agent_backend.h"
+#include "agent/agent_queries.h"
 #include "agent/config.h"
 #include "agent/core.h"
 #include "agent/descriptors.h"
@@ -24,6 +25,7 @@ namespace ringside::agent {
 
 class ApiServer;
 class HttpServer;
+class PrometheusApi;
 
 class Agent {
   public:
@@ -49,6 +51,7 @@ class Agent {
     Agent(const Config& config, const DescriptorShares& descriptors, StateLock lock, SegmentDirectory folder);
 
     Result<void> serve();
+    Result<void> serve_http();
     void dead_waiting();
     void drain_loop();
     void export_metrics();
@@ -59,8 +62,10 @@ class Agent {
     Core core_;
     ScanLoop scan_;
     AgentBackend backend_;
+    AgentQueries queries_;
     std::unique_ptr<ApiServer> api_;
-    std::unique_ptr<HttpServer> http_;
+    std::unique_ptr<PrometheusApi> query_api_;
+    std::unique_ptr<HttpServer> http_;  // uses the two above
 
     std::mutex drain_mutex_;
     std::condition_variable drain_wanted_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "agent/http/options.h"
 #include "agent/units.h"
 #include "agent/upstream/options.h"
 
@@ -83,6 +84,9 @@ Config default_config(const Surroundings& around) {
     config.socket = default_socket(around);
     config.http_address = "127.0.0.1";
     config.http_port = 9465;
+    config.query_timeout_ns = 30 * kSecond;
+    config.query_concurrency = 4;
+    config.query_max_samples = 20'000'000;
     config.instance = around.host_name.empty() ? "localhost" : around.host_name;
     config.job = "ringside";
     config.archive_max_bytes = 4ull << 30;
@@ -126,6 +130,21 @@ UpstreamOptions upstream_options(const Config& config, const UpstreamConfig& ups
     return options;
 }
 
+HttpOptions http_options(const Config& config) {
+    HttpOptions options;
+    options.address = config.http_address;
+    options.port = config.http_port;
+    options.certificate_path = config.http_certificate;
+    options.key_path = config.http_key;
+    options.token_path = config.http_token_file;
+    options.open_paths = {"/-/healthy", "/-/ready"};
+    if (!config.http_socket.empty()) {
+        options.socket = UnixSocketOptions{config.http_socket, config.socket_mode, config.socket_gid};
+    }
+    options.workers = config.query_concurrency;
+    return options;
+}
+
 std::vector<UpstreamOptions> all_upstreams(const Config& config) {
     std::vector<UpstreamOptions> all;
     for (const UpstreamConfig& one : config.upstreams) all.push_back(upstream_options(config, one));
@@ -139,9 +158,20 @@ Result<void> check_config(const Config& config) {
                                         " is the state or the archive directory");
     }
     constexpr std::size_t kSocketPathMax = 107;
-    if (config.socket.size() > kSocketPathMax) {
-        return invalid("socket", "the path has " + std::to_string(config.socket.size()) +
-                                     " bytes; a socket's has at most " + std::to_string(kSocketPathMax));
+    for (const auto& [name, path] :
+         {std::pair("socket", config.socket), std::pair("http-socket", config.http_socket)}) {
+        if (path.size() <= kSocketPathMax) continue;
+        return invalid(name, "the path has " + std::to_string(path.size()) + " bytes; a socket's has at most " +
+                                 std::to_string(kSocketPathMax));
+    }
+    if (config.http_socket == config.socket) {
+        return invalid("http-socket", config.socket + " is the socket of the API; HTTP needs one of its own");
+    }
+    if (auto safe = check_exposure(http_options(config)); !safe) return invalid("http-listen", safe.error().context);
+    if (config.query_timeout_ns < kSecond / 1000)
+        return invalid("query-timeout", "no query would be answered; give 30s");
+    if (config.query_concurrency < 1 || config.query_concurrency > 16) {
+        return invalid("query-concurrency", std::to_string(config.query_concurrency) + " is not within 1 to 16");
     }
     if (config.scan_interval_ns < kSecond / 100 || config.scan_interval_ns > 60 * kSecond) {
         return invalid("scan-interval", duration_text(config.scan_interval_ns) + " is not within 10ms to 1m");

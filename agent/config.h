@@ -13,6 +13,7 @@
 #include "agent/base/labels.h"
 #include "agent/base/result.h"
 #include "agent/catalog/budget.h"
+#include "agent/http/options.h"
 #include "agent/upstream/options.h"
 
 namespace ringside::agent {
@@ -36,8 +37,12 @@ struct Config {
     std::vector<std::uint32_t> operator_uids;
     std::vector<std::uint32_t> operator_gids;
     bool tenants = true;       // whether other users may connect and see their own VMs
-    std::string http_address;  // numeric; "": no HTTP
+    std::string http_address;  // numeric; "": no TCP
     std::uint16_t http_port = 0;
+    std::string http_socket;  // "": none
+    std::string http_certificate;
+    std::string http_key;
+    std::string http_token_file;
     // Identity.
     std::string instance;
     std::string job;
@@ -50,6 +55,11 @@ struct Config {
     std::uint64_t black_box_max_bytes = 0;
     std::uint64_t black_box_max_age_ns = 0;
     Budgets budgets;
+    // Queries.
+    std::uint64_t query_timeout_ns = 0;
+    std::uint64_t query_concurrency = 0;
+    std::uint64_t query_max_samples = 0;
+    bool query_experimental = false;
     // Upstreams.
     std::vector<UpstreamConfig> upstreams;
     std::string upstreams_file;                   // "": none
@@ -111,6 +121,8 @@ std::string config_text(const Config& config);
 
 // What Upstream::create wants, of one that has a name and a URL alone.
 UpstreamOptions upstream_options(const Config& config, const UpstreamConfig& upstream);
+// Where HTTP is listened for; what connections may cost is left as it is.
+HttpOptions http_options(const Config& config);
 // Of all: those of --upstream, then those of the upstreams file.
 std::vector<UpstreamOptions> all_upstreams(const Config& config);
 

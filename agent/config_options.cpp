@@ -21,6 +21,11 @@ Result<void> read_path(Config& config, const Values& values) {
     return store(&(config.*field), parse_path(values.back()));
 }
 template <std::string Config::*field>
+Result<void> read_path_or_none(Config& config, const Values& values) {
+    if (values.back().empty()) return (config.*field).clear(), Result<void>();
+    return read_path<field>(config, values);
+}
+template <std::string Config::*field>
 Values write_text(const Config& config) {
     return {config.*field};
 }
@@ -98,7 +103,7 @@ std::vector<Option> folders_and_sockets() {
              return store(&config.socket_gid, parse_group(values.back()));
          },
          [](const Config& config) { return Values{config.socket_gid ? std::to_string(*config.socket_gid) : ""}; }},
-        {"http-listen", group, "ADDRESS:PORT|off", "where /metrics, /-/healthy and /-/ready are served", false, false,
+        {"http-listen", group, "ADDRESS:PORT|off", "where queries, /metrics and health are answered", false, false,
          [](Config& config, const Values& values) -> Result<void> {
              auto listen = parse_listen(values.back());
              if (!listen) return listen.error();
@@ -106,6 +111,14 @@ std::vector<Option> folders_and_sockets() {
              return {};
          },
          [](const Config& config) { return Values{listen_text(config.http_address, config.http_port)}; }},
+        {"http-socket", group, "PATH", "a Unix socket for the same, which tells its callers apart [none]", false, false,
+         read_path_or_none<&Config::http_socket>, write_text<&Config::http_socket>},
+        {"http-certificate", group, "PATH", "certificate of http-listen (PEM), for TLS [none]", false, false,
+         read_path_or_none<&Config::http_certificate>, write_text<&Config::http_certificate>},
+        {"http-key", group, "PATH", "the certificate's key (PEM) [none]", false, false,
+         read_path_or_none<&Config::http_key>, write_text<&Config::http_key>},
+        {"http-token-file", group, "PATH", "a file with the bearer token that http-listen asks for [none]", false,
+         false, read_path_or_none<&Config::http_token_file>, write_text<&Config::http_token_file>},
         {"operator-user", group, "USER", "a user who may do everything, beside root and the agent's own", true, false,
          [](Config& config, const Values& values) { return store_all(&config.operator_uids, values, parse_user); },
          [](const Config& config) { return numbers_text(config.operator_uids); }},
@@ -215,6 +228,30 @@ std::vector<Option> limits() {
     };
 }
 
+std::vector<Option> queries() {
+    const char* group = "Queries";
+    return {
+        {"query-timeout", group, "DURATION", "longest time of one query", false, false,
+         read_duration<&Config::query_timeout_ns>, write_duration<&Config::query_timeout_ns>},
+        {"query-concurrency", group, "COUNT", "queries that are answered at the same time", false, false,
+         [](Config& config, const Values& values) {
+             return store(&config.query_concurrency, parse_number(values.back()));
+         },
+         [](const Config& config) { return Values{std::to_string(config.query_concurrency)}; }},
+        {"query-max-samples", group, "COUNT", "samples that one query may have in memory", false, false,
+         [](Config& config, const Values& values) {
+             return store(&config.query_max_samples, parse_number(values.back()));
+         },
+         [](const Config& config) { return Values{std::to_string(config.query_max_samples)}; }},
+        {"query-experimental", group, "true|false", "functions and modifiers that Prometheus calls experimental", false,
+         false,
+         [](Config& config, const Values& values) {
+             return store(&config.query_experimental, parse_bool(values.back()));
+         },
+         [](const Config& config) { return Values{config.query_experimental ? "true" : "false"}; }},
+    };
+}
+
 std::vector<Option> rhythm_and_log() {
     const char* group = "The agent itself";
     return {
@@ -240,7 +277,8 @@ std::vector<Option> rhythm_and_log() {
 const std::vector<Option>& config_options() {
     static const std::vector<Option> all = [] {
         std::vector<Option> options;
-        for (const auto& part : {folders_and_sockets(), limits(), identity_and_upstreams(), rhythm_and_log()}) {
+        for (const auto& part :
+             {folders_and_sockets(), limits(), queries(), identity_and_upstreams(), rhythm_and_log()}) {
             options.insert(options.end(), part.begin(), part.end());
         }
         return options;

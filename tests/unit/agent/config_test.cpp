@@ -97,6 +97,22 @@ TEST(Config, ReadsEveryOptionFromTheCommandLine) {
                       "4",
                       "--http-listen",
                       "[::1]:80",
+                      "--http-socket",
+                      "/run/http.sock",
+                      "--http-certificate",
+                      "/etc/c.pem",
+                      "--http-key",
+                      "/etc/c.key",
+                      "--http-token-file",
+                      "/etc/token",
+                      "--query-timeout",
+                      "5s",
+                      "--query-concurrency",
+                      "2",
+                      "--query-max-samples",
+                      "1000",
+                      "--query-experimental",
+                      "true",
                       "--operator-user",
                       "1000",
                       "--operator-user",
@@ -170,6 +186,9 @@ TEST(Config, ReadsEveryOptionFromTheCommandLine) {
     EXPECT_EQ(config.socket_mode, 0600u);
     EXPECT_EQ(config.socket_gid, 4u);
     EXPECT_EQ(config.http_address, "::1");
+    EXPECT_EQ(http_options(config).socket->path, "/run/http.sock");
+    EXPECT_EQ(http_options(config).socket->mode, 0600u);
+    EXPECT_EQ(http_options(config).workers, 2u);
     EXPECT_EQ(config.operator_uids, (std::vector<std::uint32_t>{1000, 0}));
     EXPECT_FALSE(config.tenants);
     EXPECT_EQ(config.budgets.host_segments, 7u);
@@ -251,6 +270,12 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{{"--http-listen", "localhost:80"}, "option http-listen: \"localhost:80\" is not an address and a port"},
         Mistake{{"--http-listen", "127.0.0.1:65536"}, "option http-listen:"},
         Mistake{{"--http-listen", "::1:80"}, "option http-listen:"},
+        Mistake{{"--http-listen", "0.0.0.0:80"}, "option http-listen: HTTP on 0.0.0.0 would show"},
+        Mistake{{"--http-key", "/k"}, "http-certificate and http-key go together"},
+        Mistake{{"--http-socket", "/run/ringside/agent.sock"},
+                "option http-socket: /run/ringside/agent.sock is the socket"},
+        Mistake{{"--query-concurrency", "0"}, "option query-concurrency: 0 is not within 1 to 16"},
+        Mistake{{"--query-timeout", "0"}, "option query-timeout: no query would be answered"},
         Mistake{{"--operator-user", "no such user"}, "\"no such user\" is not a user that this host knows"},
         Mistake{{"--operator-group", "4294967295"}, "is not the number of a group"},
         Mistake{{"--tenants", "maybe"}, "option tenants: \"maybe\" is not true or false"},

@@ -12,7 +12,6 @@ namespace ringside::agent {
 namespace {
 
 constexpr double kSecondsMax = 9.0e9;  // the year 2255
-constexpr std::int64_t kAllTimeMs = 9'000'000'000'000;
 
 std::optional<double> seconds(const std::string& text) {
     const auto value = promql::parse_number(text);

@@ -24,10 +24,12 @@ Result<std::int64_t> duration_parameter(const HttpForm& form, const std::string&
 // 0: no limit.
 Result<std::size_t> limit_parameter(const HttpForm& form, const std::string& name);
 
+inline constexpr std::int64_t kAllTimeMs = 9'000'000'000'000;
+
 struct Period {
     std::int64_t begin_ms = 0, end_ms = 0;
 };
-// `start` and `end`, all the time where they are missing.
+// `start` and `end`, kAllTimeMs before and after 1970 where they are missing.
 Result<Period> period_parameter(const HttpForm& form);
 
 // Each `match[]`.

@@ -2,6 +2,7 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <snappy.h>
 
+#include <algorithm>
 #include <bit>
 
 #include "agent/base/text.h"
@@ -81,6 +82,11 @@ bool read_matcher(CodedInputStream& input, ReadQuery& query) {
     return query.selector.matchers.size() <= kSelectorMaxMatchers;
 }
 
+// All the time there is may be asked for.
+std::int64_t clamped_time(std::uint64_t time_ms) {
+    return std::clamp(static_cast<std::int64_t>(time_ms), -kAllTimeMs, kAllTimeMs);
+}
+
 bool read_query(CodedInputStream& input, ReadQuery& query) {
     std::uint64_t begin = 0, end = 0;
     const bool whole = each_field(input, [&](std::uint32_t tag, bool& ok) {
@@ -90,8 +96,8 @@ bool read_query(CodedInputStream& input, ReadQuery& query) {
         ok = read_message(input, [&](CodedInputStream& inner) { return read_matcher(inner, query); });
         return true;
     });
-    query.period = {static_cast<std::int64_t>(begin), static_cast<std::int64_t>(end)};
-    return whole && std::abs(query.period.begin_ms) < INT64_MAX / 2'000'000 * 2;
+    query.period = {clamped_time(begin), clamped_time(end)};
+    return whole;
 }
 
 Result<std::vector<ReadQuery>> read_request(const std::string& packed) {

@@ -8,6 +8,7 @@ Result<void> each_series(promql::SeriesSource& source, std::span<const Selector>
     promql::SelectHints hints;
     hints.begin_ms = period.begin_ms - 1;  // selections do not have their begin, periods do
     hints.end_ms = period.end_ms;
+    hints.wanted_ms = hints.begin_ms;
     for (const Selector& selector : selectors) {
         auto set = source.select(selector.matchers, hints);
         if (!set) return set.error();

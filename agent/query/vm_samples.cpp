@@ -101,7 +101,7 @@ Result<std::unique_ptr<promql::SeriesSet>> VmSamples::select(std::span<const Mat
                                                              const promql::SelectHints& hints) {
     SelectionPlan plan;
     plan.now_ns = now_ns_;
-    plan.begin_ns = ns_of_ms(hints.begin_ms);
+    plan.begin_ns = ns_of_ms(hints.wanted_ms);
     plan.columns = columns_for(hints.function);
     Selector selector;
     for (const Matcher& matcher : matchers) {

@@ -1,6 +1,6 @@
 // The series of VMs, live and drained, as samples of PromQL.
 //
-//  S1  A selection reads, of each VM, the finest tier that reaches back to where its samples begin, or the one that a
+//  S1  A selection reads, of each VM, the finest tier that reaches back to where what it wants begins, or the one that a
 //      matcher ringside_tier="10s" names.
 //  S2  A sample has the time of its window's end. Windows that are not over have none.
 //  S3  A function over time sees the column that keeps it exact: see columns_for(). Where the tier does not keep it, it

@@ -216,6 +216,7 @@ Result<void> Evaluator::range_rows(const Call& call, const FunctionBody& body, c
     hints.end_ms = range.end(steps, steps.count - 1);
     if (range.anchored || range.smoothed) hints.begin_ms -= options.lookback_ms;
     if (range.smoothed) hints.end_ms += options.lookback_ms;
+    hints.wanted_ms = hints.begin_ms;
     hints.step_ms = steps.count > 1 ? steps.step_ms : 0;
     hints.range_ms = range.range_ms;
     hints.function = body.name;

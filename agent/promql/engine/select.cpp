@@ -25,6 +25,7 @@ SelectHints hints_for(const References& references, std::int64_t before_ms, std:
     SelectHints hints;
     hints.begin_ms = references.first() - before_ms;
     hints.end_ms = references.last() + behind_ms;
+    hints.wanted_ms = hints.begin_ms;
     hints.step_ms = references.steps.count > 1 ? references.steps.step_ms : 0;
     hints.function = around.function;
     if (around.aggregate) {
@@ -101,8 +102,9 @@ Result<void> Evaluator::select(const Expr& expr, const VectorSelector& selector,
                                const RowSink& sink, Around around) {
     References references{selector, steps};
     std::int64_t behind = selector.smoothed ? options.lookback_ms : 0;
-    Result<std::unique_ptr<SeriesSet>> set =
-        select_series(selector.matchers, hints_for(references, options.lookback_ms, behind, around));
+    SelectHints hints = hints_for(references, options.lookback_ms, behind, around);
+    if (!selector.smoothed) hints.wanted_ms = references.first();
+    Result<std::unique_ptr<SeriesSet>> set = select_series(selector.matchers, hints);
     if (!set) return set.error();
     if (selector.smoothed && yield == Yield::kValue) return select_smoothed(*this, expr, **set, references, sink);
     return select_instant(*this, **set, references, yield, sink);

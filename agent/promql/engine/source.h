@@ -26,6 +26,8 @@ double stale_value();
 // What a selection is for. A source may use it to read less, or to choose a tier and a column; it may as well not.
 struct SelectHints {
     std::int64_t begin_ms = 0, end_ms = 0;  // samples in (begin, end] are going to be read
+    // Where what is wanted begins: the first step of an instant selector, for which older samples only stand in; else begin_ms.
+    std::int64_t wanted_ms = 0;
     std::int64_t step_ms = 0;               // of the steps that the selector is evaluated at; 0 for one step
     std::int64_t range_ms = 0;              // of a range selector; 0 for an instant one
     std::string_view function;              // the innermost function or aggregation over the selector, "" if none

@@ -126,12 +126,13 @@ class VmSamplesTest : public testing::Test {
 
     // What `selector` selects for a range up to `end_s`.
     std::unique_ptr<promql::SeriesSet> select(const std::string& selector, double begin_s, double end_s,
-                                              std::string_view function = "") {
+                                              std::string_view function = "", bool instant = false) {
         auto parsed = parse_selector(selector);
         EXPECT_TRUE(parsed.ok()) << message_of(parsed);
         samples_ = std::make_unique<VmSamples>(vms_, kHost, at(now_s_));
         SelectHints hints;
-        hints.begin_ms = ms(begin_s);
+        hints.begin_ms = hints.wanted_ms = ms(begin_s);
+        if (instant) hints.wanted_ms = ms(end_s);
         hints.end_ms = ms(end_s);
         hints.function = function;
         auto set = samples_->select(parsed->matchers, hints);
@@ -192,6 +193,15 @@ TEST_F(VmSamplesTest, ReadsTheFinestTierThatReachesBack) {
                                         "820@40 1275@50 1830@60"});
     EXPECT_EQ(samples_->reports().back().series_by_resolution_s, (std::map<std::uint32_t, std::uint64_t>{{10, 1}}));
     EXPECT_EQ(samples_->reports().back().newest_ns, at(60));
+}
+
+// However far back an older sample could stand in.
+TEST_F(VmSamplesTest, AnInstantSelectorReadsTheTierOfItsStep) {
+    add_vm("a", 1, 0, 0);
+    auto set = select("requests_total", -800, 100, "", true);
+    EXPECT_EQ(samples_->reports().back().series_by_resolution_s, (std::map<std::uint32_t, std::uint64_t>{{1, 1}}));
+    auto past = select("requests_total", -800, 30, "", true);
+    EXPECT_EQ(samples_->reports().back().series_by_resolution_s, (std::map<std::uint32_t, std::uint64_t>{{10, 1}}));
 }
 
 TEST_F(VmSamplesTest, AMatcherForcesATier) {

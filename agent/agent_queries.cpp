@@ -18,7 +18,7 @@ class VmSession : public QuerySession {
               std::vector<std::string> gaps)
         : samples_(std::move(vms), host, now_ns), gaps_(std::move(gaps)) {}
 
-    promql::SeriesSource& source() override { return samples_; }
+    promql::SampleSource& source() override { return samples_; }
     std::vector<std::string> warnings() const override { return gaps_; }
     std::vector<ReadReport> reports() const override {
         std::vector<ReadReport> all;

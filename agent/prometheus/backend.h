@@ -26,7 +26,7 @@ class QuerySession {
   public:
     virtual ~QuerySession() = default;
 
-    virtual promql::SeriesSource& source() = 0;
+    virtual promql::SampleSource& source() = 0;
     // What is missing in all answers of this session: "vm-7 is in quarantine".
     virtual std::vector<std::string> warnings() const { return {}; }
     virtual std::vector<ReadReport> reports() const { return {}; }  // of its selections so far

@@ -139,7 +139,7 @@ HttpAnswer PrometheusApi::query(const Call& call) const {
     if (!run) return error_reply(run.error());
     const auto session = backend_.open(call.request.caller);
     return answered(call.form, *run, options_, *session, call.hung_up, *time,
-                    [&](const promql::Engine& engine, promql::SeriesSource& source, const auto& limits) {
+                    [&](const promql::Engine& engine, promql::SampleSource& source, const auto& limits) {
                         return engine.instant(*run->expr, *time, source, limits);
                     });
 }
@@ -176,7 +176,7 @@ HttpAnswer PrometheusApi::query_range(const Call& call) const {
     }
     const auto session = backend_.open(call.request.caller);
     return answered(call.form, *run, options_, *session, call.hung_up, *end,
-                    [&](const promql::Engine& engine, promql::SeriesSource& source, const auto& limits) {
+                    [&](const promql::Engine& engine, promql::SampleSource& source, const auto& limits) {
                         return engine.range(*run->expr, *begin, *end, *step, source, limits);
                     });
 }

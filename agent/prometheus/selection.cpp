@@ -2,7 +2,7 @@
 
 namespace ringside::agent {
 
-Result<void> each_series(promql::SeriesSource& source, std::span<const Selector> selectors, const Period& period,
+Result<void> each_series(promql::SampleSource& source, std::span<const Selector> selectors, const Period& period,
                          std::vector<std::string>& warnings,
                          const std::function<Result<void>(const promql::SeriesSet& set, std::size_t series)>& visit) {
     promql::SelectHints hints;

@@ -12,7 +12,7 @@ namespace ringside::agent {
 
 // Calls `visit` for each series of each selector; one that two selectors name comes twice. Adds the sources' warnings to
 // `warnings`. An error of `visit` ends it.
-Result<void> each_series(promql::SeriesSource& source, std::span<const Selector> selectors, const Period& period,
+Result<void> each_series(promql::SampleSource& source, std::span<const Selector> selectors, const Period& period,
                          std::vector<std::string>& warnings,
                          const std::function<Result<void>(const promql::SeriesSet& set, std::size_t series)>& visit);
 

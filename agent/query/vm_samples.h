@@ -38,7 +38,7 @@ struct SelectionReport {
 };
 
 // For one query. One thread.
-class VmSamples : public promql::SeriesSource {
+class VmSamples : public promql::SampleSource {
   public:
     // `vms` is what there is, by vm_id, component and begin of the epoch, as in a view of the catalog.
     VmSamples(std::vector<CatalogVmPtr> vms, HostLabels host, std::uint64_t now_ns);

@@ -41,7 +41,7 @@ json series_json(const Series& series) {
     return {{"labels", labels}, {"points", points}};
 }
 
-json answer_to(const json& query, const Engine& engine, SeriesSource& source) {
+json answer_to(const json& query, const Engine& engine, SampleSource& source) {
     const auto expr = parse_query(query["query"].get<std::string>(), {});
     if (!expr.ok()) return {{"error", expr.error().context}};
     const auto answer = engine.range(**expr, query["begin_ms"], query["end_ms"], query["step_ms"], source, {});

@@ -80,7 +80,7 @@ Failure judge(const Eval& eval, const Result<QueryResult>& result) {
 
 // As the middle one of three steps. Nothing to check where the query asks for its own range.
 Failure run_in_range(const Eval& eval, const std::string& query, const Expr& expr, std::int64_t time_ms,
-                     SeriesSource& source, bool is_scalar) {
+                     SampleSource& source, bool is_scalar) {
     if (eval.instant_only || RE2::PartialMatch(query, "(start|end|range|step)\\(\\)")) return std::nullopt;
     auto result = engine().range(expr, time_ms - kMinuteMs, time_ms + kMinuteMs, kMinuteMs, source, limits());
     if (!result) return "failed: " + result.error().context;
@@ -93,7 +93,7 @@ Failure run_in_range(const Eval& eval, const std::string& query, const Expr& exp
     return compare(eval, ScalarValue{vector[0].value});
 }
 
-Failure run_instant(const Eval& eval, const std::string& query, std::int64_t time_ms, SeriesSource& source) {
+Failure run_instant(const Eval& eval, const std::string& query, std::int64_t time_ms, SampleSource& source) {
     auto expr = parse_query(query, ParseOptions::all());
     if (!expr) return judge(eval, expr.error());
     auto result = engine().instant(**expr, time_ms, source, limits());
@@ -105,7 +105,7 @@ Failure run_instant(const Eval& eval, const std::string& query, std::int64_t tim
     return std::nullopt;
 }
 
-Failure run_fixed(const Eval& eval, SeriesSource& source) {
+Failure run_fixed(const Eval& eval, SampleSource& source) {
     auto expr = parse_query(eval.query, ParseOptions::all());
     if (!expr || uses_time(**expr)) return std::nullopt;
     fix(**expr, eval.time_ms);
@@ -122,7 +122,7 @@ Failure run_fixed(const Eval& eval, SeriesSource& source) {
 
 }  // namespace
 
-std::optional<std::string> run_case(const Eval& eval, SeriesSource& source) {
+std::optional<std::string> run_case(const Eval& eval, SampleSource& source) {
     if (!eval.is_range) {
         if (auto wrong = run_instant(eval, eval.query, eval.time_ms, source)) return wrong;
         return run_fixed(eval, source);

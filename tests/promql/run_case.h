@@ -11,6 +11,6 @@ namespace ringside::agent::promql::script {
 
 // Why the case fails; nothing if it passes. An instant query also runs as the middle step of a range query, and with
 // `@` its own time on each selector at other times.
-std::optional<std::string> run_case(const Eval& eval, SeriesSource& source);
+std::optional<std::string> run_case(const Eval& eval, SampleSource& source);
 
 }  // namespace ringside::agent::promql::script

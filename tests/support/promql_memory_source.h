@@ -11,7 +11,7 @@
 
 namespace ringside::agent::promql {
 
-class MemorySource : public SeriesSource {
+class MemorySource : public SampleSource {
   public:
     // Samples of one series by rising time. `start_ms`: since when it counts, 0 if unknown.
     void add(const Labels& labels, std::int64_t time_ms, double value, std::int64_t start_ms = 0);

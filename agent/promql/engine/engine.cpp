@@ -93,7 +93,7 @@ Result<QueryValue> instant_value(Evaluator& evaluator, const Expr& expr, std::in
 
 }  // namespace
 
-Result<QueryResult> Engine::instant(const Expr& expr, std::int64_t time_ms, SeriesSource& source,
+Result<QueryResult> Engine::instant(const Expr& expr, std::int64_t time_ms, SampleSource& source,
                                     const EvaluationLimits& limits) const {
     if (Result<void> time = check_time(time_ms); !time) return time.error();
     QueryTimes times{time_ms, time_ms, 0};
@@ -106,7 +106,7 @@ Result<QueryResult> Engine::instant(const Expr& expr, std::int64_t time_ms, Seri
 }
 
 Result<QueryResult> Engine::range(const Expr& expr, std::int64_t begin_ms, std::int64_t end_ms, std::int64_t step_ms,
-                                  SeriesSource& source, const EvaluationLimits& limits) const {
+                                  SampleSource& source, const EvaluationLimits& limits) const {
     if (expr.type() != ValueType::kScalar && expr.type() != ValueType::kVector) {
         return error(Code::kInvalid, "invalid expression type \"" + std::string(value_type_text(expr.type())) +
                                          "\" for range query, must be Scalar or instant Vector");

@@ -82,12 +82,12 @@ class Engine {
     const EngineOptions& options() const { return options_; }
 
     // The value at one time. Range selectors and strings are allowed.
-    Result<QueryResult> instant(const Expr& expr, std::int64_t time_ms, SeriesSource& source,
+    Result<QueryResult> instant(const Expr& expr, std::int64_t time_ms, SampleSource& source,
                                 const EvaluationLimits& limits) const;
 
     // The values at begin, begin + step, ... up to end: always a MatrixValue. `step_ms` > 0, begin <= end.
     Result<QueryResult> range(const Expr& expr, std::int64_t begin_ms, std::int64_t end_ms, std::int64_t step_ms,
-                              SeriesSource& source, const EvaluationLimits& limits) const;
+                              SampleSource& source, const EvaluationLimits& limits) const;
 
     // Errors of both, in Prometheus' words: kInvalid for what is wrong with query or data (duplicate series, many to
     // many), kExhausted for too many samples or too deep a query, kTimeout; and what the source fails with.

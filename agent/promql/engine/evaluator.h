@@ -65,7 +65,7 @@ struct QueryTimes {
 
 class Evaluator {
   public:
-    Evaluator(const EngineOptions& engine_options, SeriesSource& source, const EvaluationLimits& limits,
+    Evaluator(const EngineOptions& engine_options, SampleSource& source, const EvaluationLimits& limits,
               QueryTimes query_times)
         : options(engine_options), times(query_times), source_(source), limits_(limits) {}
 
@@ -121,7 +121,7 @@ class Evaluator {
     Result<Grid> call(const Expr& expr, const Call& call, const Steps& steps, Around around);
     Result<Grid> unary(const Unary& unary, const Steps& steps);
 
-    SeriesSource& source_;
+    SampleSource& source_;
     const EvaluationLimits& limits_;
     std::uint64_t held_ = 0;  // samples of grids that are alive
     std::size_t depth_ = 0;

@@ -105,9 +105,9 @@ class SeriesSet {
     virtual std::vector<std::string> warnings() const { return {}; }
 };
 
-class SeriesSource {
+class SampleSource {
   public:
-    virtual ~SeriesSource() = default;
+    virtual ~SampleSource() = default;
 
     // All series that pass each matcher and may have a sample in the time of `hints`.
     virtual Result<std::unique_ptr<SeriesSet>> select(std::span<const Matcher> matchers, const SelectHints& hints) = 0;

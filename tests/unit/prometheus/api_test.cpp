@@ -30,7 +30,7 @@ class MemoryBackend : public QueryBackend {
   private:
     struct Session : QuerySession {
         explicit Session(const MemoryBackend& backend) : owner(backend) {}
-        promql::SeriesSource& source() override { return owner.series; }
+        promql::SampleSource& source() override { return owner.series; }
         std::vector<std::string> warnings() const override { return owner.gaps; }
         std::vector<ReadReport> reports() const override { return {{"x", {{1, 2}}, 3, 24, 999'000}}; }
         const MemoryBackend& owner;

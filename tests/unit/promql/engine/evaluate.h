@@ -12,7 +12,7 @@
 
 namespace ringside::agent::promql {
 
-inline Result<QueryResult> instant(const std::string& query, std::int64_t time_ms, SeriesSource& source,
+inline Result<QueryResult> instant(const std::string& query, std::int64_t time_ms, SampleSource& source,
                                    EngineOptions options = {}, EvaluationLimits limits = {}) {
     Result<ExprPtr> expr = parse_query(query, ParseOptions::all());
     if (!expr) return expr.error();
@@ -20,7 +20,7 @@ inline Result<QueryResult> instant(const std::string& query, std::int64_t time_m
 }
 
 inline Result<QueryResult> range(const std::string& query, std::int64_t begin_ms, std::int64_t end_ms,
-                                 std::int64_t step_ms, SeriesSource& source, EngineOptions options = {},
+                                 std::int64_t step_ms, SampleSource& source, EngineOptions options = {},
                                  EvaluationLimits limits = {}) {
     Result<ExprPtr> expr = parse_query(query, ParseOptions::all());
     if (!expr) return expr.error();

@@ -13,7 +13,8 @@ namespace ringside::agent {
 // Reads one request, in as many pieces as it comes in.
 class HttpReader {
   public:
-    // A header block over `header_bytes_max` is a 431, a body over `body_bytes_max` a 413.
+    // A header block over `header_bytes_max` is a 431, a body over `body_bytes_max` a 413. It asks for at most as much memory,
+    // and after take() at most `header_bytes_max` bytes of a request that is not whole are left.
     HttpReader(std::size_t header_bytes_max, std::size_t body_bytes_max);
     ~HttpReader();
 
@@ -23,17 +24,20 @@ class HttpReader {
 
     bool has_header() const;
     bool is_whole() const;
-    int error_status() const {
-        return error_status_;
-    }                       // 0, or what the client gets instead of an answer: 400, 413, 417, 431
+    // 0, or what the client gets instead of an answer: 400, 413, 417, 431.
+    int error_status() const { return error_status_; }
     HttpRequest request();  // once, when is_whole()
 
   private:
     struct Parser;
 
-    void check_header();
+    void read_header();
+    void check_size(std::size_t waiting);
 
     std::unique_ptr<Parser> parser_;
+    const std::size_t header_bytes_max_, body_bytes_max_;
+    std::size_t header_bytes_ = 0, body_bytes_ = 0;  // taken so far; of the body with the lines between chunks
+    HttpRequest request_;
     int error_status_ = 0;
 };
 

@@ -1,5 +1,7 @@
 #include "agent/http/connection.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -9,8 +11,9 @@ namespace ringside::agent {
 namespace {
 
 constexpr std::size_t kReadBytes = 4096;  // at a time
-constexpr int kDrainReads = 16;           // a round: 64 KiB
+constexpr int kReadsARound = 16;
 constexpr std::size_t kMiB = 1024 * 1024;
+constexpr std::size_t kWriteBytesARound = kMiB;
 
 }  // namespace
 
@@ -36,23 +39,26 @@ void HttpConnection::enter(Step step, Time now, std::chrono::milliseconds limit)
     deadline_ = now + limit;
 }
 
-void HttpConnection::advance(Time now) {
-    if (step_ == Step::kWriting) write(now);
-    if (step_ == Step::kReading) read(now);
-    if (step_ == Step::kHangingUp) drain();
+bool HttpConnection::advance(Time now) {
+    if (step_ == Step::kWriting && write(now)) return true;
+    if (step_ == Step::kReading) return read(now);
+    if (step_ == Step::kHangingUp) return drain();
+    return false;
 }
 
-void HttpConnection::read(Time now) {
+bool HttpConnection::read(Time now) {
     char buffer[kReadBytes];
-    for (;;) {
+    for (int i = 0; i < kReadsARound; ++i) {
         parse(now);
-        if (step_ != Step::kReading) return;
+        if (step_ != Step::kReading) return false;
         const Transfer got = transport_->read(buffer, sizeof buffer);
         wait_ = got.wait;
         if (got.over) step_ = Step::kDone;
-        if (got.bytes == 0) return;
+        if (got.bytes == 0) return false;
         in_.append(buffer, got.bytes);
     }
+    wait_ = POLLIN;
+    return true;
 }
 
 void HttpConnection::parse(Time now) {
@@ -94,25 +100,35 @@ void HttpConnection::answer(HttpAnswer answer, Time now) {
     write(now);
 }
 
-void HttpConnection::write(Time now) {
-    while (bytes_to_write() > 0) {
+bool HttpConnection::write(Time now) {
+    for (std::size_t round = 0; bytes_to_write() > 0;) {
+        if (round >= kWriteBytesARound) {
+            wait_ = POLLOUT;
+            return true;
+        }
         const bool in_head = written_ < head_.size();
         const std::string& part = in_head ? head_ : body_;
         const std::size_t from = in_head ? written_ : written_ - head_.size();
-        const Transfer put = transport_->write(part.data() + from, part.size() - from);
+        const Transfer put = transport_->write(part.data() + from, std::min(part.size() - from, kWriteBytesARound));
         wait_ = put.wait;
         if (put.over) step_ = Step::kDone;
-        if (put.bytes == 0) return;
+        if (put.bytes == 0) return false;
         written_ += put.bytes;
+        round += put.bytes;
     }
     head_ = body_ = {};
     written_ = 0;
-    if (keep_alive_) return next(now);
+    if (keep_alive_) {
+        next(now);
+        return false;
+    }
     // Closing while unread bytes wait would reset the connection and could take the answer along. So: say that this was
     // all, and let the client hang up.
     transport_->finish();
     wait_ = POLLIN;
+    answer_deadline_ = deadline_;
     enter(Step::kHangingUp, now, options_.linger);
+    return false;
 }
 
 void HttpConnection::next(Time now) {
@@ -122,17 +138,18 @@ void HttpConnection::next(Time now) {
     enter(Step::kReading, now, options_.idle_timeout);
 }
 
-void HttpConnection::drain() {
+bool HttpConnection::drain() {
     in_ = {};
     char buffer[kReadBytes];
-    for (int i = 0; i < kDrainReads; ++i) {
+    for (int i = 0; i < kReadsARound; ++i) {
         const Transfer got = transport_->read(buffer, sizeof buffer);
         if (got.bytes > 0) continue;
         wait_ = got.wait;
         if (got.over) step_ = Step::kDone;
-        return;
+        return false;
     }
     wait_ = POLLIN;
+    return true;
 }
 
 bool HttpConnection::is_late(Time now) const {
@@ -142,18 +159,25 @@ bool HttpConnection::is_late(Time now) const {
 
 void HttpConnection::give_up(Time now) {
     if (step_ == Step::kReading && begun_) return refuse(408, now);
-    reset();
+    // The kernel has taken the whole answer, but not the client: it has as long for it as if it were written still.
+    if (step_ == Step::kHangingUp && !is_delivered() && now < answer_deadline_) {
+        deadline_ = now + options_.linger;
+        return;
+    }
+    end();
+}
+
+bool HttpConnection::is_delivered() const {
+    int waiting = 0;
+    return bytes_to_write() == 0 && (ioctl(fd_, SIOCOUTQ, &waiting) < 0 || waiting == 0);
 }
 
 void HttpConnection::end() {
     if (job) job->hung_up = true;
     step_ = Step::kDone;
-}
-
-void HttpConnection::reset() {
+    if (is_delivered()) return;
     const linger at_once{1, 0};
     setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    end();
 }
 
 }  // namespace ringside::agent

@@ -4,6 +4,7 @@
 //      writing the answer; then reading the next one, or hanging up and being done. Each but the two in the middle has a
 //      deadline.
 //  C2  It holds at most one header block and one body at their limits, one read's worth of what follows, and one answer.
+//      Of a request that is not whole it holds what the reader allows (codec.h).
 //  C3  A next request is not looked at before the answer to the one before is written: answers come in order.
 #pragma once
 
@@ -47,8 +48,9 @@ class HttpConnection {
     bool needs_token() const { return needs_token_; }
     std::size_t bytes_to_write() const { return head_.size() + body_.size() - written_; }
 
-    // Reads or writes as far as it goes without waiting; stops when a request is whole.
-    void advance(Time now);
+    // Reads or writes as far as it goes without waiting; stops when a request is whole. Whether it has more to do at once:
+    // one that is fast does not keep the others waiting.
+    bool advance(Time now);
     HttpRequest take_request();  // once, after kAsked
     void answer(HttpAnswer answer, Time now);
     // While a worker has the request.
@@ -58,18 +60,17 @@ class HttpConnection {
     bool is_late(Time now) const;
     // What to do then: an answer to who has begun to ask, else the end.
     void give_up(Time now);
-    // Ends it; a job hears of it.
+    // Ends it; a job hears of it. The kernel does not go on offering the rest of an answer.
     void end();
-    // The same, and the kernel does not go on offering the rest of an answer.
-    void reset();
 
   private:
-    void read(Time now);
+    bool read(Time now);
     void parse(Time now);
     void refuse(int status, Time now);
-    void write(Time now);
+    bool write(Time now);
     void next(Time now);
-    void drain();
+    bool drain();
+    bool is_delivered() const;  // there is no part of an answer that the client has not taken
     void enter(Step step, Time now, std::chrono::milliseconds limit);
 
     const int fd_;
@@ -82,6 +83,7 @@ class HttpConnection {
     Step step_ = Step::kReading;
     Time since_;
     Time deadline_;
+    Time answer_deadline_;  // for the client to have taken the answer, while hanging up
     short wait_ = POLLIN;
     std::string in_;  // what has been read and not been parsed
     std::optional<HttpReader> reader_;

@@ -128,7 +128,8 @@ Result<void> HttpServer::open() {
 void HttpServer::stop() {
     if (!thread_.joinable()) return;
     stopping_ = true;
-    if (eventfd_write(wake_fd_, 1) == 0) thread_.join();
+    eventfd_write(wake_fd_, 1);  // fails for who has written 2^64 - 2 times
+    thread_.join();
     for (HttpConnection& connection : connections_) {
         if (connection.job) connection.job->hung_up = true;
     }
@@ -180,8 +181,9 @@ void HttpServer::accept_all(int listener, bool is_unix, Time now) {
             take_in(fd, is_unix, now);
             continue;
         }
-        if (errno == EINTR || errno == ECONNABORTED) continue;
         if (errno == EAGAIN) return;
+        // The others are mistakes of this one connection; see accept(2).
+        if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM) continue;
         // Out of descriptors or memory: the ones that are open give way, or time does.
         refused_.add();
         make_room();
@@ -234,18 +236,18 @@ void HttpServer::make_room() {
     }
     if (!victim) return;
     if (!victim->is_idle() && victim->step() != Step::kHangingUp) displaced_.add();
-    victim->step() == Step::kWriting ? victim->reset() : victim->end();
+    victim->end();
 }
 
 void HttpServer::serve(HttpConnection& connection, Time now) {
     // While a worker has the request, all that can come is the end of the connection (H5).
     if (connection.step() == Step::kAnswering) {
         pollfd look{connection.fd(), POLLRDHUP, 0};
-        if (poll(&look, 1, 0) > 0) connection.reset();
+        if (poll(&look, 1, 0) > 0) connection.end();
         return;
     }
     for (int i = 0; i < kRequestsARound; ++i) {
-        connection.advance(now);
+        if (connection.advance(now)) break;
         if (connection.step() != Step::kAsked) return;
         dispatch(connection, now);
         if (connection.step() == Step::kAnswering) return;
@@ -336,7 +338,7 @@ void HttpServer::answer(HttpConnection& connection, HttpAnswer made, Time now) {
         if (!slowest) return;
         bytes -= slowest->bytes_to_write();
         oversized_.add();
-        slowest->reset();
+        slowest->end();
     }
 }
 

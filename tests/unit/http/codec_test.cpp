@@ -69,8 +69,10 @@ TEST(HttpReader, TellsWhoTakesGzip) {
             .reader.request()
             .takes_gzip;
     };
-    for (const char* text : {"gzip", "GZIP", "deflate, gzip;q=0.5", "*", "gzip ;q=1"}) EXPECT_TRUE(takes(text)) << text;
-    for (const char* text : {"", "br", "gzip;q=0", "gzip;q=0.000", "x-gzipped"}) EXPECT_FALSE(takes(text)) << text;
+    for (const char* text : {"gzip", "GZIP", "deflate, gzip;q=0.5", "*", "gzip ;q=1", "*;q=0, gzip"})
+        EXPECT_TRUE(takes(text)) << text;
+    for (const char* text : {"", "br", "gzip;q=0", "gzip;q=0.000", "x-gzipped", "*, gzip;q=0"})
+        EXPECT_FALSE(takes(text)) << text;
 }
 
 TEST(HttpReader, RefusesWhatIsNoRequest) {
@@ -81,7 +83,12 @@ TEST(HttpReader, RefusesWhatIsNoRequest) {
           // What two servers could take for two different ends of a body.
           "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
           "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-          "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -3\r\n\r\nabc"}) {
+          "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -3\r\n\r\nabc",
+          "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\nGET / HTTP/1.1\r\n",
+          "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+          "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+          "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+          "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"}) {
         EXPECT_EQ(Reading(bytes).reader.error_status(), 400) << bytes;
     }
 }
@@ -96,6 +103,40 @@ TEST(HttpReader, RefusesWhatIsTooLarge) {
     EXPECT_EQ(Reading("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
                   .reader.error_status(),
               417);
+}
+
+// However many lines it is in, and however they come.
+TEST(HttpReader, LimitsAllHeadersTogether) {
+    std::string bytes = "GET / HTTP/1.1\r\nHost: x\r\n";
+    const std::string line = "X: " + std::string(30, 'x') + "\r\n";
+    for (std::size_t i = 0; i < kHeader / 32; ++i) bytes += line;
+    for (std::size_t piece : {std::size_t{1}, line.size(), std::size_t{4096}}) {
+        EXPECT_EQ(Reading(bytes, piece).reader.error_status(), 431) << piece;
+    }
+    HttpReader reader(kHeader, 100);
+    std::string rest = "GET / HTTP/1.1\r\n";
+    for (std::size_t i = 0; i < kHeader / 32 && reader.error_status() == 0; ++i) reader.take(rest += line);
+    EXPECT_EQ(reader.error_status(), 431);
+}
+
+TEST(HttpReader, LimitsWhatIsInChunksBesideTheirContent) {
+    const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    // A line before a chunk, and a field after the last one, that do not end; and many such lines.
+    EXPECT_EQ(Reading(head + "1;" + std::string(2 * kHeader, 'x'), 100).reader.error_status(), 400);
+    EXPECT_EQ(Reading(head + "0\r\nX: " + std::string(2 * kHeader, 'x'), 100).reader.error_status(), 400);
+    std::string many = head;
+    for (int i = 0; i < 90; ++i) many += "1;" + std::string(kHeader / 2, 'x') + "\r\nx\r\n";
+    EXPECT_EQ(Reading(many, 100).reader.error_status(), 413);
+}
+
+TEST(HttpReader, LooksAtNoHeaderBehindABody) {
+    Reading reading(
+        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nAuthorization: Bearer "
+        "t\r\n\r\n");
+    ASSERT_TRUE(reading.reader.is_whole());
+    const HttpRequest request = reading.reader.request();
+    EXPECT_EQ(request.authorization, "");
+    EXPECT_EQ(request.body, "a");
 }
 
 TEST(HttpHead, SaysWhatFollows) {

@@ -301,6 +301,34 @@ TEST(HttpServer, SendsAnAnswerLargerThanTheSocketsBuffer) {
     EXPECT_GT(client.read_all().size(), std::size_t{16} << 20);
 }
 
+TEST(HttpServer, GivesWhoReadsLaterTheWholeAnswerAlsoWhenItThenHangsUp) {
+    HttpOptions options;
+    options.linger = 20ms;
+    Fixture fixture(options, {.quick = [](const HttpRequest&) { return HttpAnswer{.body = std::string(150'000, 'x')}; },
+                              .slow = {},
+                              .busy = {}});
+    Client client = fixture.client();
+    client.send_text(get("/"));
+    pollfd begun{client.fd(), POLLIN, 0};
+    ASSERT_EQ(poll(&begun, 1, 60'000), 1);
+    // The server has written all of it into its socket's buffer, and waits for much longer than the linger time.
+    std::this_thread::sleep_for(1s);
+    EXPECT_GT(client.read_all().size(), 150'000u);
+}
+
+TEST(HttpServer, AnswersOthersWhileOneSendsWithoutEnd) {
+    Fixture fixture;
+    Client endless = fixture.client();
+    endless.send_text("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;");
+    std::thread sender([&] {
+        const std::string piece(64 * 1024, 'x');
+        for (int i = 0; i < 1000; ++i) endless.send_text(piece);
+    });
+    EXPECT_TRUE(endless.read_all().starts_with("HTTP/1.1 400 "));
+    EXPECT_TRUE(fixture.ask(get("/good")).ends_with("GET /good "));
+    sender.join();
+}
+
 TEST(HttpServer, AnswersGoodClientsAmongManySilentOnes) {
     HttpOptions options;
     options.connections_max = 8;

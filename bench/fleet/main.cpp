@@ -87,7 +87,7 @@ void measure(benchmark::State& state, const std::string& name, std::uint32_t res
         state.counters["case:receiver_cpu_per_sample_" + name] = receiver_ns / count;
         state.counters["case:receiver_cpu_per_fleet_second_" + name] = receiver_ns / fleet_seconds;
         state.counters["case:sender_cpu_per_fleet_second_" + name] = own_ns / fleet_seconds;
-        state.counters["bytes:receiver_bytes_" + name] = static_cast<double>(receiver.private_bytes());
+        state.counters["bytes:receiver_bytes_" + name] = static_cast<double>(receiver.anonymous_bytes());
         state.SetIterationTime(wall.count() / 1e9);
     }
 }

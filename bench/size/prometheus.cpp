@@ -85,11 +85,11 @@ std::uint64_t prometheus_series_bytes(const Subject&) {
                                        "scrape_configs: [{job_name: vms, static_configs: [{targets: ['127.0.0.1:" +
                                            std::to_string(target.port()) + "']}]}]\n");
     target.await_scrapes(kScrapesBefore);
-    const std::uint64_t bytes_before = prometheus.private_bytes();
+    const std::uint64_t bytes_before = prometheus.anonymous_bytes();
     const std::uint64_t series_before = prometheus.series();
     target.fill();
     target.await_scrapes(kScrapes);
-    const std::uint64_t bytes = prometheus.private_bytes();
+    const std::uint64_t bytes = prometheus.anonymous_bytes();
     const std::uint64_t series = prometheus.series();
     if (series < series_before + kSeries) fail("prometheus has not taken all series");
     return (bytes - std::min(bytes, bytes_before)) / (series - series_before);

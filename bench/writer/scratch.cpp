@@ -3,7 +3,11 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -14,10 +18,20 @@
 namespace ringside::bench {
 namespace {
 
+// A signal ends the program: what fails from then on fails because of that.
+std::atomic<bool> ending = false;
+
 // Written once by Scratch before there is a second thread.
 std::string root;
 
+std::array<std::atomic<pid_t>, 16> children;
+
 void remove_root() {
+    for (const std::atomic<pid_t>& child : children) {
+        if (child == 0) continue;
+        kill(child, SIGKILL);
+        waitpid(child, nullptr, 0);
+    }
     std::error_code error;
     std::filesystem::remove_all(root, error);
     if (error) {
@@ -29,6 +43,7 @@ void remove_root() {
 void await_end(sigset_t signals) {
     int number = 0;
     sigwait(&signals, &number);
+    ending = true;
     remove_root();
     signal(number, SIG_DFL);
     pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
@@ -38,6 +53,7 @@ void await_end(sigset_t signals) {
 }  // namespace
 
 void fail(const std::string& text) {
+    while (ending) pause();
     std::fprintf(stderr, "%s: %s\n", program_invocation_short_name, text.c_str());
     remove_root();
     std::_Exit(1);
@@ -59,6 +75,22 @@ Scratch::Scratch() {
 }
 
 Scratch::~Scratch() { remove_root(); }
+
+void end_before_scratch(pid_t child) {
+    for (std::atomic<pid_t>& place : children) {
+        pid_t none = 0;
+        if (place.compare_exchange_strong(none, child)) return;
+    }
+    kill(child, SIGKILL);
+    fail("too many child processes at a time");
+}
+
+void ended_before_scratch(pid_t child) {
+    for (std::atomic<pid_t>& place : children) {
+        pid_t expected = child;
+        if (place.compare_exchange_strong(expected, 0)) return;
+    }
+}
 
 std::string scratch_folder(const std::string& name) {
     const std::string path = root + '/' + name;

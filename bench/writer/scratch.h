@@ -1,6 +1,8 @@
 // The folder of one run on /dev/shm: segments and the peers' files. It goes with the process, also on Ctrl-C.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 
 namespace ringside::bench {
@@ -17,6 +19,11 @@ class Scratch {
     Scratch(const Scratch&) = delete;
     Scratch& operator=(const Scratch&) = delete;
 };
+
+// A child process that may still write into the folder, or hold what lies there: whatever ends this program kills it first.
+// At most 16 at a time. `ended_before_scratch` when the caller has waited for it. One thread of the program calls them.
+void end_before_scratch(pid_t child);
+void ended_before_scratch(pid_t child);
 
 // A new folder `name` in it, for one user of the folder.
 std::string scratch_folder(const std::string& name);

@@ -11,7 +11,10 @@ counts with what it said. Conventions between a program of bench/ and this one:
   - the contexts `cpu_model` and `core` say where it ran;
   - a counter `case:NAME` of a case is a case of its own, in ns;
   - a counter `bytes:NAME` of a case is a case of its own, in bytes;
-  - a case with a counter `bytes`, `bytes_a_sample` or `ns_a_window` counts with that, and not with its time.
+  - a case with a counter `bytes`, `bytes_a_sample` or `ns_a_window` counts with that, and not with its time;
+  - the context `sides` lists who did the same, ours first. A counter `UNIT:SIDE` of a case is a figure of that side, and the
+    time of such a case counts for nothing. In a case `NAME/vms:COUNT` it is a figure of a host with so many VMs, which is
+    for people alone.
 The exit code is 0 only if every result could be read and no case in it failed.
 """
 
@@ -28,6 +31,9 @@ BYTES_CASE_COUNTER = "bytes:"
 COUNTERS = {"bytes": "bytes", "bytes_a_sample": "bytes a sample", "ns_a_window": "ns a window"}
 # By unit, in the order in which they are printed.
 HEADINGS = {"ns": "ns a call", "bytes": "bytes", "bytes a sample": "bytes a sample", "ns a window": "ns a window"}
+# Of figures that several sides have, and their decimals.
+SIDE_UNITS = {"ms": 3, "MB": 1, "cores": 4}
+OURS = "ours"
 DECIMALS = {"ns": 2, "bytes": 0, "bytes a sample": 3, "ns a window": 0}
 
 
@@ -54,23 +60,75 @@ class Case:
         return json.dumps({"case": self.name, "unit": self.unit} | {key: round(figure, 3) for key, figure in figures.items()})
 
 
-def read(path: str) -> tuple[dict, dict[str, Case]]:
-    """The context of a result and its cases by name, in the order in which the program has them."""
+@dataclass
+class SidedCase:
+    """A case that several sides did, with the figures of each in one unit."""
+
+    name: str
+    unit: str
+    runs: dict[str, list]  # by side; a side that has no figure has no list
+
+    def median(self, side: str) -> float | None:
+        return statistics.median(self.runs[side]) if side in self.runs else None
+
+    def cell(self, side: str) -> str:
+        """The median, and between what 8 in 10 runs were where there is more than one."""
+        if side not in self.runs:
+            return "-"
+        runs, decimals = self.runs[side], SIDE_UNITS[self.unit]
+        text = f"{self.median(side):.{decimals}f}"
+        if len(runs) == 1:
+            return text
+        deciles = statistics.quantiles(runs, n=10, method="inclusive")
+        return f"{text} ({deciles[0]:.{decimals}f} - {deciles[-1]:.{decimals}f})"
+
+    def as_json(self, sides: list[str]) -> str:
+        medians = {side: self.median(side) for side in sides}
+        rounded = {side: median if median is None else round(median, 6) for side, median in medians.items()}
+        return json.dumps({"case": self.name, "unit": self.unit} | rounded)
+
+
+def load(path: str) -> tuple[dict, list[dict]]:
+    """The context of a result and its entries, in the order in which the program has them."""
     try:
         with open(path, encoding="utf-8") as file:
             result = json.load(file)
         context, entries = result["context"], result["benchmarks"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadResult(f"{path} is not a result of Google Benchmark ({error}); run ./dev bench again") from error
-    cases: dict[str, Case] = {}
-    for entry in sorted(entries, key=lambda entry: entry.get("family_index", 0)):
+    for entry in entries:
         if entry.get("error_occurred"):
             raise BadResult(f"{path}: {entry['name']} failed: {entry.get('error_message', 'no reason given')}")
-        if entry["run_type"] == "iteration":  # not a mean or deviation that Google Benchmark adds
-            add(cases, entry)
-    if not cases:
+    entries = [entry for entry in entries if entry["run_type"] == "iteration"]  # no mean or deviation, which it adds
+    if not entries:
         raise BadResult(f"{path} has no case: does the filter match any?")
-    return context, cases
+    return context, sorted(entries, key=lambda entry: entry.get("family_index", 0))
+
+
+def read_cases(entries: list[dict]) -> dict[str, Case]:
+    cases: dict[str, Case] = {}
+    for entry in entries:
+        add(cases, entry)
+    return cases
+
+
+def read_sided(context: dict, entries: list[dict]) -> tuple[list[SidedCase], dict[int, list[SidedCase]]]:
+    """The cases, and those of the growth by number of VMs."""
+    cases: dict[tuple[str, str], SidedCase] = {}
+    for entry in entries:
+        for unit in SIDE_UNITS:
+            for side in context["sides"].split():
+                if f"{unit}:{side}" not in entry:
+                    continue
+                name, *options = entry["name"].split("/")
+                vms = next((option for option in options if option.startswith("vms:")), "")
+                case = cases.setdefault((name, vms), SidedCase(name, unit, {}))
+                case.runs.setdefault(side, []).append(entry[f"{unit}:{side}"])
+    growth: dict[int, list[SidedCase]] = {}
+    for (_, vms), case in cases.items():
+        if vms:
+            growth.setdefault(int(vms.removeprefix("vms:")), []).append(case)
+    return [case for (_, vms), case in cases.items() if not vms], growth
 
 
 def add(cases: dict[str, Case], entry: dict) -> None:
@@ -90,15 +148,13 @@ def add(cases: dict[str, Case], entry: dict) -> None:
         cases.setdefault(case, Case(case, "ns", [])).runs.append(nanoseconds)
 
 
-def machine(context: dict, cases: dict[str, Case]) -> list[str]:
-    if all(case.unit != "ns" for case in cases.values()):
-        return []  # sizes are the same on a busy machine
-    counts = sorted({len(case.runs) for case in cases.values()})
-    repetitions = " or ".join(str(count) for count in counts)
+def machine(context: dict, counts: set[int]) -> list[str]:
+    repetitions = " or ".join(str(count) for count in sorted(counts))
     load = context.get("load_avg") or [0.0]
+    pinned = f" pinned to core {context['core']};" if "core" in context else ""
     lines = [
         f"{context.get('cpu_model', 'unknown CPU')}, {context['num_cpus']} cores at {context['mhz_per_cpu']} MHz;"
-        f" pinned to core {context.get('core', '?')}; {repetitions} repetitions, load average {load[0]:.1f} at the start"
+        f"{pinned} {repetitions} repetitions, load average {load[0]:.1f} at the start"
     ]
     if load[0] >= 1.0:
         lines.append("The machine was busy: trust the ratios of this run, and the minima, more than single medians.")
@@ -108,7 +164,7 @@ def machine(context: dict, cases: dict[str, Case]) -> list[str]:
 def table(rows: list[list[str]]) -> list[str]:
     """Columns as wide as they must be: names to the left, figures to the right."""
     widths = [max(map(len, column)) for column in zip(*rows)]
-    is_figure = [column[-1][:1].isdigit() for column in zip(*rows)]
+    is_figure = [all(cell[:1].isdigit() or cell == "-" for cell in column[1:]) for column in zip(*rows)]
     return [
         "  ".join(f"{cell:>{width}}" if right else f"{cell:<{width}}" for cell, width, right in zip(row, widths, is_figure))
         for row in rows
@@ -133,21 +189,79 @@ def figures(cases: dict[str, Case]) -> list[str]:
     return lines
 
 
+def ratio(case: SidedCase, side: str) -> str:
+    ours, theirs = case.median(OURS), case.median(side)
+    return f"{theirs / ours:.1f}x" if ours and theirs else "-"
+
+
+def sided_figures(sides: list[str], cases: list[SidedCase]) -> list[str]:
+    lines = []
+    peers = [side for side in sides if side != OURS]
+    for unit in SIDE_UNITS:
+        rows = [
+            [case.name, *(case.cell(side) for side in sides), *(ratio(case, side) for side in peers)]
+            for case in cases
+            if case.unit == unit
+        ]
+        if rows:
+            heading = f"{unit}, median (p10 - p90)" if unit == "ms" else unit
+            lines += ["", *table([[heading, *sides, *(f"{side} / {OURS}" for side in peers)], *rows])]
+    return lines
+
+
+def growth_figures(growth: dict[int, list[SidedCase]]) -> list[str]:
+    """Ours alone, a line a number of VMs."""
+    if not growth:
+        return []
+    names = list(dict.fromkeys(f"{case.name}, {case.unit}" for cases in growth.values() for case in cases))
+    rows = []
+    for vms, cases in sorted(growth.items()):
+        cells = {f"{case.name}, {case.unit}": f"{case.median(OURS):.{SIDE_UNITS[case.unit]}f}" for case in cases}
+        rows.append([str(vms), *(cells.get(name, "-") for name in names)])
+    return ["", *table([["VMs", *names], *rows])]
+
+
+@dataclass
+class Report:
+    """What one result says: lines for people, and objects of JSON."""
+
+    text: list[str]
+    objects: list[str]
+
+
+def plain_report(context: dict, entries: list[dict]) -> Report:
+    cases = read_cases(entries)
+    # Sizes are the same on a busy machine.
+    timed = any(case.unit == "ns" for case in cases.values())
+    head = machine(context, {len(case.runs) for case in cases.values()}) if timed else []
+    return Report(head + ratios(context, cases) + figures(cases), [case.as_json() for case in cases.values()])
+
+
+def sided_report(context: dict, entries: list[dict]) -> Report:
+    sides = context["sides"].split()
+    cases, growth = read_sided(context, entries)
+    head = machine(context, {len(runs) for case in cases for runs in case.runs.values()}) if cases else []
+    text = head + sided_figures(sides, cases) + growth_figures(growth)
+    return Report(text, [case.as_json(sides) for case in cases])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", metavar="FILE", help="also write one JSON object per case and line")
     parser.add_argument("results", metavar="RESULT.json", nargs="+")
     options = parser.parse_args()
     try:
-        results = [read(path) for path in options.results]
+        reports = []
+        for context, entries in map(load, options.results):
+            reports.append((sided_report if "sides" in context else plain_report)(context, entries))
         if options.json:
             with open(options.json, "w", encoding="utf-8") as file:
-                file.writelines(case.as_json() + "\n" for _, cases in results for case in cases.values())
+                file.writelines(line + "\n" for report in reports for line in report.objects)
     except (BadResult, OSError) as error:
         print(f"report: {error}", file=sys.stderr)
         return 1
-    for context, cases in results:
-        print("\n".join(machine(context, cases) + ratios(context, cases) + figures(cases)))
+    for report in reports:
+        print("\n".join(report.text))
     return 0
 
 

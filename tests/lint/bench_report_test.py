@@ -153,3 +153,47 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
     done = report("--json", tmp_path / "missing/lines", RECORDED)
     assert done.returncode == 1
     assert "missing/lines" in done.stderr
+
+
+SIDED = {
+    "context": {"num_cpus": 2, "mhz_per_cpu": 2596, "cpu_model": "AMD EPYC", "load_avg": [0.1], "sides": "ours prometheus other"},
+    "benchmarks": [
+        *(
+            {"name": "sum/iterations:1/repeats:3", "run_type": "iteration", "ms:ours": ours, "ms:prometheus": 5.0, "ms:other": 6.0}
+            for ours in (1.0, 4.0, 2.0)
+        ),
+        {"name": "sum_mean", "run_type": "aggregate", "ms:ours": 9.0},
+        {"name": "memory/iterations:1", "run_type": "iteration", "MB:ours": 20.0, "MB:prometheus": 400.0},
+        {"name": "sum/vms:100/iterations:1", "run_type": "iteration", "ms:ours": 0.5},
+        {"name": "sum/vms:10/iterations:1", "run_type": "iteration", "ms:ours": 0.25},
+        {"name": "memory/vms:10/iterations:1", "run_type": "iteration", "MB:ours": 9.0},
+    ],
+}
+
+SIDED_TABLE = """\
+AMD EPYC, 2 cores at 2596 MHz; 1 or 3 repetitions, load average 0.1 at the start
+
+ms, median (p10 - p90)                   ours             prometheus                  other  prometheus / ours  other / ours
+sum                     2.000 (1.200 - 3.600)  5.000 (5.000 - 5.000)  6.000 (6.000 - 6.000)               2.5x          3.0x
+
+MB      ours  prometheus  other  prometheus / ours  other / ours
+memory  20.0       400.0      -              20.0x             -
+
+VMs  sum, ms  memory, MB
+ 10    0.250         9.0
+100    0.500           -
+"""
+
+SIDED_LINES = [
+    {"case": "sum", "unit": "ms", "ours": 2.0, "prometheus": 5.0, "other": 6.0},
+    {"case": "memory", "unit": "MB", "ours": 20.0, "prometheus": 400.0, "other": None},
+]
+
+
+def test_sides_that_did_the_same_stand_beside_each_other(tmp_path):
+    path = tmp_path / "sided.json"
+    path.write_text(json.dumps(SIDED))
+    done = report("--json", tmp_path / "lines", path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == SIDED_TABLE
+    assert [json.loads(line) for line in (tmp_path / "lines").read_text().splitlines()] == SIDED_LINES

@@ -63,6 +63,8 @@ bool Matcher::matches(std::string_view value) const {
     return false;
 }
 
+std::size_t Matcher::cost() const { return regex_ ? static_cast<std::size_t>(regex_->ProgramSize()) : 0; }
+
 std::string Matcher::text() const {
     std::string text = is_label_name(label_) ? label_ : quote(label_);
     return text + match_op_text(op_) + quote(value_);

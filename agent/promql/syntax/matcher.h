@@ -20,6 +20,8 @@ const char* match_op_text(MatchOp op);  // "=", "!=", "=~", "!~"
 // What a hostile pattern may cost.
 inline constexpr std::size_t kRegexMaxBytes = 1024;
 inline constexpr std::size_t kRegexMaxMemory = 1024 * 1024;
+// Of all patterns of one query or request together, by Matcher::cost(). Making them takes some 50 ms and 1 MiB.
+inline constexpr std::size_t kPatternsMaxCost = 100'000;
 inline constexpr std::size_t kSelectorMaxBytes = 64 * 1024;
 inline constexpr std::size_t kSelectorMaxMatchers = 64;
 
@@ -34,6 +36,9 @@ class Matcher {
     bool matches(std::string_view value) const;
     // Whether a series without this label passes. Known beforehand: it decides how an index is walked.
     bool matches_empty() const { return matches_empty_; }
+
+    // Instructions of the pattern's program; 0 without a pattern.
+    std::size_t cost() const;
 
     const std::string& label() const { return label_; }
     MatchOp op() const { return op_; }

@@ -114,6 +114,7 @@ class ParseState {
     Lexer lexer_;
     Token token_;
     std::size_t depth_ = 0;
+    std::size_t patterns_cost_ = 0;  // of all matchers so far
     // How many aggregations' arguments are being read: syntax errors within say so.
     int in_aggregations_ = 0;
     std::size_t duration_nodes_ = 0;  // of the duration being read: bounds the height of its tree

@@ -121,6 +121,10 @@ bool ParseState::add_matcher(VectorSelector* selector, Span span, std::string la
     }
     auto matcher = Matcher::make(std::move(label), op, std::move(value));
     if (!matcher) return fail(span, matcher.error().context);
+    patterns_cost_ += matcher->cost();
+    if (patterns_cost_ > kPatternsMaxCost) {
+        return fail(span, "the regular expressions up to here are too large together; use fewer, or simpler ones");
+    }
     selector->matchers.push_back(std::move(*matcher));
     return true;
 }

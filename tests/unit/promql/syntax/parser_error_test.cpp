@@ -216,5 +216,18 @@ TEST(Parser, StaysWithinTheStackAtItsOwnLimits) {
     }
 }
 
+TEST(Parser, BoundsAllPatternsTogether) {
+    std::string text = "a{b=~\"\\\\pL{20}\"}";
+    ASSERT_TRUE(parse_query(text, {}).ok());
+    for (int i = 0; i < 5; ++i) text = text + " + " + text;
+    auto expr = parse_query(text, {});
+    ASSERT_FALSE(expr.ok());
+    EXPECT_NE(expr.error().context.find("are too large together"), std::string::npos) << expr.error().context;
+    // As many simple ones as a query has room for are fine.
+    text = "a{b=~\"x|y\"}";
+    for (int i = 0; i < 999; ++i) text += " + a{b=~\"x|y\"}";
+    EXPECT_TRUE(parse_query(text, {.limits = {.depth_max = 2000}}).ok());
+}
+
 }  // namespace
 }  // namespace ringside::agent::promql

@@ -10,13 +10,15 @@ namespace ringside::agent {
 namespace {
 
 // How often a fact is a sample: as dense as the shortest lookback that is of use needs it, and sparse in a long range.
-constexpr std::int64_t kFactPointsMax = 600;
-constexpr std::int64_t kFactStepMaxMs = 60'000;
+constexpr std::int64_t kFactPoints = 600;
+constexpr std::int64_t kFactStepMs = 60'000;     // at most, for 34 days
+constexpr std::int64_t kFactPointsMax = 50'000;  // whatever a VM says of its begin
 constexpr std::int64_t kMsPerS = 1'000;
 
-std::int64_t fact_step_ms(std::int64_t begin_ms, std::int64_t end_ms) {
-    const std::int64_t seconds = (end_ms - begin_ms) / kFactPointsMax / kMsPerS + 1;
-    return std::min(seconds * kMsPerS, kFactStepMaxMs);
+// For a fact that holds in `lasts_ms` of a range of `range_ms`.
+std::int64_t fact_step_ms(std::int64_t range_ms, std::int64_t lasts_ms) {
+    const std::int64_t seconds = range_ms / kFactPoints / kMsPerS + 1;
+    return std::max(std::min(seconds * kMsPerS, kFactStepMs), lasts_ms / kFactPointsMax);
 }
 
 std::uint64_t begun_ns(const VmInfo& vm) { return std::max(vm.created_ns, vm.attached_ns); }
@@ -24,9 +26,10 @@ std::uint64_t begun_ns(const VmInfo& vm) { return std::max(vm.created_ns, vm.att
 // A 1 at each step of the VM's life that lies in (begin, end].
 void append_facts(const VmInfo& vm, std::uint64_t now_ns, std::int64_t begin_ms, std::int64_t end_ms,
                   promql::SampleBuffer& buffer) {
-    const std::int64_t step_ms = fact_step_ms(begin_ms, end_ms);
     const std::int64_t born_ms = ms_up(begun_ns(vm));
     const std::int64_t last_ms = std::min(end_ms, static_cast<std::int64_t>(newest_ns(vm, now_ns) / kNsPerMs));
+    if (last_ms <= begin_ms) return;
+    const std::int64_t step_ms = fact_step_ms(end_ms - begin_ms, last_ms - std::max(begin_ms, born_ms));
     if (born_ms > begin_ms && born_ms <= last_ms) append_value(born_ms, 1, buffer);
     for (std::int64_t at = std::max(begin_ms, born_ms) / step_ms * step_ms + step_ms; at <= last_ms; at += step_ms) {
         append_value(at, 1, buffer);

@@ -314,6 +314,25 @@ TEST_F(VmSamplesTest, FactsAboutVmsAreSeries) {
     EXPECT_EQ(about->label(0, "tenant"), "acme");
 }
 
+// Whatever a VM says of its begin, and a client of the time that it wants.
+TEST_F(VmSamplesTest, FactsOfAnyTimeAreFew) {
+    auto vm = add_vm("a", 1, 0, 0);
+    vm->info.created_ns = vm->info.attached_ns = 1;
+    vms_.back() = std::make_shared<const CatalogVm>(vm->info, vm, *layouts_.intern(schema_, vm->list));
+    auto set = select("ringside_vm_up", -1.7e9, 100);
+    promql::SampleBuffer buffer;
+    auto span = set->read(0, ms(-1.7e9), ms(100), buffer);
+    ASSERT_TRUE(span.ok()) << message_of(span);
+    EXPECT_GT(span->floats.count, 1000u);
+    EXPECT_LT(span->floats.count, 60'000u);
+    for (double before_s : {0.001, 900.0, 1e9}) {
+        promql::SampleBuffer none;
+        span = set->read(0, ms(100 + before_s), ms(100), none);
+        ASSERT_TRUE(span.ok()) << message_of(span);
+        EXPECT_EQ(span->floats.count, 0u) << before_s;
+    }
+}
+
 TEST_F(VmSamplesTest, AVmThatCannotBeReadIsNamedAndTheOthersAreAnswered) {
     auto bad = add_vm("a", 1, 0, 0);
     add_vm("b", 2, 0, 0);

@@ -1,6 +1,7 @@
 // Windows as samples.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "agent/base/model.h"
@@ -11,7 +12,10 @@ namespace ringside::agent {
 inline constexpr std::uint64_t kNsPerMs = 1'000'000;
 // Times within a VM's life; the end of a partial window is rounded up, as on its way upstream.
 inline std::int64_t ms_up(std::uint64_t ns) { return static_cast<std::int64_t>((ns + kNsPerMs - 1) / kNsPerMs); }
-inline std::uint64_t ns_of_ms(std::int64_t ms) { return ms <= 0 ? 0 : static_cast<std::uint64_t>(ms) * kNsPerMs; }
+// Saturates: a query may name times far beyond all windows.
+inline std::uint64_t ns_of_ms(std::int64_t ms) {
+    return ms <= 0 ? 0 : std::min(static_cast<std::uint64_t>(ms), UINT64_MAX / kNsPerMs) * kNsPerMs;
+}
 
 // The columns to read of a metric for a function that needs `wanted` (columns_for()), of those that the tier keeps.
 std::uint32_t columns_to_read(Kind kind, std::uint32_t wanted, std::uint32_t kept);

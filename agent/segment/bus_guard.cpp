@@ -26,7 +26,9 @@ bool mend(std::uintptr_t address) {
         const std::uintptr_t begin = entry.begin.load(std::memory_order_acquire);
         if (begin <= kTaken || address < begin) continue;
         const std::size_t bytes = entry.bytes.load(std::memory_order_relaxed);
-        if (address - begin >= bytes) continue;
+        // Pairs with the owner's release fence: who has seen another owner's bytes does not find the same begin again.
+        std::atomic_thread_fence(std::memory_order_acquire);
+        if (entry.begin.load(std::memory_order_relaxed) != begin || address - begin >= bytes) continue;
         // The mark before the zeros: a thread that reads them instead of faulting finds it.
         entry.cut.store(true, std::memory_order_seq_cst);
         const std::uintptr_t from = address / kPage * kPage;
@@ -36,15 +38,21 @@ bool mend(std::uintptr_t address) {
     return false;
 }
 
+// Whether this thread's own access has failed, so that si_addr is where: not so where somebody sent the signal, or the
+// machine tells of bad memory that nobody waits for.
+bool is_fault(const siginfo_t& info) { return info.si_code > 0 && info.si_code != BUS_MCEERR_AO; }
+
 void on_bus_error(int signal, siginfo_t* info, void* context) {
     const int saved = errno;
-    const bool mended = mend(reinterpret_cast<std::uintptr_t>(info->si_addr));
+    const bool mended = is_fault(*info) && mend(reinterpret_cast<std::uintptr_t>(info->si_addr));
     errno = saved;
     if (mended) return;
     if ((earlier.sa_flags & SA_SIGINFO) != 0) return earlier.sa_sigaction(signal, info, context);
     if (earlier.sa_handler != SIG_DFL && earlier.sa_handler != SIG_IGN) return earlier.sa_handler(signal);
-    // The instruction is tried again, faults again, and ends the process as it would have without us.
+    // Ends the process as it would have without us: at once, or when the instruction that faulted is tried again.
+    if (!is_fault(*info) && earlier.sa_handler == SIG_IGN) return;
     sigaction(SIGBUS, &earlier, nullptr);
+    if (!is_fault(*info)) raise(signal);
 }
 
 }  // namespace
@@ -68,6 +76,8 @@ GuardedRange::GuardedRange(const void* begin, std::size_t bytes) {
         std::uintptr_t free = 0;
         // Relaxed: nothing of the owner before is looked at, and the store of `begin` below publishes.
         if (!entry.begin.compare_exchange_strong(free, kTaken, std::memory_order_relaxed)) continue;
+        // A handler that still goes by the begin of before must not lay its zeros by these bytes.
+        std::atomic_thread_fence(std::memory_order_release);
         entry.bytes.store(bytes, std::memory_order_relaxed);
         entry.cut.store(false, std::memory_order_relaxed);
         entry.begin.store(reinterpret_cast<std::uintptr_t>(begin), std::memory_order_release);

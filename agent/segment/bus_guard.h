@@ -36,7 +36,8 @@ class GuardedRange {
     // Of the table, which is static: signal handlers know no objects.
     struct Entry {
         // Written by the owner: `begin` last, with release, and cleared first. Read by the handler with acquire, so that
-        // whoever sees a begin sees the bytes that belong to it. 1 while an owner has taken the entry but not filled it.
+        // whoever sees a begin sees the bytes that belong to it or to a later owner, and read once more after them: as they
+        // are the same, so are the owners. 1 while an owner has taken the entry but not filled it.
         std::atomic<std::uintptr_t> begin{0};
         std::atomic<std::size_t> bytes{0};
         // Written by the handler on the thread that faulted, read by that thread after its copy: program order is enough.

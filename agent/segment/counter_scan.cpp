@@ -61,8 +61,8 @@ bool CounterScan::read(std::uint32_t metric, std::uint32_t index, const ReadRequ
 
     // What is over: what the writer has turned past, and what time has.
     const std::uint64_t open_window = open_ns / resolution_ns;
-    const std::uint64_t over = std::max(open_window, timeline.now_ns / resolution_ns);  // windows before this one
-    std::uint64_t first = request.begin_ns / resolution_ns;
+    const std::uint64_t over = std::max(open_window, timeline.now_ns / resolution_ns);   // windows before this one
+    std::uint64_t first = std::max<std::uint64_t>(request.begin_ns / resolution_ns, 1);  // stamp 0 is that of no window
     const std::uint64_t end = std::min(request.end_ns / resolution_ns, over);
     // Of the windows up to the open one the ring holds so many, of those after it as many are told, up to now.
     const std::uint64_t present = timeline.now_ns == 0 ? 0 : (timeline.now_ns - 1) / resolution_ns;

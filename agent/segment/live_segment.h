@@ -174,7 +174,7 @@ class LiveSegment : public SeriesSource {
     std::optional<Death> death_;
     mutable std::optional<VmInfo> vm_;  // as it was when all of it could be read last
     // Once somebody scanned.
-    mutable std::shared_ptr<const MappedBytes> mapped_;
+    mutable std::shared_ptr<MappedBytes> mapped_;
     mutable std::shared_ptr<const std::vector<ScannedSeries>> scanned_series_;  // of the directory as it was then
 
     mutable std::mutex probe_mutex_;

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -12,20 +13,38 @@ namespace {
 
 constexpr std::uint64_t kBlockBytes = 512;  // what st_blocks counts
 
+std::uint64_t changed_ns(const struct stat& status) {
+    return static_cast<std::uint64_t>(status.st_ctim.tv_sec) * 1'000'000'000u +
+           static_cast<std::uint64_t>(status.st_ctim.tv_nsec);
+}
+
+// The blocks alone do not tell: there may be some beyond the end of the file. `status` is from before this look, so that
+// what changes meanwhile is seen by the next one.
+bool has_no_holes(int fd, const struct stat& status, std::uint64_t bytes) {
+    if (static_cast<std::uint64_t>(status.st_size) < bytes) return false;
+    if (static_cast<std::uint64_t>(status.st_blocks) * kBlockBytes < bytes) return false;
+    const off_t hole = lseek(fd, 0, SEEK_HOLE);
+    return hole >= 0 && static_cast<std::uint64_t>(hole) >= bytes;
+}
+
 }  // namespace
 
-bool MappedBytes::has_all_pages(int fd, std::uint64_t bytes) {
+bool MappedBytes::has_all_pages(int fd) {
     struct stat status;
-    if (fd < 0 || fstat(fd, &status) != 0) return false;
-    const auto size = static_cast<std::uint64_t>(status.st_size);
-    return size >= bytes && static_cast<std::uint64_t>(status.st_blocks) * kBlockBytes >= size;
+    if (fd < 0 || fstat(fd, &status) != 0 || static_cast<std::uint64_t>(status.st_size) < bytes_) return false;
+    if (changed_ns(status) == changed_ns_) return true;
+    if (!has_no_holes(fd, status, bytes_)) return false;
+    changed_ns_ = changed_ns(status);
+    return true;
 }
 
 std::unique_ptr<MappedBytes> MappedBytes::map(int fd, std::uint64_t bytes) {
-    if (!has_all_pages(fd, bytes)) return nullptr;
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) != 0 || !has_no_holes(fd, status, bytes)) return nullptr;
     void* pages = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd, 0);
     if (pages == MAP_FAILED) return nullptr;
-    std::unique_ptr<MappedBytes> mapped(new MappedBytes(static_cast<const std::byte*>(pages), bytes));
+    std::unique_ptr<MappedBytes> mapped(
+        new MappedBytes(static_cast<const std::byte*>(pages), bytes, changed_ns(status)));
     return mapped->guard_->guarded() ? std::move(mapped) : nullptr;
 }
 

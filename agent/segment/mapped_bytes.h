@@ -15,8 +15,8 @@ class MappedBytes : public ByteSource {
     // The first `bytes` of the file, read-only. Null where they cannot or must not be mapped: there is no guard
     // (install_bus_guard), the file is shorter, or has holes, for touching one would charge the agent with its page.
     static std::unique_ptr<MappedBytes> map(int fd, std::uint64_t bytes);
-    // Whether all of the file has pages still: a hole can be punched at any time.
-    static bool has_all_pages(int fd, std::uint64_t bytes);
+    // Whether that is still so: a hole can be punched at any time. Cheap as long as nobody has. One thread at a time.
+    bool has_all_pages(int fd);
     ~MappedBytes() override;
     MappedBytes(const MappedBytes&) = delete;
     MappedBytes& operator=(const MappedBytes&) = delete;
@@ -31,11 +31,14 @@ class MappedBytes : public ByteSource {
     bool cut() const { return guard_->cut(); }
 
   private:
-    MappedBytes(const std::byte* data, std::uint64_t bytes)
-        : data_(data), bytes_(bytes), guard_(std::make_unique<GuardedRange>(data, bytes)) {}
+    MappedBytes(const std::byte* data, std::uint64_t bytes, std::uint64_t changed_ns)
+        : data_(data), bytes_(bytes), changed_ns_(changed_ns), guard_(std::make_unique<GuardedRange>(data, bytes)) {}
 
     const std::byte* const data_;
     const std::uint64_t bytes_;
+    // The file's change time when it was seen to have no holes. Punching one changes it, storing through a mapping does not,
+    // and nobody can set it.
+    std::uint64_t changed_ns_;
     std::unique_ptr<GuardedRange> guard_;  // goes before the pages do
 };
 

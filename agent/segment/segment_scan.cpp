@@ -66,11 +66,9 @@ class SegmentScan : public SeriesScan {
 // Null where it cannot be mapped. Made once: pages that were touched stay in reach of the next scan.
 std::shared_ptr<const MappedBytes> LiveSegment::mapped() const {
     std::lock_guard lock(mutex_);
-    if (!mapped_ && !condition_) mapped_ = MappedBytes::map(source_->descriptor(), header_->segment_bytes);
-    if (mapped_ && !mapped_->cut() && MappedBytes::has_all_pages(source_->descriptor(), header_->segment_bytes)) {
-        return mapped_;
-    }
-    return nullptr;
+    if (condition_) return nullptr;  // what is wrong with it is read()'s to say
+    if (!mapped_) mapped_ = MappedBytes::map(source_->descriptor(), header_->segment_bytes);
+    return mapped_ && !mapped_->cut() && mapped_->has_all_pages(source_->descriptor()) ? mapped_ : nullptr;
 }
 
 std::unique_ptr<SeriesScan> LiveSegment::scan() const {

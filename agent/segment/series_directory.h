@@ -41,7 +41,7 @@ class SeriesDirectory {
     };
 
     std::optional<Known> find(std::uint32_t index) const;
-    std::vector<SeriesInfo> list() const;  // by rising index
+    std::vector<SeriesInfo> list() const;                     // by rising index
     const std::vector<Known>& all() const { return known_; }  // by rising index
     std::size_t size() const { return known_.size(); }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <ringside/ringside.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -224,6 +225,45 @@ TEST_F(ScanTest, AHoleIsNeverTouched) {
     segment_ = nullptr;
 }
 
+// As many blocks as the file has bytes, but all of them beyond its end.
+TEST_F(ScanTest, BlocksBeyondTheEndHideNoHole) {
+    create();
+    rside_counter counter = this->counter("t_total", 0);
+    rside_counter_add(counter, 1);
+    auto segment = open();
+    SeriesData data;
+    ReadRequest request;
+    request.open_window = false;
+    ASSERT_TRUE(segment->scan()->read(0, request, &data).ok());
+    const std::uint64_t before = segment->stats().scanned;
+    const int fd = ::open(path().c_str(), O_RDWR | O_CLOEXEC);
+    const auto bytes = static_cast<off_t>(std::filesystem::file_size(path()));
+    ASSERT_EQ(fallocate(fd, FALLOC_FL_KEEP_SIZE, bytes, bytes), 0);
+    ASSERT_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 1 << 12, bytes - (1 << 12)), 0);
+    struct stat status;
+    ASSERT_EQ(fstat(fd, &status), 0);
+    ASSERT_GE(status.st_blocks * 512, bytes);
+    const auto blocks = status.st_blocks;
+    EXPECT_EQ(MappedBytes::map(fd, static_cast<std::uint64_t>(bytes)), nullptr);
+    (void)segment->scan()->read(0, request, &data);
+    EXPECT_EQ(segment->stats().scanned, before);
+    ASSERT_EQ(fstat(fd, &status), 0);
+    EXPECT_EQ(status.st_blocks, blocks);
+    close(fd);
+    segment_ = nullptr;
+}
+
+TEST(BusGuard, LeavesASignalThatSomebodySendsAlone) {
+    if (kSanitized) GTEST_SKIP() << "sanitizers handle SIGBUS themselves";
+    install_bus_guard();
+    EXPECT_EXIT(
+        {
+            kill(getpid(), SIGBUS);
+            std::exit(0);
+        },
+        testing::KilledBySignal(SIGBUS), "");
+}
+
 TEST(BusGuard, LeavesOtherFaultsAlone) {
     if (kSanitized) GTEST_SKIP() << "sanitizers handle SIGBUS themselves";
     install_bus_guard();
@@ -247,7 +287,8 @@ TEST(BusGuard, GuardsManyRangesAndTakesTheirPlacesAgain) {
     TemporaryFolder folder{"/dev/shm"};
     const std::string path = folder.path() + "/file";
     const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    ASSERT_EQ(posix_fallocate(fd, 0, 8192), 0);
+    const std::string content(8192, 'x');
+    ASSERT_EQ(pwrite(fd, content.data(), content.size(), 0), 8192);
     for (int round = 0; round < 3; ++round) {
         std::vector<std::unique_ptr<MappedBytes>> all;
         for (int i = 0; i < 100; ++i) {
@@ -260,7 +301,7 @@ TEST(BusGuard, GuardsManyRangesAndTakesTheirPlacesAgain) {
         EXPECT_FALSE(all[7]->read(4096, bytes, sizeof bytes));
         EXPECT_FALSE(all[7]->read(0, bytes, sizeof bytes)) << "what was cut once stays so";
         EXPECT_TRUE(all[8]->read(0, bytes, sizeof bytes)) << "it has not met the cut";
-        ASSERT_EQ(posix_fallocate(fd, 0, 8192), 0);
+        ASSERT_EQ(pwrite(fd, content.data(), content.size(), 0), 8192);
     }
     close(fd);
 }

@@ -26,6 +26,13 @@ double value_of(const SeriesData& data, std::size_t i) {
     return kNan;
 }
 
+// Whether `data` has a column to make samples of; which ones depends on what its tier keeps.
+bool has_samples(Kind kind, const SeriesData& data) {
+    if (kind == Kind::kHistogram) return !data.buckets.empty();
+    if (is_counter(kind)) return !data.value.empty();
+    return !data.last.empty() || !data.max.empty() || !data.min.empty() || !data.sum.empty() || !data.count.empty();
+}
+
 double counter_of(Kind kind, std::uint64_t value) {
     return kind == Kind::kCounterF64 ? ordinary(std::bit_cast<double>(value)) : static_cast<double>(value);
 }
@@ -49,7 +56,7 @@ promql::HistogramPtr histogram_of(const MetricInfo& metric, const SeriesData& da
         const auto index = metric.bucket_first + static_cast<std::int32_t>(bucket) - 1;
         histogram->positive.push_back({index, static_cast<double>(counts[bucket])});
     }
-    const std::uint64_t count = std::max(data.count[i], within);
+    const std::uint64_t count = data.count.empty() ? within : std::max(data.count[i], within);
     if (count > within) {
         const auto above = metric.bucket_first + static_cast<std::int32_t>(metric.bucket_count);
         histogram->positive.push_back({above, static_cast<double>(count - within)});
@@ -110,6 +117,7 @@ void append_counters(const MetricInfo& metric, const SeriesData& data, std::size
 void append_samples(const MetricInfo& metric, const SeriesData& data, std::int64_t begin_ms, std::int64_t end_ms,
                     std::int64_t start_ms, promql::SampleBuffer& buffer) {
     const bool histogram = metric.kind == Kind::kHistogram;
+    if (!has_samples(metric.kind, data)) return;
     auto& times = histogram ? buffer.histogram_times_ms : buffer.times_ms;
     const auto [begin, end] = wanted(data, begin_ms, end_ms, times.empty() ? INT64_MIN : times.back());
     if (is_counter(metric.kind)) return append_counters(metric, data, begin, end, start_ms, buffer);

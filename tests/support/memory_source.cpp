@@ -149,7 +149,7 @@ Result<SeriesData> MemorySource::read(std::uint32_t series_index, const ReadRequ
         take(kColumnMax, all.max, &picked.max);
         take(kColumnLast, all.last, &picked.last);
         take(kColumnValue, all.value, &picked.value);
-        if ((request.columns & kColumnBuckets) == 0) continue;
+        if ((request.columns & kColumnBuckets) == 0 || all.buckets.empty()) continue;
         for (std::size_t b = 0; b < stride; ++b) picked.buckets.push_back(all.buckets[i * stride + b]);
     }
     return picked;

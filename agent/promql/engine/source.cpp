@@ -4,8 +4,8 @@ namespace ringside::agent::promql {
 namespace {
 
 template <typename T>
-const T* column(const std::vector<T>& values) {
-    return values.empty() ? nullptr : values.data();
+const T* column(const std::vector<T>& values, std::size_t count) {
+    return values.empty() || values.size() != count ? nullptr : values.data();
 }
 
 template <typename T>
@@ -53,9 +53,11 @@ void SampleBuffer::clear() {
 }
 
 SampleSpan SampleBuffer::span() const {
-    return {{times_ms.size(), column(times_ms), column(values), column(starts_ms), column(counts), column(sums),
-             column(minima), column(maxima)},
-            {histograms.size(), column(histogram_times_ms), column(histograms), column(histogram_starts_ms)}};
+    const std::size_t floats = times_ms.size(), histograms_count = histogram_times_ms.size();
+    return {{floats, column(times_ms, floats), column(values, floats), column(starts_ms, floats),
+             column(counts, floats), column(sums, floats), column(minima, floats), column(maxima, floats)},
+            {histograms_count, column(histogram_times_ms, histograms_count), column(histograms, histograms_count),
+             column(histogram_starts_ms, histograms_count)}};
 }
 
 }  // namespace ringside::agent::promql

@@ -79,7 +79,7 @@ struct SampleBuffer {
     std::vector<HistogramPtr> histograms;
 
     void clear();
-    // Columns that are empty are null in it; all others must be as long as their times.
+    // Columns that are not as long as their times are null in it: some of the samples have none.
     SampleSpan span() const;
 };
 

@@ -69,10 +69,22 @@ class VmSamplesTest : public testing::Test {
                     {4, kAbout, {"acme"}, at(begin_s)}};
         const double last_s = end_s > 0 ? end_s : now_s_;
         for (std::uint32_t tier = 0; tier < schema_->tiers.size(); ++tier) fill(*vm, tier, begin_s, last_s, end_s > 0);
+        for (auto& [place, data] : vm->runs) {
+            if (place.first != kRequests) drop_columns(&data, ~schema_->tiers[place.second].columns);
+        }
         auto layout = layouts_.intern(schema_, vm->list);
         EXPECT_TRUE(layout.ok()) << message_of(layout);
         vms_.push_back(std::make_shared<const CatalogVm>(vm->info, vm, *layout));
         return vm;
+    }
+
+    static void drop_columns(SeriesData* data, std::uint32_t columns) {
+        if (columns & kColumnCount) data->count.clear();
+        if (columns & kColumnSum) data->sum.clear();
+        if (columns & kColumnMin) data->min.clear();
+        if (columns & kColumnMax) data->max.clear();
+        if (columns & kColumnLast) data->last.clear();
+        if (columns & kColumnBuckets) data->buckets.clear();
     }
 
     void fill(MemorySource& vm, std::uint32_t tier, double begin_s, double last_s, bool ended) const {
@@ -287,6 +299,41 @@ TEST_F(VmSamplesTest, TheLivesOfAVmAreOneSeries) {
                      "0@60 61@61 123@62 stale@62.001 0@70 71@71 143@72 stale@72.001",
                      "requests_total{instance=\"host-1\",job=\"ringside\",path=\"/\",vm_id=\"b\"}: "
                      "0@70 71@71 143@72 stale@72.001"}));
+}
+
+// Each life may have a schema of its own, whose tiers keep other columns.
+TEST_F(VmSamplesTest, LivesThatKeepOtherColumnsGiveWhatBothHave) {
+    add_vm("a", 1, 60, 62);
+    schema_ = std::make_shared<SchemaInfo>(*schema_);
+    schema_->tiers[0].columns = kColumnLast;
+    add_vm("a", 2, 70, 72);
+    auto set = select("load", 50, 100, "avg_over_time");
+    promql::SampleBuffer buffer;
+    auto span = set->read(0, ms(50), ms(100), buffer);
+    ASSERT_TRUE(span.ok()) << message_of(span);
+    EXPECT_GT(span->floats.count, 4u);
+    EXPECT_FALSE(span->floats.has_windows());
+}
+
+TEST_F(VmSamplesTest, ATierHasTheSamplesThatItsColumnsMake) {
+    for (std::uint32_t columns = 1; columns <= kColumnsAll; ++columns) {
+        vms_.clear();
+        schema_ = std::make_shared<SchemaInfo>(*schema_);
+        schema_->tiers[0].columns = columns;
+        add_vm("a", 1, 60, 0);
+        for (const char* selector : {"delay_seconds", "load", "requests_total"}) {
+            auto set = select(selector, 95, 100);
+            promql::SampleBuffer buffer;
+            for (std::size_t i = 0; i < set->size(); ++i) {
+                auto span = set->read(i, ms(95), ms(100), buffer);
+                ASSERT_TRUE(span.ok()) << message_of(span);
+                const bool kept = std::string(selector) == "requests_total" ||
+                                  (std::string(selector) == "load" ? columns & (kColumnLast | kColumnMax | kColumnMin)
+                                                                   : columns & kColumnBuckets);
+                EXPECT_EQ(span->count(), kept ? 5u : 0u) << selector << " " << columns;
+            }
+        }
+    }
 }
 
 TEST_F(VmSamplesTest, VmsOfOtherTimesAreLeftOut) {

@@ -21,8 +21,9 @@ Range range_of(const std::vector<std::int64_t>& times_ms, std::int64_t begin_ms,
 
 class MemorySet : public SeriesSet {
   public:
-    MemorySet(std::vector<const MemorySource::OneSeries*> series, std::vector<std::string> warnings)
-        : series_(std::move(series)), warnings_(std::move(warnings)) {}
+    MemorySet(std::vector<const MemorySource::OneSeries*> series, std::vector<std::string> warnings,
+              std::vector<std::string> gaps)
+        : series_(std::move(series)), warnings_(std::move(warnings)), gaps_(std::move(gaps)) {}
 
     std::size_t size() const override { return series_.size(); }
     std::string_view label(std::size_t series, std::string_view name) const override {
@@ -36,6 +37,7 @@ class MemorySet : public SeriesSet {
     }
     Result<SampleSpan> read(std::size_t series, std::int64_t begin_ms, std::int64_t end_ms,
                             SampleBuffer&) const override {
+        warnings_.insert(warnings_.end(), gaps_.begin(), gaps_.end());
         const SampleBuffer& all = series_[series]->samples;
         Range floats = range_of(all.times_ms, begin_ms, end_ms);
         Range histograms = range_of(all.histogram_times_ms, begin_ms, end_ms);
@@ -50,7 +52,8 @@ class MemorySet : public SeriesSet {
 
   private:
     std::vector<const MemorySource::OneSeries*> series_;
-    std::vector<std::string> warnings_;
+    mutable std::vector<std::string> warnings_;
+    const std::vector<std::string> gaps_;
 };
 
 // Whether `now` could not have followed `before` in one chunk although no counter was reset: then nothing is known.
@@ -120,7 +123,7 @@ Result<std::unique_ptr<SeriesSet>> MemorySource::select(std::span<const Matcher>
         });
         if (matches) found.push_back(&series);
     }
-    return std::unique_ptr<SeriesSet>(std::make_unique<MemorySet>(std::move(found), warnings));
+    return std::unique_ptr<SeriesSet>(std::make_unique<MemorySet>(std::move(found), warnings, gaps));
 }
 
 Labels labels_of(std::initializer_list<std::pair<std::string_view, std::string_view>> pairs) {

@@ -30,6 +30,7 @@ class MemorySource : public SampleSource {
     Result<std::unique_ptr<SeriesSet>> select(std::span<const Matcher> matchers, const SelectHints& hints) override;
 
     std::vector<std::string> warnings;    // of each selection from now on
+    std::vector<std::string> gaps;        // the same, but they show only once a series has been read
     std::vector<SelectHints> selections;  // what was asked for; `function` and `grouping` may no longer be read
     std::vector<std::string> functions;   // the hint's function of each
     bool fails = false;                   // each selection does

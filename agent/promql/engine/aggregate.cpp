@@ -18,7 +18,10 @@ struct AggregateContext {
     AggregateOp op;
     std::uint32_t position;  // of the vector
 
-    void ignored_histogram() const { notes.inform(position, note::ignored_in_aggregation(aggregate_op_text(op))); }
+    std::uint64_t ignored_histogram() const {
+        notes.inform(position, note::ignored_in_aggregation(aggregate_op_text(op)));
+        return 0;
+    }
     void failed_histogram(const RowLabels& row) const {
         notes.warn(position, note::mixed_buckets(row.label(kNameLabel)));
     }
@@ -31,14 +34,16 @@ struct AggregateContext {
 template <typename Total>
 class HistogramTotal {
   public:
-    void add(const AggregateContext& context, const RowLabels& row, const FloatHistogram& histogram) {
-        if (failed_) return;
+    // Returns by how many samples' worth it grew.
+    std::uint64_t add(const AggregateContext& context, const RowLabels& row, const FloatHistogram& histogram) {
+        if (failed_) return 0;
         reset_ |= histogram.reset_hint == ResetHint::kReset;
         not_reset_ |= histogram.reset_hint == ResetHint::kNotReset;
         if (!total_) {
             total_ = std::make_unique<Total>(histogram);
-            return;
+            return kCopies * sample_weight(histogram);
         }
+        const std::uint64_t before = sample_weight(total_->uncorrected());
         Result<HistogramNote> note = total_->add(histogram);
         failed_ = !note.ok();
         if (failed_) {
@@ -46,6 +51,8 @@ class HistogramTotal {
         } else {
             context.tell(*note);
         }
+        const std::uint64_t after = sample_weight(total_->uncorrected());
+        return after > before ? kCopies * (after - before) : 0;
     }
 
     bool any() const { return total_ != nullptr; }
@@ -59,22 +66,23 @@ class HistogramTotal {
     }
 
   private:
+    static constexpr std::uint64_t kCopies = 2;  // the sum and what corrects it
+
     std::unique_ptr<Total> total_;
     bool failed_ = false, reset_ = false, not_reset_ = false;
 };
 
-// The state of one group at one step. take() gets its values one by one, value() is asked if there were any.
+// The state of one group at one step. take() gets its values one by one and returns by how many samples' worth the state
+// grew beyond itself, value() is asked if there were any.
 
 template <typename FloatTotal, typename Total>
 class Additive {
   public:
-    void take(const AggregateContext& context, const RowLabels& row, const Cell& cell) {
-        if (cell.histogram) {
-            histograms_.add(context, row, *cell.histogram);
-        } else {
-            floats_.add(cell.value);
-            any_float_ = true;
-        }
+    std::uint64_t take(const AggregateContext& context, const RowLabels& row, const Cell& cell) {
+        if (cell.histogram) return histograms_.add(context, row, *cell.histogram);
+        floats_.add(cell.value);
+        any_float_ = true;
+        return 0;
     }
     Cell value(const AggregateContext& context, double) const {
         if (any_float_ && histograms_.any()) {
@@ -95,7 +103,10 @@ using Average = Additive<KahanMean, HistogramMean>;
 
 class Count {
   public:
-    void take(const AggregateContext&, const RowLabels&, const Cell&) { ++count_; }
+    std::uint64_t take(const AggregateContext&, const RowLabels&, const Cell&) {
+        ++count_;
+        return 0;
+    }
     Cell value(const AggregateContext&, double) const { return count_ > 0 ? Cell::of(count_) : Cell{}; }
 
   private:
@@ -104,7 +115,10 @@ class Count {
 
 class Presence {
   public:
-    void take(const AggregateContext&, const RowLabels&, const Cell&) { present_ = true; }
+    std::uint64_t take(const AggregateContext&, const RowLabels&, const Cell&) {
+        present_ = true;
+        return 0;
+    }
     Cell value(const AggregateContext&, double) const { return present_ ? Cell::of(1) : Cell{}; }
 
   private:
@@ -114,11 +128,12 @@ class Presence {
 template <bool kLargest>
 class Extreme {
   public:
-    void take(const AggregateContext& context, const RowLabels&, const Cell& cell) {
+    std::uint64_t take(const AggregateContext& context, const RowLabels&, const Cell& cell) {
         if (cell.histogram) return context.ignored_histogram();
         bool better = kLargest ? cell.value > value_ : cell.value < value_;
         if (!any_ || better || std::isnan(value_)) value_ = cell.value;
         any_ = true;
+        return 0;
     }
     Cell value(const AggregateContext&, double) const { return any_ ? Cell::of(value_) : Cell{}; }
 
@@ -131,7 +146,7 @@ class Extreme {
 template <bool kRoot>
 class Variance {
   public:
-    void take(const AggregateContext& context, const RowLabels&, const Cell& cell) {
+    std::uint64_t take(const AggregateContext& context, const RowLabels&, const Cell& cell) {
         if (cell.histogram) return context.ignored_histogram();
         ++count_;
         // The distance from an infinity is no number.
@@ -139,6 +154,7 @@ class Variance {
         double delta = cell.value - mean_;
         mean_ += delta / count_;
         squares_ += delta * (cell.value - mean_);
+        return 0;
     }
     Cell value(const AggregateContext&, double) const {
         if (count_ == 0) return {};
@@ -152,9 +168,10 @@ class Variance {
 
 class Quantile {
   public:
-    void take(const AggregateContext& context, const RowLabels&, const Cell& cell) {
+    std::uint64_t take(const AggregateContext& context, const RowLabels&, const Cell& cell) {
         if (cell.histogram) return context.ignored_histogram();
         values_.push_back(cell.value);
+        return 1;  // a vector holds up to twice as many bytes as it has
     }
     Cell value(const AggregateContext&, double q) { return values_.empty() ? Cell{} : Cell::of(quantile(q, values_)); }
 
@@ -169,22 +186,24 @@ Result<Grid> aggregate(Evaluator& evaluator, const Aggregate& node, const Steps&
     Grouping grouping(node.grouping, node.without);
     std::vector<State> states;  // steps.count a group
     std::vector<bool> drop_name;
-    Result<void> taken = evaluator.rows(*node.expr, steps,
-                                        [&](const Row& row) -> Result<void> {
-                                            std::size_t group = grouping.group_of(row.labels);
-                                            if (group == drop_name.size()) {
-                                                states.resize(states.size() + steps.count);
-                                                drop_name.push_back(false);
-                                            }
-                                            if (row.drop_name) drop_name[group] = true;
-                                            State* state = states.data() + group * steps.count;
-                                            for (std::size_t step = 0; step < steps.count; ++step) {
-                                                if (row.cells[step])
-                                                    state[step].take(context, row.labels, row.cells[step]);
-                                            }
-                                            return evaluator.check(states.size());
-                                        },
-                                        {aggregate_op_text(node.op), &node});
+    constexpr std::uint64_t kStateSamples = (sizeof(State) + kSampleBytes - 1) / kSampleBytes;
+    std::uint64_t grown = 0;  // what states hold beside themselves
+    auto take = [&](const Row& row) -> Result<void> {
+        const std::size_t group = grouping.group_of(row.labels);
+        if (group == drop_name.size()) {
+            const std::size_t size = states.size() + steps.count;
+            if (auto room = evaluator.check(size * kStateSamples + grown); !room) return room;
+            states.resize(size);
+            drop_name.push_back(false);
+        }
+        if (row.drop_name) drop_name[group] = true;
+        State* state = states.data() + group * steps.count;
+        for (std::size_t step = 0; step < steps.count; ++step) {
+            if (row.cells[step]) grown += state[step].take(context, row.labels, row.cells[step]);
+        }
+        return evaluator.check(states.size() * kStateSamples + grown);
+    };
+    Result<void> taken = evaluator.rows(*node.expr, steps, take, {aggregate_op_text(node.op), &node});
     if (!taken) return taken.error();
 
     Grid result(steps.count);

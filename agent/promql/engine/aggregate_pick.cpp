@@ -85,7 +85,10 @@ class Picker {
 
     Result<void> take(const Row& row) {
         std::size_t group = grouping_.group_of(row.labels);
-        if (group * steps_.count == kept_.size()) kept_.resize(kept_.size() + steps_.count);
+        if (group * steps_.count == kept_.size()) {
+            if (auto room = check(kept_.size() + steps_.count); !room) return room;
+            kept_.resize(kept_.size() + steps_.count);
+        }
         Labels labels;
         bool has_labels = false, is_candidate = false;
         for (std::size_t step = 0; step < steps_.count; ++step) {
@@ -97,7 +100,7 @@ class Picker {
             is_candidate |= offer(group, step, {row.cells[step], candidates_.size()}, labels);
         }
         if (is_candidate) candidates_.push_back({has_labels ? labels : row.labels.labels(), row.drop_name});
-        return evaluator_.check(kept_samples_);
+        return check(kept_.size());
     }
 
     Grid result() {
@@ -121,6 +124,10 @@ class Picker {
     }
 
   private:
+    Result<void> check(std::size_t lists) {
+        return evaluator_.check((lists * sizeof(kept_[0]) + kept_samples_ * sizeof(Candidate)) / kSampleBytes);
+    }
+
     // Whether the value is among the kept ones, at least for now.
     bool offer(std::size_t group, std::size_t step, Candidate candidate, const Labels& labels) {
         std::vector<Candidate>& kept = kept_[group * steps_.count + step];
@@ -185,22 +192,23 @@ Result<Grid> count_values(Evaluator& evaluator, const Aggregate& node, const Ste
     if (!node.without) names.push_back(name);
     Grouping grouping(names, node.without);
     std::vector<double> counts;  // steps.count a group
-    Result<void> taken =
-        evaluator.rows(*node.expr, steps,
-                       [&](const Row& row) -> Result<void> {
-                           LabelsBuilder builder(row.labels.labels());
-                           for (std::size_t step = 0; step < steps.count; ++step) {
-                               const Cell& cell = row.cells[step];
-                               if (!cell) continue;
-                               builder.set(name, cell.histogram ? cell.histogram->text() : plain_number(cell.value));
-                               Labels labels = builder.labels();
-                               std::size_t group = grouping.group_of(RowLabels(labels));
-                               if (group * steps.count == counts.size()) counts.resize(counts.size() + steps.count);
-                               ++counts[group * steps.count + step];
-                           }
-                           return evaluator.check(counts.size());
-                       },
-                       {aggregate_op_text(node.op), &node});
+    auto take = [&](const Row& row) -> Result<void> {
+        LabelsBuilder builder(row.labels.labels());
+        for (std::size_t step = 0; step < steps.count; ++step) {
+            const Cell& cell = row.cells[step];
+            if (!cell) continue;
+            builder.set(name, cell.histogram ? cell.histogram->text() : plain_number(cell.value));
+            const Labels labels = builder.labels();
+            const std::size_t group = grouping.group_of(RowLabels(labels));
+            if (group * steps.count == counts.size()) {
+                if (auto room = evaluator.check(counts.size() + steps.count); !room) return room;
+                counts.resize(counts.size() + steps.count);
+            }
+            ++counts[group * steps.count + step];
+        }
+        return evaluator.check(counts.size());
+    };
+    Result<void> taken = evaluator.rows(*node.expr, steps, take, {aggregate_op_text(node.op), &node});
     if (!taken) return taken.error();
     Grid result(steps.count);
     for (std::size_t group = 0; group < grouping.count(); ++group) {

@@ -282,12 +282,16 @@ Result<std::unique_ptr<SeriesSet>> Evaluator::select_series(std::span<const Matc
         failure.context = "expanding series: " + failure.context;
         return failure;
     }
-    for (std::string& warning : (*set)->warnings()) {
+    take_warnings(**set);
+    return set;
+}
+
+void Evaluator::take_warnings(const SeriesSet& set) {
+    for (std::string& warning : set.warnings()) {
         if (std::find(warnings.begin(), warnings.end(), warning) == warnings.end()) {
             warnings.push_back(std::move(warning));
         }
     }
-    return set;
 }
 
 }  // namespace ringside::agent::promql

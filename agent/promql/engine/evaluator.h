@@ -90,6 +90,8 @@ class Evaluator {
     // The samples of a range selector or a subquery at one step, as they are.
     Result<MatrixValue> matrix(const Expr& expr, const Steps& steps);
     Result<std::unique_ptr<SeriesSet>> select_series(std::span<const Matcher> matchers, const SelectHints& hints);
+    // Once its series have been read, too: some gaps show only then.
+    void take_warnings(const SeriesSet& set);
 
     // Whether histograms are only read for their counts and sums. Prometheus then finds out for each sample whether it
     // follows a reset, where storage does not say, and that shows: sum() warns of resets that collide.

@@ -7,7 +7,7 @@ namespace ringside::agent::promql {
 std::uint64_t sample_weight(const FloatHistogram& histogram) {
     std::size_t bytes = sizeof(FloatHistogram) + histogram.custom_bounds.size() * sizeof(double) +
                         (histogram.positive.size() + histogram.negative.size()) * sizeof(BucketCount);
-    return bytes / 16;
+    return bytes / kSampleBytes;
 }
 
 void Grid::reserve(std::size_t rows) {

@@ -87,6 +87,8 @@ class Grid {
     std::vector<HistogramPtr> histograms_;  // empty until the first one comes
 };
 
+// Limits are in samples; whatever takes room counts as one for each of these.
+inline constexpr std::uint64_t kSampleBytes = 16;
 // How many samples a histogram counts as.
 std::uint64_t sample_weight(const FloatHistogram& histogram);
 

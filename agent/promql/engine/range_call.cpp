@@ -243,6 +243,7 @@ Result<void> Evaluator::range_rows(const Call& call, const FunctionBody& body, c
         Result<void> taken = evaluation.take(RowLabels(**set, series), false, span);
         if (!taken) return taken;
     }
+    take_warnings(**set);
     return {};
 }
 

@@ -106,8 +106,11 @@ Result<void> Evaluator::select(const Expr& expr, const VectorSelector& selector,
     if (!selector.smoothed) hints.wanted_ms = references.first();
     Result<std::unique_ptr<SeriesSet>> set = select_series(selector.matchers, hints);
     if (!set) return set.error();
-    if (selector.smoothed && yield == Yield::kValue) return select_smoothed(*this, expr, **set, references, sink);
-    return select_instant(*this, **set, references, yield, sink);
+    const bool smoothed = selector.smoothed && yield == Yield::kValue;
+    auto selected = smoothed ? select_smoothed(*this, expr, **set, references, sink)
+                             : select_instant(*this, **set, references, yield, sink);
+    take_warnings(**set);
+    return selected;
 }
 
 Result<MatrixValue> Evaluator::matrix(const Expr& expr, const Steps& steps) {
@@ -139,7 +142,8 @@ Result<MatrixValue> Evaluator::matrix(const Expr& expr, const Steps& steps) {
         if (!samples) return samples.error();
         stats.samples_read += samples->count();
         SampleSpan window = without_stale(*samples, clean);
-        held += window.count();
+        held += window.floats.count;
+        for (std::size_t k = 0; k < window.histograms.count; ++k) held += sample_weight(*window.histograms.values[k]);
         if (Result<void> room = check(held); !room) return room.error();
         Series series{(*set)->labels(i), {}, {}};
         std::int64_t end = references.last(), begin = end - range->range.ms;
@@ -160,6 +164,7 @@ Result<MatrixValue> Evaluator::matrix(const Expr& expr, const Steps& steps) {
         }
         if (!series.points.empty() || !series.histograms.empty()) value.push_back(std::move(series));
     }
+    take_warnings(**set);
     return value;
 }
 

@@ -103,6 +103,7 @@ class HistogramSum {
     void divide(double divisor);
     bool has_infinity() const { return sum_.has_infinity(); }
     FloatHistogram value() const;
+    const FloatHistogram& uncorrected() const { return sum_; }  // value() but for its rounding; as large
 
   private:
     FloatHistogram sum_;
@@ -117,6 +118,7 @@ class HistogramMean {
 
     Result<HistogramNote> add(const FloatHistogram& other);
     FloatHistogram value() const;
+    const FloatHistogram& uncorrected() const { return sum_.uncorrected(); }
 
   private:
     HistogramSum sum_;

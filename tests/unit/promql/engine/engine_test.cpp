@@ -63,6 +63,20 @@ TEST(EngineLimits, DoNotEndAnAggregationThatPassesSeriesOneByOne) {
     EXPECT_LE(result->stats.samples_peak, 101u);
 }
 
+// Some aggregations hold more than a value for each group.
+TEST(EngineLimits, CountWhatAggregationsHold) {
+    MemorySource source = counters(20, 100);
+    EvaluationLimits limits;
+    limits.samples_max = 1'500;
+    EXPECT_TRUE(range("max(m_total)", 0, 99'000, 1000, source, {}, limits).ok());
+    for (const char* query :
+         {"quantile(0.5, m_total)", "count_values(\"v\", m_total)", "topk(20, m_total)", "sum by (vm_id) (m_total)"}) {
+        Result<QueryResult> result = range(query, 0, 99'000, 1000, source, {}, limits);
+        ASSERT_FALSE(result.ok()) << query;
+        EXPECT_EQ(result.error().code, Code::kExhausted) << query;
+    }
+}
+
 TEST(EngineLimits, AreLookedAtBeforeStepsAreLaidOut) {
     MemorySource source = counters(1, 10);
     EXPECT_FALSE(range("m_total", 0, 4'000'000'000'000, 1, source).ok());
@@ -126,6 +140,17 @@ TEST(EngineSource, WarnsOnce) {
     Result<QueryResult> result = instant("m + m", 0, source);
     ASSERT_TRUE(result.ok());
     EXPECT_EQ(result->warnings, source.warnings);
+}
+
+TEST(EngineSource, WarnsOfGapsThatShowInReading) {
+    MemorySource source = counters(2, 10);
+    source.gaps = {"vm-7 was left out in part"};
+    for (const char* query : {"m_total", "rate(m_total[5s])", "m_total[5s]", "sum(m_total)", "sum(rate(m_total[5s]))",
+                              "timestamp(m_total)", "max_over_time(m_total[5s:1s])"}) {
+        Result<QueryResult> result = instant(query, 9'000, source);
+        ASSERT_TRUE(result.ok()) << query;
+        EXPECT_EQ(result->warnings, source.gaps) << query;
+    }
 }
 
 TEST(EngineSource, IsToldWhatASelectionIsFor) {

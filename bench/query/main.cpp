@@ -10,6 +10,7 @@
 
 #include "bench/query/answer.h"
 #include "bench/query/hosts.h"
+#include "bench/writer/core.h"
 #include "bench/writer/scratch.h"
 
 namespace ringside::bench {
@@ -133,6 +134,7 @@ int run(int argc, char** argv) {
     const Scratch scratch;
     std::string sides;
     for (const char* name : kSideNames) sides += std::string(sides.empty() ? "" : " ") + name;
+    benchmark::AddCustomContext("cpu_model", cpu_model());
     benchmark::AddCustomContext("sides", sides);
     add_cases("", kVms, Hosts::Peers::kFilled);
     for (std::uint32_t vms : kGrowth) add_cases("/vms:" + std::to_string(vms), vms, Hosts::Peers::kNone);

@@ -3,10 +3,10 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <thread>
@@ -67,7 +67,11 @@ void record(const Vm& vm, std::uint32_t number, std::uint64_t second, std::uint6
     }
 }
 
-void record_each_second(const std::vector<Vm>& vms) {
+constexpr std::uint32_t kVmsAProcess = 10;
+
+std::uint32_t process_count(std::uint32_t vms) { return (vms + kVmsAProcess - 1) / kVmsAProcess; }
+
+void record_each_second(const std::vector<Vm>& vms, std::uint32_t first) {
     using namespace std::chrono;
     std::uint64_t second = kDataSeconds;
     for (;;) {
@@ -75,29 +79,47 @@ void record_each_second(const std::vector<Vm>& vms) {
         std::this_thread::sleep_until(floor<seconds>(system_clock::now()) + 1500ms);
         const auto now_ns = static_cast<std::uint64_t>(system_clock::now().time_since_epoch().count());
         ++second;
-        for (std::uint32_t i = 0; i < vms.size(); ++i) record(vms[i], i, second, now_ns);
+        for (std::uint32_t i = 0; i < vms.size(); ++i) record(vms[i], first + i, second, now_ns);
     }
 }
 
-[[noreturn]] void live(const std::string& directory, std::uint32_t count, std::uint64_t end_s, int orders, int ready) {
-    rlimit limit{};
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    const std::uint64_t begin_s = end_s - kDataSeconds;
-    stand_at(begin_s * kNsPerSecond);
+// What the processes have: `ready` is told when the data are there, and a byte of `orders` lets one of them go on.
+struct Place {
+    std::string directory;
+    std::uint64_t end_s;
+    int orders, ready;
+};
+
+[[noreturn]] void live(const Place& place, std::uint32_t first, std::uint32_t count) {
+    const std::uint64_t begin_s = place.end_s - kDataSeconds;
     std::vector<Vm> vms;
-    for (std::uint32_t i = 0; i < count; ++i) {
-        vms.push_back(make(directory, i, begin_s * kNsPerSecond));
+    for (std::uint32_t vm = first; vm < first + count; ++vm) {
+        vms.push_back(make(place.directory, vm, begin_s * kNsPerSecond));
         for (std::uint64_t second = 1; second <= kDataSeconds; ++second) {
-            record(vms.back(), i, second, (begin_s + second - 1) * kNsPerSecond + kNsPerSecond / 2);
+            record(vms.back(), vm, second, (begin_s + second - 1) * kNsPerSecond + kNsPerSecond / 2);
         }
-        rside_tick(vms.back().segment, end_s * kNsPerSecond);  // The last second is over.
+        rside_tick(vms.back().segment, place.end_s * kNsPerSecond);  // The last second is over.
     }
     char order = 'r';
-    (void)!write(ready, &order, 1);
-    if (read(orders, &order, 1) == 1) record_each_second(vms);
+    (void)!write(place.ready, &order, 1);
+    if (read(place.orders, &order, 1) == 1) record_each_second(vms, first);
     _exit(0);
+}
+
+// The parent of all: they end with it.
+[[noreturn]] void keep(const Place& place, std::uint32_t vms) {
+    stand_at((place.end_s - kDataSeconds) * kNsPerSecond);
+    for (std::uint32_t first = 0; first < vms; first += kVmsAProcess) {
+        const pid_t pid = fork();
+        if (pid < 0) _exit(1);
+        if (pid > 0) continue;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        live(place, first, std::min(kVmsAProcess, vms - first));
+    }
+    close(place.ready);
+    while (wait(nullptr) > 0) {
+    }
+    _exit(1);
 }
 
 }  // namespace
@@ -113,14 +135,16 @@ SegmentFleet::SegmentFleet(const std::string& directory, std::uint32_t vms, std:
         setpgid(0, 0);
         close(orders[1]);
         close(ready[0]);
-        live(directory, vms, end_s, orders[0], ready[1]);
+        keep({directory, end_s, orders[0], ready[1]}, vms);
     }
     end_before_scratch(pid_);
     close(orders[0]);
     close(ready[1]);
     orders_ = orders[1];
-    char answer = 0;
-    if (read(ready[0], &answer, 1) != 1) fail("the segments could not be made");
+    for (std::uint32_t i = 0; i < process_count(vms); ++i) {
+        char answer = 0;
+        if (read(ready[0], &answer, 1) != 1) fail("the segments could not be made");
+    }
     close(ready[0]);
 }
 
@@ -132,7 +156,8 @@ SegmentFleet::~SegmentFleet() {
 }
 
 void SegmentFleet::go_on() {
-    if (write(orders_, "g", 1) != 1) fail("the VMs have ended");
+    const std::string orders(process_count(vms_), 'g');
+    if (write(orders_, orders.data(), orders.size()) != static_cast<ssize_t>(orders.size())) fail("the VMs have ended");
 }
 
 }  // namespace ringside::bench

@@ -1,4 +1,5 @@
-// A process that has the segments of many VMs.
+// Processes that have the segments of many VMs, ten each: the agent looks at the mappings of every VM's process, and those of
+// one process with all of them would be a cost that no host has.
 #pragma once
 
 #include <sys/types.h>
@@ -25,7 +26,7 @@ class SegmentFleet {
   private:
     std::uint32_t vms_;
     std::uint64_t end_s_;
-    pid_t pid_ = -1;
+    pid_t pid_ = -1;  // the parent of all
     int orders_ = -1;
 };
 

@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include <fstream>
 #include <string>
 
 #include "bench/writer/scratch.h"
@@ -18,6 +19,15 @@ int last_of(const cpu_set_t& cores) {
 }
 
 }  // namespace
+
+std::string cpu_model() {
+    std::ifstream cpus("/proc/cpuinfo");
+    for (std::string line; std::getline(cpus, line);) {
+        const auto colon = line.find(": ");
+        if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+    }
+    return "unknown CPU";
+}
 
 void stay_on(int core) {
     cpu_set_t one;

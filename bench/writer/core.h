@@ -1,5 +1,7 @@
-// Which cores a run uses.
+// Which processor and which cores a run uses.
 #pragma once
+
+#include <string>
 
 namespace ringside::bench {
 
@@ -9,6 +11,9 @@ int stay_on_measured_core();
 
 // A core other than that, or -1 where only one is allowed.
 int second_core();
+
+// As /proc/cpuinfo names it.
+std::string cpu_model();
 
 // Keeps the calling thread on `core`.
 void stay_on(int core);

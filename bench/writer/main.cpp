@@ -2,7 +2,6 @@
 // one core; ./dev bench writer prints it for people (bench/README.md).
 #include <benchmark/benchmark.h>
 
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -29,15 +28,6 @@ constexpr const char* kCompare =
     "gauge_record_tick_10k/gauge_record_tick "
     "gauge_record_tick_100_reader_1ms/gauge_record_tick_100 gauge_record_tick_100_reader_1s/gauge_record_tick_100 "
     "gauge_record_tick_10k_reader_1ms/gauge_record_tick_10k gauge_record_tick_10k_reader_1s/gauge_record_tick_10k";
-
-std::string cpu_model() {
-    std::ifstream cpus("/proc/cpuinfo");
-    for (std::string line; std::getline(cpus, line);) {
-        const auto colon = line.find(": ");
-        if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
-    }
-    return "unknown CPU";
-}
 
 int run(int argc, char** argv) {
     // Random order: what disturbs the machine for a while disturbs all cases alike. What the caller says comes last and wins.

@@ -2,6 +2,7 @@
 //
 //   SIGTERM, SIGINT   finish the drain in hand and end with 0; the second one ends at once, with 1
 //   SIGHUP            read the options again and take what can change without a restart
+#include <malloc.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -176,6 +177,9 @@ int run_command_line(const std::vector<std::string>& arguments) {
 }  // namespace ringside::agent
 
 int main(int argc, char** argv) {
+    // By default each thread that answers queries gets a heap of its own, and keeps what its largest answer took: with 1,000
+    // VMs 32 MB after a few queries, with two heaps 22.
+    ::mallopt(M_ARENA_MAX, 2);
     ringside::agent::install_bus_guard();  // queries map segments, which their owners can cut
 
     return ringside::agent::run_command_line(std::vector<std::string>(argv + 1, argv + argc));

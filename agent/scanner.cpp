@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <set>
 #include <utility>
 
 #include "agent/base/clock.h"
@@ -144,14 +143,15 @@ void Scanner::tell_of_the_untold() {
 
 // Names that the catalog believes in and that are not in the folder any more.
 void Scanner::forget_names(const FolderListing& listing) {
-    std::set<std::string_view> there;
-    for (const FolderEntry& entry : listing.entries) there.insert(entry.file_name);
+    const auto is_there = [&](const std::string& file) {
+        return std::ranges::binary_search(listing.entries, file, {}, &FolderEntry::file_name);
+    };
     for (Waiting* waiting : {&living_waiting_, &dead_waiting_}) {
-        std::erase_if(waiting->files, [&](const auto& file) { return !there.contains(file.first); });
+        std::erase_if(waiting->files, [&](const auto& file) { return !is_there(file.first); });
     }
     if (listing.cut) return;  // What was not listed may still be there.
     for (const std::string& file : catalog_.files()) {
-        if (!there.contains(file) && catalog_.set_unlinked(file)) unlinked_live_.add();
+        if (!is_there(file) && catalog_.set_unlinked(file)) unlinked_live_.add();
     }
 }
 

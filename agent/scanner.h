@@ -118,7 +118,7 @@ class Scanner {
     void probe_lives_of(const SegmentName& name, std::uint64_t now_ns);
     void meet_writer(const std::string& key, const LiveSegment& segment, const VmInfo& vm);
     bool learn_death(const std::string& key, LiveSegment& segment);
-    void grow(const std::string& key, const LiveSegment& segment);
+    void grow(const std::string& key, const CatalogVm& entry, const LiveSegment& segment);
     void reap(const SegmentDirectory& folder, const std::string& file, std::uint64_t now_ns);
     void track(const std::string& key, TrackedSegment tracked);
     void set_dead(const std::string& key);

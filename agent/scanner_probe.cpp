@@ -50,9 +50,9 @@ void Scanner::probe(const std::string& key, const TrackedSegment& tracked, std::
     if (life == Life::kUnknown && segment.vm().closed_ns != 0) life = Life::kDead;
     if (life == Life::kAlive && entry->state() == VmState::kProvisioned) catalog_.set_running(key, segment.vm());
     if (life == Life::kAlive && !witnesses_.met(key)) meet_writer(key, segment, segment.vm());
-    if (life != Life::kDead) return grow(key, segment);
+    grow(key, *entry, segment);
+    if (life != Life::kDead) return;
 
-    grow(key, segment);
     const auto settled = segment.settle();
     if (auto bad = segment.condition()) return give_up(key, *bad, now_ns);
     if (!settled) return later_.add();  // The next sweep tries again: nobody hears of a death without its cause.
@@ -86,9 +86,8 @@ bool Scanner::learn_death(const std::string& key, LiveSegment& segment) {
     return true;
 }
 
-void Scanner::grow(const std::string& key, const LiveSegment& segment) {
-    auto entry = catalog_.find(key);
-    auto layout = entry->layout();
+void Scanner::grow(const std::string& key, const CatalogVm& entry, const LiveSegment& segment) {
+    auto layout = entry.layout();
     if (!layout || (*layout)->size() == segment.registered()) return;
     auto series = segment.series();
     if (!series) return;  // Busy: the next sweep tries again. Bad: condition() says so there.

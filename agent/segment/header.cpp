@@ -157,6 +157,17 @@ std::optional<std::uint64_t> hash_writer_part(const ByteSource& source) {
     return rside_hash(writer_part(page), kWriterPartBytes);
 }
 
+std::optional<std::uint32_t> read_series_count(const ByteSource& source) {
+    constexpr std::size_t kAt = offsetof(rside_header, series_count);
+    struct alignas(kSourceAlignment) {
+        std::byte before[kAt % kSourceAlignment];
+        std::uint32_t count;
+    } line;
+    static_assert(offsetof(decltype(line), count) == kAt % kSourceAlignment);
+    if (!source.read(kAt, &line.count, sizeof line.count)) return std::nullopt;
+    return line.count;
+}
+
 std::optional<WriterPart> read_writer_part(const ByteSource& source) {
     HeaderPage page;
     auto read = [&] { return source.read(kWriterPartBegin, writer_part(page), kWriterPartBytes); };

@@ -46,6 +46,9 @@ struct WriterPart {
 // Nothing when the file is too short by now.
 std::optional<WriterPart> read_writer_part(const ByteSource& source);
 
+// Its series_count alone, for those who ask every VM each second.
+std::optional<std::uint32_t> read_series_count(const ByteSource& source);
+
 // A hash of the bytes behind it. Nothing when they cannot be read.
 std::optional<std::uint64_t> hash_writer_part(const ByteSource& source);
 

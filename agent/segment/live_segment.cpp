@@ -28,6 +28,11 @@ void count(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) {
     counter.fetch_add(by, std::memory_order_relaxed);
 }
 
+bool is_closed(const ByteSource& source) {
+    const std::optional<WriterPart> writer = read_writer_part(source);
+    return writer && writer->state == RSIDE_STATE_CLOSED;
+}
+
 }  // namespace
 
 LiveSegment::LiveSegment(std::unique_ptr<const ByteSource> source, SegmentHeader header, File file, NowFn now)
@@ -193,18 +198,21 @@ Liveness LiveSegment::probe() const {
     std::lock_guard lock(probe_mutex_);
     int fd = source_->descriptor();
     if (fd < 0) return {Life::kDead, Proof::kNone};
-    // The state comes first. The other way round a writer could come, attach and be taken for dead in between.
-    std::optional<WriterPart> writer = read_writer_part(*source_);
-    if (writer && writer->state != RSIDE_STATE_PROVISIONED) attached_seen_ = true;
+    // The state comes first. The other way round a writer could come, attach and be taken for dead in between. Whoever was
+    // seen to be attached is asked for his state no more, but where a lock is all there is to go by.
+    if (!attached_seen_) {
+        const std::optional<WriterPart> writer = read_writer_part(*source_);
+        attached_seen_ = writer && writer->state != RSIDE_STATE_PROVISIONED;
+    }
     Liveness liveness = probe_writer(fd);
     if (liveness.life == Life::kAlive) {
         lock_seen_ = lock_seen_ || liveness.proof == Proof::kLock;
         return liveness;
     }
     if (!attached_seen_) return {Life::kWaiting, liveness.proof};
-    // Without a lease: a writer that held the lock once, or that said goodbye, and holds none now is gone.
-    if (liveness.life == Life::kUnknown && liveness.proof == Proof::kLock &&
-        (lock_seen_ || (writer && writer->state == RSIDE_STATE_CLOSED))) {
+    // Without a lease: a writer that held the lock once, or that said goodbye, which is its last word, and holds none now is
+    // gone.
+    if (liveness.life == Life::kUnknown && liveness.proof == Proof::kLock && (lock_seen_ || is_closed(*source_))) {
         liveness.life = Life::kDead;
     }
     return liveness;

@@ -194,8 +194,8 @@ void LiveSegment::set_death(const Death& death) {
 }
 
 std::uint32_t LiveSegment::registered() const {
-    std::optional<WriterPart> writer = read_writer_part(*source_);
-    return writer ? std::min(writer->series_count, header_->layout->geometry.series_capacity) : 0;
+    const std::optional<std::uint32_t> count = read_series_count(*source_);
+    return count ? std::min(*count, header_->layout->geometry.series_capacity) : 0;
 }
 
 LiveSegment::End LiveSegment::end_of(const WriterPart& writer, const Activity& active, std::uint64_t now_ns) const {

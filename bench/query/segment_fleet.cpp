@@ -149,7 +149,7 @@ SegmentFleet::SegmentFleet(const std::string& directory, std::uint32_t vms, std:
 }
 
 SegmentFleet::~SegmentFleet() {
-    kill(pid_, SIGKILL);
+    kill(-pid_, SIGKILL);
     waitpid(pid_, nullptr, 0);
     ended_before_scratch(pid_);
     close(orders_);

@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -29,15 +30,18 @@ std::array<std::atomic<pid_t>, 16> children;
 void remove_root() {
     for (const std::atomic<pid_t>& child : children) {
         if (child == 0) continue;
-        kill(child, SIGKILL);
+        kill(-child, SIGKILL);
         waitpid(child, nullptr, 0);
     }
     std::error_code error;
-    std::filesystem::remove_all(root, error);
-    if (error) {
-        std::fprintf(stderr, "%s: remove %s by hand: %s\n", program_invocation_short_name, root.c_str(),
-                     error.message().c_str());
+    // The children's own children end in a moment as well, and may make a file until then.
+    for (int tries = 0; tries < 100; ++tries) {
+        std::filesystem::remove_all(root, error);
+        if (!error) return;
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
+    std::fprintf(stderr, "%s: remove %s by hand: %s\n", program_invocation_short_name, root.c_str(),
+                 error.message().c_str());
 }
 
 void await_end(sigset_t signals) {
@@ -77,11 +81,12 @@ Scratch::Scratch() {
 Scratch::~Scratch() { remove_root(); }
 
 void end_before_scratch(pid_t child) {
+    setpgid(child, child);  // It does so itself, but maybe not yet.
     for (std::atomic<pid_t>& place : children) {
         pid_t none = 0;
         if (place.compare_exchange_strong(none, child)) return;
     }
-    kill(child, SIGKILL);
+    kill(-child, SIGKILL);
     fail("too many child processes at a time");
 }
 

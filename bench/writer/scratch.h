@@ -20,7 +20,8 @@ class Scratch {
     Scratch& operator=(const Scratch&) = delete;
 };
 
-// A child process that may still write into the folder, or hold what lies there: whatever ends this program kills it first.
+// A child process, the first of a process group of its own, that may still write into the folder, or hold what lies there:
+// whatever ends this program kills the group first.
 // At most 16 at a time. `ended_before_scratch` when the caller has waited for it. One thread of the program calls them.
 void end_before_scratch(pid_t child);
 void ended_before_scratch(pid_t child);

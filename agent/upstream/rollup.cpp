@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "agent/base/bucket_bound.h"
 #include "agent/base/clock.h"
 #include "agent/base/text.h"
 #include "agent/upstream/loss.h"

@@ -5,6 +5,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "agent/base/bucket_bound.h"
+
 namespace ringside::agent {
 namespace {
 
@@ -20,13 +22,6 @@ std::string number_text(double value) {
 // x / 2^shift, rounded down or up.
 std::int64_t shift_down(std::int64_t x, int shift) { return x >> shift; }
 std::int64_t shift_up(std::int64_t x, int shift) { return -((-x) >> shift); }
-
-// base^index for base = 2^(2^-scale). In long double, whose 64 bits of fraction make the rounding to
-// double the same with every C library that is right to one unit in the last place.
-double bound_of(std::int64_t index, int scale) {
-    if (scale <= 0) return std::ldexp(1.0, static_cast<int>(index * (std::int64_t{1} << -scale)));
-    return static_cast<double>(std::exp2(static_cast<long double>(index) / static_cast<long double>(1 << scale)));
-}
 
 Family family_of(const MetricInfo& metric, FamilyType type) { return {metric.name, type, metric.help, metric.unit}; }
 
@@ -55,7 +50,7 @@ std::vector<BucketBound> classic_bounds(const MetricInfo& histogram) {
     const std::int64_t floor = std::int64_t{histogram.bucket_first} - 1;
     const std::int64_t top = floor + histogram.bucket_count;
     auto bound = [&](std::int64_t index) {
-        return BucketBound{bound_of(index, scale), static_cast<std::uint32_t>(index - floor + 1)};
+        return BucketBound{bucket_bound(index, scale), static_cast<std::uint32_t>(index - floor + 1)};
     };
     std::vector<BucketBound> bounds;
     if (scale <= 0) {  // Every bound is a power of two.
@@ -70,10 +65,6 @@ std::vector<BucketBound> classic_bounds(const MetricInfo& histogram) {
     // Bounds past the largest double are +Inf, which has its own bucket.
     while (!bounds.empty() && !std::isfinite(bounds.back().le)) bounds.pop_back();
     return bounds;
-}
-
-double zero_threshold(const MetricInfo& histogram) {
-    return bound_of(std::int64_t{histogram.bucket_first} - 1, histogram.histogram_scale);
 }
 
 RollupPlan::RollupPlan(std::shared_ptr<const SchemaInfo> schema, const RollupChoice& choice)

@@ -111,7 +111,4 @@ struct BucketBound {
 };
 std::vector<BucketBound> classic_bounds(const MetricInfo& histogram);
 
-// The upper end of the zero bucket of a histogram metric.
-double zero_threshold(const MetricInfo& histogram);
-
 }  // namespace ringside::agent

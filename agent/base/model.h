@@ -181,6 +181,14 @@ struct ReadRequest {
     std::uint64_t end_ns = UINT64_MAX;
     std::uint32_t columns = kColumnsAll;
     bool open_window = true;  // whether to add the window that is not over
+    bool operator==(const ReadRequest&) const = default;
+};
+
+// The windows of a counter in short, where none has less than the one before it.
+struct CounterRun {
+    std::size_t count = 0;
+    std::uint64_t first_end_ns = 0, last_end_ns = 0;
+    std::uint64_t first = 0, last = 0;  // values, as in SeriesData
 };
 
 // Reads of many series of one source, as of one moment. One thread; not longer than the source.
@@ -189,6 +197,11 @@ class SeriesScan {
     virtual ~SeriesScan() = default;
     // As SeriesSource::read, into columns whose memory is used again.
     virtual Result<void> read(std::uint32_t series_index, const ReadRequest& request, SeriesData* data) = 0;
+    // What read() would give of a counter, in short. False, with *run undefined, where only read() can tell: the counter
+    // fell, or the source has no shorter way.
+    virtual bool read_run(std::uint32_t /*series_index*/, const ReadRequest& /*request*/, CounterRun* /*run*/) {
+        return false;
+    }
 };
 
 // Where series come from: a live segment, or an archived VM. Implementations are safe for concurrent const calls.

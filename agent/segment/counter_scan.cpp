@@ -30,6 +30,7 @@ constexpr std::uint64_t kLineBytes = 64;
 
 void prefetch(const std::byte* begin, std::uint64_t bytes) {
     for (std::uint64_t at = 0; at < bytes; at += kLineBytes) __builtin_prefetch(begin + at);
+    __builtin_prefetch(begin + bytes - 1);
 }
 
 void resize(SeriesData* data, std::size_t size) {
@@ -40,99 +41,161 @@ void resize(SeriesData* data, std::size_t size) {
 
 }  // namespace
 
-bool CounterScan::read(std::uint32_t metric, std::uint32_t index, const ReadRequest& request, const Timeline& timeline,
-                       SeriesData* data) {
+void CounterScan::plan(std::uint32_t metric, const ReadRequest& request) {
     const TierInfo& tier = layout_.schema->tiers[request.tier];
+    const MetricInfo& info = layout_.schema->metrics[metric];
     const rside_metric_geometry& at = layout_.metrics[metric];
-    const bool floating = layout_.schema->metrics[metric].kind == Kind::kCounterF64;
-    const std::uint64_t resolution_ns = tier.resolution_s * RSIDE_NS_PER_S;
-    const bool plain_tier = kept_columns(layout_.schema->metrics[metric], tier) == kColumnValue &&
-                            (request.columns & kColumnValue) != 0 && at.slot_words[request.tier] == kSlotWords;
-    if (!plain_tier || timeline.ended || request.open_window) return false;
+    plan_.metric = metric;
+    plan_.request = request;
+    plan_.possible = kept_columns(info, tier) == kColumnValue && (request.columns & kColumnValue) != 0 &&
+                     at.slot_words[request.tier] == kSlotWords && !request.open_window;
+    plan_.floating = info.kind == Kind::kCounterF64;
+    plan_.resolution_ns = tier.resolution_s * RSIDE_NS_PER_S;
+    plan_.slots = tier.slots;
+    plan_.ring = bytes_.data() + at.ring[request.tier];
+    plan_.ring_step = at.ring_step[request.tier];
+    plan_.first_series = at.first_series;
+    plan_.end_series = at.first_series + info.max_series;
+    span_ = {};
+}
 
-    const std::byte* cell = bytes_.data() + layout_.geometry.cells_offset + std::uint64_t{index} * sizeof(rside_cell);
-    const std::uint64_t open = load64(cell + kOpenAt);
-    std::atomic_thread_fence(
-        std::memory_order_acquire);  // R7, pairs with P7: the slots before this window are all there.
+CounterScan::Span CounterScan::span_of(std::uint64_t open, const Timeline& timeline) const {
+    Span span;
+    span.open = open;
     const std::uint64_t open_ns = open & ~RSIDE_OPEN_FLAGS;
     const std::uint64_t first_tier_ns = layout_.schema->tiers.front().resolution_s * RSIDE_NS_PER_S;
-    if (open == 0 || (open & RSIDE_OPEN_TURNING) != 0 || open_ns % first_tier_ns != 0) return false;
-    if (open_ns > timeline.latest_ns || open_ns / RSIDE_NS_PER_S > UINT32_MAX) return false;
+    if (open == 0 || (open & RSIDE_OPEN_TURNING) != 0 || open_ns % first_tier_ns != 0) return span;
+    if (open_ns > timeline.latest_ns || open_ns / RSIDE_NS_PER_S > UINT32_MAX) return span;
 
     // What is over: what the writer has turned past, and what time has.
-    const std::uint64_t open_window = open_ns / resolution_ns;
-    const std::uint64_t over = std::max(open_window, timeline.now_ns / resolution_ns);   // windows before this one
-    std::uint64_t first = std::max<std::uint64_t>(request.begin_ns / resolution_ns, 1);  // stamp 0 is that of no window
-    const std::uint64_t end = std::min(request.end_ns / resolution_ns, over);
+    span.open_window = open_ns / plan_.resolution_ns;
+    // Windows before this one.
+    const std::uint64_t over = std::max(span.open_window, timeline.now_ns / plan_.resolution_ns);
+    span.first =
+        std::max<std::uint64_t>(plan_.request.begin_ns / plan_.resolution_ns, 1);  // stamp 0 is that of no window
+    span.end = std::min(plan_.request.end_ns / plan_.resolution_ns, over);
     // Of the windows up to the open one the ring holds so many, of those after it as many are told, up to now.
-    const std::uint64_t present = timeline.now_ns == 0 ? 0 : (timeline.now_ns - 1) / resolution_ns;
-    const std::uint64_t last = std::max(open_window, present);
-    if (open_window + tier.slots < last) return false;
-    const std::uint64_t newest = first > open_window ? last : open_window;
-    if (newest >= tier.slots) first = std::max(first, newest + 1 - tier.slots);
-    if (first >= end) {
-        resize(data, 0);
-        return load64(cell + kOpenAt) == open && !bytes_.cut();
-    }
+    const std::uint64_t present = timeline.now_ns == 0 ? 0 : (timeline.now_ns - 1) / plan_.resolution_ns;
+    const std::uint64_t last = std::max(span.open_window, present);
+    if (span.open_window + plan_.slots < last) return span;
+    const std::uint64_t newest = span.first > span.open_window ? last : span.open_window;
+    if (newest >= plan_.slots) span.first = std::max(span.first, newest + 1 - plan_.slots);
+    span.newest_slot = (std::min(span.end, span.open_window) + plan_.slots - 1) % plan_.slots;
+    span.possible = true;
+    return span;
+}
 
-    auto size = static_cast<std::size_t>(end - first);
-    resize(data, size);
-    const std::byte* ring =
-        bytes_.data() + at.ring[request.tier] + at.ring_step[request.tier] * (index - at.first_series);
-    const std::uint64_t newest_slot = (std::min(end, open_window) + tier.slots - 1) % tier.slots;
-    if (index + kAhead < at.first_series + layout_.schema->metrics[metric].max_series) {
-        const std::uint64_t span = std::min<std::uint64_t>(size, newest_slot + 1) * kSlotWords * kWordBytes;
+const std::byte* CounterScan::cell(std::uint32_t index) const {
+    return bytes_.data() + layout_.geometry.cells_offset + std::uint64_t{index} * sizeof(rside_cell);
+}
+
+// Makes plan_ and span_ those of this read. False: not for us.
+bool CounterScan::place(std::uint32_t metric, std::uint32_t index, const ReadRequest& request,
+                        const Timeline& timeline) {
+    if (metric != plan_.metric || !(request == plan_.request)) plan(metric, request);
+    if (!plan_.possible || timeline.ended) return false;
+    const std::uint64_t open = load64(cell(index) + kOpenAt);
+    std::atomic_thread_fence(
+        std::memory_order_acquire);  // R7, pairs with P7: the slots before this window are all there.
+    if (open != span_.open || !span_.possible) span_ = span_of(open, timeline);
+    return span_.possible;
+}
+
+// Calls take(window, value, flags) with each window of span_, the newest first, down to *begun: those before it have nothing,
+// because the series was not there yet. False where the general reader has to be asked, whatever was taken until then.
+template <typename Take>
+bool CounterScan::walk(std::uint32_t index, std::uint64_t created_ns, std::uint64_t* begun, Take take) const {
+    const std::byte* const cell = this->cell(index);
+    const std::uint64_t first = span_.first;
+    *begun = first;
+    if (first >= span_.end) return load64(cell + kOpenAt) == span_.open && !bytes_.cut();
+    const std::byte* const ring = plan_.ring + plan_.ring_step * (index - plan_.first_series);
+    if (index + kAhead < plan_.end_series) {
+        const std::uint64_t span = std::min(span_.end - first, span_.newest_slot + 1) * kSlotWords * kWordBytes;
         prefetch(cell + kAhead * sizeof(rside_cell), 1);
-        prefetch(ring + kAhead * at.ring_step[request.tier] + (newest_slot + 1) * kSlotWords * kWordBytes - span, span);
+        prefetch(ring + kAhead * plan_.ring_step + (span_.newest_slot + 1) * kSlotWords * kWordBytes - span, span);
     }
     // A window after the open one, and the open one where its time has passed, has the value of now. From there on back, a
     // window without a slot has that of the next slot (F3).
     std::uint64_t value = load64(cell + kValueAt);
-    std::uint64_t window = end;
-    for (; window > first && window > open_window; --window) {
-        data->value[window - 1 - first] = value;
-        data->flags[window - 1 - first] = window - 1 > open_window ? kPointCarried : 0;
+    std::uint64_t window = span_.end;
+    for (; window > first && window > span_.open_window; --window) {
+        take(window - 1, value, window - 1 > span_.open_window ? kPointCarried : std::uint8_t{0});
     }
-    const std::uint64_t created_window = std::min(timeline.created_ns / resolution_ns, open_window);
-    std::uint64_t position = (window - 1) % tier.slots;
+    const bool created_inside = created_ns >= first * plan_.resolution_ns;
+    const std::uint64_t created_window =
+        created_inside ? std::min(created_ns / plan_.resolution_ns, span_.open_window) : first;
+    const std::byte* slot = ring + span_.newest_slot * kSlotWords * kWordBytes;
     bool have_slot = false;
-    std::uint64_t begun = first;  // windows before it have nothing: the series was not there yet
     for (; window > first; --window) {
-        const std::byte* slot = ring + position * kSlotWords * kWordBytes;
-        position = position == 0 ? tier.slots - 1 : position - 1;
         const std::uint32_t stamp = load32(slot);
         const bool whole = stamp == window - 1;
-        if (stamp > window - 1 || (whole && begun > first)) return false;
+        if (stamp > window - 1 || (whole && *begun > first)) return false;
         if (!whole && window - 1 < created_window) {
-            begun = std::max(begun, window);
-            continue;
+            *begun = std::max(*begun, window);
+        } else {
+            if (!whole && !have_slot) return false;
+            if (whole) value = slot_value(slot);
+            have_slot = have_slot || whole;
+            take(window - 1, value, whole ? std::uint8_t{0} : kPointCarried);
         }
-        if (!whole && !have_slot) return false;
-        if (whole) value = slot_value(slot);
-        have_slot = have_slot || whole;
-        data->value[window - 1 - first] = value;
-        data->flags[window - 1 - first] = whole ? 0 : kPointCarried;
+        slot = slot == ring ? ring + (plan_.slots - 1) * kSlotWords * kWordBytes : slot - kSlotWords * kWordBytes;
     }
     std::atomic_thread_fence(std::memory_order_acquire);  // R1, pairs with P1 and P3: `open` is as new as all slots.
-    if (load64(cell + kOpenAt) != open || bytes_.cut()) return false;
+    return load64(cell + kOpenAt) == span_.open && !bytes_.cut();
+}
 
-    if (begun > first) {
-        const auto none = static_cast<std::ptrdiff_t>(begun - first);
+bool CounterScan::read(std::uint32_t metric, std::uint32_t index, const ReadRequest& request, const Timeline& timeline,
+                       SeriesData* data) {
+    if (!place(metric, index, request, timeline)) return false;
+    const std::uint64_t windows = span_.end > span_.first ? span_.end - span_.first : 0;
+    resize(data, static_cast<std::size_t>(windows));
+    std::uint64_t first = span_.first;
+    const bool walked = walk(index, timeline.created_ns, &first,
+                             [data, from = span_.first](std::uint64_t window, std::uint64_t value, std::uint8_t flags) {
+                                 data->value[window - from] = value;
+                                 data->flags[window - from] = flags;
+                             });
+    if (!walked) return false;
+    if (first > span_.first) {
+        const auto none = static_cast<std::ptrdiff_t>(first - span_.first);
         data->value.erase(data->value.begin(), data->value.begin() + none);
         data->flags.erase(data->flags.begin(), data->flags.begin() + none);
-        size -= static_cast<std::size_t>(none);
-        first = begun;
-        data->end_ns.resize(size);
+        data->end_ns.resize(data->value.size());
     }
-    for (std::size_t i = 0; i < size; ++i) data->end_ns[i] = (first + i + 1) * resolution_ns;
-    if (floating) {
+    const std::size_t size = data->size();
+    for (std::size_t i = 0; i < size; ++i) data->end_ns[i] = (first + i + 1) * plan_.resolution_ns;
+    if (plan_.floating) {
         for (std::uint64_t& bits : data->value)
             bits = std::bit_cast<std::uint64_t>(plain_nan(std::bit_cast<double>(bits)));
     }
-    const std::uint64_t born = timeline.created_ns / resolution_ns;
-    if (timeline.created_ns % resolution_ns != 0 && born >= first && born < first + size) {
+    const std::uint64_t born = timeline.created_ns / plan_.resolution_ns;
+    if (timeline.created_ns % plan_.resolution_ns != 0 && born >= first && born < first + size) {
         data->flags[born - first] |= kPointPartial;
     }
+    return true;
+}
+
+bool CounterScan::read_run(std::uint32_t metric, std::uint32_t index, const ReadRequest& request,
+                           const Timeline& timeline, CounterRun* run) {
+    if (!place(metric, index, request, timeline)) return false;
+    std::uint64_t first = 0, oldest = UINT64_MAX, newest = 0;
+    bool fell = false;
+    if (!walk(index, timeline.created_ns, &first, [&](std::uint64_t, std::uint64_t value, std::uint8_t) {
+            newest = std::max(newest, value);
+            fell |= value > oldest;
+            oldest = value;
+        })) {
+        return false;
+    }
+    // Bits of doubles are ordered like the doubles as long as there is neither a sign nor a NaN among them.
+    constexpr std::uint64_t kInfinityBits = std::uint64_t{0x7ff} << 52;
+    if (fell || (plan_.floating && newest > kInfinityBits)) return false;
+    run->count = span_.end > first ? static_cast<std::size_t>(span_.end - first) : 0;
+    run->first_end_ns = (first + 1) * plan_.resolution_ns;
+    run->last_end_ns = span_.end * plan_.resolution_ns;
+    run->first = oldest;
+    run->last = newest;
     return true;
 }
 

@@ -32,21 +32,41 @@ class SegmentScan : public SeriesScan {
     }
 
     Result<void> read(std::uint32_t series_index, const ReadRequest& request, SeriesData* data) override {
-        if (const ScannedSeries* known = find(series_index); known && request.tier < layout_.schema->tiers.size()) {
-            timeline_.created_ns = known->created_ns;
-            if (is_counter(layout_.schema->metrics[known->metric].kind) &&
-                counters_.read(known->metric, series_index, request, timeline_, data)) {
-                ++scanned_;
-                return {};
-            }
+        const ScannedSeries* known = find(series_index, request);
+        if (known && is_counter(*known) && counters_.read(known->metric, series_index, request, timeline_, data)) {
+            ++scanned_;
+            return {};
         }
-        Result<SeriesData> read = segment_.read(series_index, request);
+        Result<SeriesData> read = known
+                                      ? segment_.read_windows(*mapped_, known->metric, series_index, request, timeline_)
+                                      : segment_.read(series_index, request);
+        if (known) ++scanned_;
         if (!read.ok()) return read.error();
         *data = std::move(*read);
         return {};
     }
 
+    bool read_run(std::uint32_t series_index, const ReadRequest& request, CounterRun* run) override {
+        const ScannedSeries* known = find(series_index, request);
+        if (!known || !is_counter(*known)) return false;
+        if (!counters_.read_run(known->metric, series_index, request, timeline_, run)) return false;
+        ++scanned_;
+        return true;
+    }
+
   private:
+    bool is_counter(const ScannedSeries& series) const {
+        return agent::is_counter(layout_.schema->metrics[series.metric].kind);
+    }
+
+    // With the timeline set for it. Null where the general reader is to find out what is wrong with the request.
+    const ScannedSeries* find(std::uint32_t index, const ReadRequest& request) {
+        const ScannedSeries* known = find(index);
+        if (!known || request.tier >= layout_.schema->tiers.size()) return nullptr;
+        timeline_.created_ns = known->created_ns;
+        return known;
+    }
+
     // Callers go by rising index, and most directories have no gaps.
     const ScannedSeries* find(std::uint32_t index) const {
         if (index < known_->size() && (*known_)[index].index == index) return &(*known_)[index];

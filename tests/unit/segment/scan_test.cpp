@@ -98,7 +98,7 @@ TEST_F(ScanTest, AnswersAsReadsDo) {
     std::vector<rside_counter_f64> parts;
     rside_error failure{};
     rside_gauge gauge = rside_gauge_register(segment_, "t_depth", nullptr, 0, &failure);
-    std::uint64_t scanned = 0, asked = 0;
+    std::uint64_t scanned = 0, asked = 0, runs = 0;
     for (std::uint64_t step = 0; step < longer_in_soak(3000); ++step) {
         // Mostly moments, sometimes longer than a ring, and the clock goes back by a little now and then.
         const std::uint64_t scale = random() % 50 == 0 ? 300 * kSecond : random() % 5 == 0 ? 8 * kSecond : 400 * kMs;
@@ -137,11 +137,22 @@ TEST_F(ScanTest, AnswersAsReadsDo) {
                 << "step " << step << ", series " << series.index << ", tier " << request.tier << ", ("
                 << request.begin_ns << ", " << request.end_ns << "] at " << now << ", RINGSIDE_SEED=" << seed;
             asked += series.index < kGauge ? 1 : 0;
+            CounterRun run;
+            if (!scan->read_run(series.index, request, &run)) continue;
+            ++runs;
+            ASSERT_LT(series.index, kGauge);
+            ASSERT_EQ(run.count, slow->size());
+            if (run.count == 0) continue;
+            ASSERT_EQ(run.first_end_ns, slow->end_ns.front());
+            ASSERT_EQ(run.last_end_ns, slow->end_ns.back());
+            ASSERT_EQ(run.first, slow->value.front());
+            ASSERT_EQ(run.last, slow->value.back());
         }
         scan.reset();
         scanned += segment->stats().scanned;
     }
     EXPECT_GT(scanned, asked / 2) << "of " << asked;
+    EXPECT_GT(runs, asked / 2) << "of " << asked;
 }
 
 // The value of each window follows from its number: what was torn, or of another lap, shows.
@@ -165,7 +176,7 @@ TEST_F(ScanTest, NeverMixesLapsOfAWriterAtWork) {
     OpenOptions options;
     options.now = [&] { return (now_s.load(std::memory_order_relaxed) + 1) * kSecond; };
     segment = test::open_only_segment(folder_.path(), *layouts_, options);
-    std::uint64_t windows = 0;
+    std::uint64_t windows = 0, runs = 0;
     SeriesData data;
     for (std::uint64_t scans = longer_in_soak(100'000); scans > 0; --scans) {
         ReadRequest request;
@@ -178,11 +189,45 @@ TEST_F(ScanTest, NeverMixesLapsOfAWriterAtWork) {
             EXPECT_EQ(data.value[i], data.end_ns[i] / kSecond - begin_s) << i << " of " << data.size();
         }
         windows += data.size();
+        CounterRun run;
+        if (!segment->scan()->read_run(0, request, &run) || run.count == 0) continue;
+        EXPECT_EQ(run.first, run.first_end_ns / kSecond - begin_s);
+        EXPECT_EQ(run.last, run.last_end_ns / kSecond - begin_s);
+        ++runs;
     }
     over = true;
     writer.join();
     EXPECT_GT(windows, 0u);
+    EXPECT_GT(runs, 0u);
     EXPECT_GT(segment->stats().scanned, 100u);
+}
+
+// No writer does that; whoever writes to the file may.
+TEST_F(ScanTest, ACounterThatFellIsNotToldInShort) {
+    create(RSIDE_CLOCK_TICK);
+    const std::uint64_t begin_s = realtime_ns() / kSecond;
+    rside_tick(segment_, begin_s * kSecond);
+    rside_counter counter = this->counter("t_total", 0);
+    for (std::uint64_t second = 0; second < 5; ++second) {
+        rside_tick(segment_, (begin_s + second) * kSecond);
+        rside_counter_add(counter, 10);
+    }
+    auto segment = open();
+    ASSERT_TRUE(segment->series().ok());  // whose list scans go by
+    ReadRequest request;
+    request.open_window = false;
+    CounterRun run;
+    ASSERT_TRUE(segment->scan()->read_run(0, request, &run));
+    EXPECT_EQ(run.count, 4u);
+    EXPECT_EQ(run.first, 10u);
+    EXPECT_EQ(run.last, 40u);
+    counter.series.cell->u.counter.value = 5;
+    rside_tick(segment_, (begin_s + 5) * kSecond);
+    rside_counter_add(counter, 1);
+    EXPECT_FALSE(segment->scan()->read_run(0, request, &run));
+    SeriesData data;
+    ASSERT_TRUE(segment->scan()->read(0, request, &data).ok());
+    EXPECT_EQ(data.value, (std::vector<std::uint64_t>{10, 20, 30, 40, 5}));
 }
 
 TEST_F(ScanTest, AFileThatIsCutUnderItIsAnError) {

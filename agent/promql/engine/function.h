@@ -58,6 +58,9 @@ struct RangeCall {
 // stale markers.
 using RangeFunction = Cell (*)(const RangeCall& call, const SampleSpan& window);
 
+// The same of a window that is known in short. With at least one sample.
+using CounterFunction = Cell (*)(const RangeCall& call, const CounterSpan& window);
+
 // scalar(), label_replace(): anything that looks at all rows, labels or times. Evaluates its own arguments.
 struct GridCall {
     Evaluator& evaluator;
@@ -79,6 +82,7 @@ struct FunctionBody {
     bool keeps_name = false;  // of a range function: its result is still a value of the metric
     bool allows_anchored = false;
     bool allows_smoothed = false;
+    CounterFunction of_counter = nullptr;  // of a range function that asks no more of floats than that
 };
 
 const FunctionBody* function_body(const Function& function);

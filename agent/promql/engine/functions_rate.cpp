@@ -97,12 +97,10 @@ std::optional<std::int64_t> start_inside(const RangeCall& call, const Samples& s
 // By how much the increase between samples grows if it goes on up to the edges of the window. Where an edge is further
 // than the next sample would be, it goes on for half a gap between samples; and for a counter not to the left of where
 // its line starts at zero. `first` and `increase` are the counter's first value and increase (a histogram's counts).
-template <typename Samples>
-double extrapolation(const RangeCall& call, const Samples& samples, std::optional<std::int64_t> start, bool is_counter,
-                     double first, double increase) {
-    std::int64_t first_ms = samples.times_ms[0], last_ms = samples.times_ms[samples.count - 1];
+double extrapolation(const RangeCall& call, std::size_t count, std::int64_t first_ms, std::int64_t last_ms,
+                     std::optional<std::int64_t> start, bool is_counter, double first, double increase) {
     double sampled = static_cast<double>(last_ms - first_ms) / 1000;
-    double gap = samples.count > 1 ? sampled / static_cast<double>(samples.count - 1) : 0;
+    double gap = count > 1 ? sampled / static_cast<double>(count - 1) : 0;
     double to_start = static_cast<double>(first_ms - call.begin_ms) / 1000;
     double to_end = static_cast<double>(call.end_ms - last_ms) / 1000;
     double far = gap * 1.1;
@@ -117,15 +115,24 @@ double extrapolation(const RangeCall& call, const Samples& samples, std::optiona
     return sampled == 0 ? 1 : (sampled + to_start + to_end) / sampled;
 }
 
-Cell increase_of(const RangeCall& call, const FloatSamples& samples, bool is_counter) {
+template <typename Samples>
+double extrapolation(const RangeCall& call, const Samples& samples, std::optional<std::int64_t> start, bool is_counter,
+                     double first, double increase) {
+    return extrapolation(call, samples.count, samples.times_ms[0], samples.times_ms[samples.count - 1], start,
+                         is_counter, first, increase);
+}
+
+// Both divide by `divisor`, where it is not 0.
+Cell increase_of(const RangeCall& call, const FloatSamples& samples, bool is_counter, double divisor) {
     std::optional<std::int64_t> start = start_inside(call, samples, is_counter);
     if (samples.count < 2 && !start) return {};
     double increase = float_increase(call, samples, is_counter);
     if (start) increase += samples.values[0];
-    return Cell::of(increase * extrapolation(call, samples, start, is_counter, samples.values[0], increase));
+    increase *= extrapolation(call, samples, start, is_counter, samples.values[0], increase);
+    return Cell::of(divisor != 0 ? increase / divisor : increase);
 }
 
-Cell increase_of(const RangeCall& call, const HistogramSamples& samples, bool is_counter) {
+Cell increase_of(const RangeCall& call, const HistogramSamples& samples, bool is_counter, double divisor) {
     std::optional<std::int64_t> start = start_inside(call, samples, is_counter);
     if (samples.count < 2 && !start) return {};
     const FloatHistogram& first = *samples.values[0];
@@ -139,6 +146,7 @@ Cell increase_of(const RangeCall& call, const HistogramSamples& samples, bool is
         increase->reset_hint = ResetHint::kGauge;
     }
     increase->scale(extrapolation(call, samples, start, is_counter, first.count, increase->count));
+    if (divisor != 0) increase->divide(divisor);
     return Cell::of(std::move(*increase));
 }
 
@@ -156,15 +164,22 @@ Cell rate(const RangeCall& call, const SampleSpan& window) {
         call.warn(note::mixed_floats_histograms(call.metric()));
         return {};
     }
-    Cell increase;
+    const double divisor = kIsRate ? call.range_seconds : 0;
     if (call.anchored || call.smoothed) {
-        increase = extended_increase(call, window, kIsCounter);
-    } else if (window.floats.count > 0) {
-        increase = increase_of(call, window.floats, kIsCounter);
-    } else {
-        increase = increase_of(call, window.histograms, kIsCounter);
+        Cell increase = extended_increase(call, window, kIsCounter);
+        return kIsRate ? divided(std::move(increase), divisor) : increase;
     }
-    return kIsRate ? divided(std::move(increase), call.range_seconds) : increase;
+    if (window.floats.count > 0) return increase_of(call, window.floats, kIsCounter, divisor);
+    return increase_of(call, window.histograms, kIsCounter, divisor);
+}
+
+template <bool kIsRate>
+Cell rate_of_counter(const RangeCall& call, const CounterSpan& window) {
+    if (window.count < 2) return {};
+    double increase = window.last - window.first;
+    increase *=
+        extrapolation(call, window.count, window.first_ms, window.last_ms, std::nullopt, true, window.first, increase);
+    return Cell::of(kIsRate ? increase / call.range_seconds : increase);
 }
 
 // One of the last two samples of a window.
@@ -222,8 +237,8 @@ Cell instant_rate(const RangeCall& call, const SampleSpan& window) {
 }
 
 constexpr FunctionBody kFunctions[] = {
-    {"rate", &rate<true, true>, false, true, true},
-    {"increase", &rate<true, false>, false, true, true},
+    {"rate", &rate<true, true>, false, true, true, &rate_of_counter<true>},
+    {"increase", &rate<true, false>, false, true, true, &rate_of_counter<false>},
     {"delta", &rate<false, false>, false, true, true},
     {"irate", &instant_rate<true>},
     {"idelta", &instant_rate<false>},

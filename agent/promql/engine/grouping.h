@@ -29,7 +29,8 @@ class Grouping {
 
     std::vector<std::string> names_;  // sorted, each once
     bool without_;
-    std::string key_, last_key_;  // of the row and of the one before, which often is of the same group
+    std::vector<std::string> values_;  // of names_ in the row before
+    std::string key_;
     std::size_t last_group_ = 0;
     std::unordered_map<std::string, std::size_t, TextHash, std::equal_to<>> by_values_;
     std::unordered_map<Labels, std::size_t, LabelsHash> by_labels_;

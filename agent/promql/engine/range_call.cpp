@@ -90,39 +90,66 @@ class RangeEvaluation {
     // Two rows may turn out to have the same labels once metadata is gone.
     void watch_for_same_labels() { watches_labels_ = !evaluator_.options.delayed_name_removal && !body_.keeps_name; }
 
+    // Whether there is one window, of which take_counter() needs no sample.
+    bool takes_counters() const {
+        return body_.of_counter != nullptr && steps_.count == 1 && !range_.anchored && !range_.smoothed &&
+               !evaluator_.options.start_timestamps;
+    }
+
+    // `window` has the samples of the only step.
+    Result<void> take_counter(const RowLabels& series, const CounterSpan& window) {
+        RangeCall call = call_of(series);
+        move_to(call, 0);
+        cells_[0] = window.count > 0 ? body_.of_counter(call, window) : Cell{};
+        return pass_on(call, false, static_cast<bool>(cells_[0]), true);
+    }
+
     Result<void> take(const RowLabels& series, bool drop_name, const SampleSpan& samples) {
-        RangeCall call{
-            evaluator_, call_, series, range_.anchored, range_.smoothed, static_cast<double>(range_.range_ms) / 1000, 0,
-            0,          0,     {},     failure_};
+        RangeCall call = call_of(series);
         std::int64_t lookback = evaluator_.options.lookback_ms;
         std::int64_t before = range_.anchored || range_.smoothed ? lookback : 0,
                      behind = range_.smoothed ? lookback : 0;
         Windows windows(samples);
         bool any = false, any_float = false;
         for (std::size_t step = 0; step < steps_.count; ++step) {
-            call.time_ms = steps_.at(step);
-            call.end_ms = range_.end(steps_, step);
-            call.begin_ms = call.end_ms - range_.range_ms;
+            move_to(call, step);
             SampleSpan window = windows.at(call.begin_ms - before, call.end_ms + behind);
             if (window.count() == 0) {
                 cells_[step] = {};
                 continue;
             }
-            call.arguments = {arguments_.data() + step * argument_count_, argument_count_};
             cells_[step] = function_(call, window);
             any |= static_cast<bool>(cells_[step]);
             any_float |= cells_[step].kind == CellKind::kFloat;
         }
         if (failure_) return *failure_;
+        return pass_on(call, drop_name, any, any_float);
+    }
+
+  private:
+    RangeCall call_of(const RowLabels& series) {
+        return {
+            evaluator_, call_, series, range_.anchored, range_.smoothed, static_cast<double>(range_.range_ms) / 1000, 0,
+            0,          0,     {},     failure_};
+    }
+
+    void move_to(RangeCall& call, std::size_t step) const {
+        call.time_ms = steps_.at(step);
+        call.end_ms = range_.end(steps_, step);
+        call.begin_ms = call.end_ms - range_.range_ms;
+        call.arguments = {arguments_.data() + step * argument_count_, argument_count_};
+    }
+
+    // The row of cells_, if there is `any`.
+    Result<void> pass_on(const RangeCall& call, bool drop_name, bool any, bool any_float) {
         if (!any) return {};
         if (any_float && checks_counter_) note_if_no_counter(call);
-        RowLabels labels = series;
+        RowLabels labels = call.series;
         if (!body_.keeps_name && !evaluator_.options.delayed_name_removal) labels.drop_metadata();
         if (watches_labels_ && !seen_.insert(labels.labels()).second) return same_labelset_error();
         return sink_({labels, drop_name || !body_.keeps_name, cells_});
     }
 
-  private:
     void note_if_no_counter(const RangeCall& call) {
         std::string_view metric = call.metric();
         if (metric.empty()) return;
@@ -232,7 +259,16 @@ Result<void> Evaluator::range_rows(const Call& call, const FunctionBody& body, c
 
     bool has_stale = (*set)->has_stale_markers();
     SampleBuffer buffer, clean, hinted;
+    const bool takes_counters = evaluation.takes_counters();
+    CounterSpan counter;
     for (std::size_t series = 0; series < (*set)->size(); ++series) {
+        if (takes_counters && (*set)->read_counter(series, hints.begin_ms, hints.end_ms, &counter)) {
+            stats.samples_read += counter.count;
+            if (Result<void> room = check(counter.count); !room) return room;
+            Result<void> taken = evaluation.take_counter(RowLabels(**set, series), counter);
+            if (!taken) return taken;
+            continue;
+        }
         Result<SampleSpan> samples = (*set)->read(series, hints.begin_ms, hints.end_ms, buffer);
         if (!samples) return samples.error();
         stats.samples_read += samples->count();

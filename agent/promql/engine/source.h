@@ -71,6 +71,13 @@ struct SampleSpan {
     std::size_t count() const { return floats.count + histograms.count; }
 };
 
+// The samples of a counter in short, where none is less than the one before it.
+struct CounterSpan {
+    std::size_t count = 0;
+    std::int64_t first_ms = 0, last_ms = 0;
+    double first = 0, last = 0;
+};
+
 // Room for the samples of one series, used again for the next. A source fills it, or points into memory of its own.
 struct SampleBuffer {
     std::vector<std::int64_t> times_ms, starts_ms;
@@ -101,6 +108,12 @@ class SeriesSet {
     // The samples with begin_ms < time <= end_ms, stale markers included.
     virtual Result<SampleSpan> read(std::size_t series, std::int64_t begin_ms, std::int64_t end_ms,
                                     SampleBuffer& buffer) const = 0;
+    // What read() would give of a series of floats in short, if they never fall and no stale marker is among them. False,
+    // with *span undefined, where only read() can tell.
+    virtual bool read_counter(std::size_t /*series*/, std::int64_t /*begin_ms*/, std::int64_t /*end_ms*/,
+                              CounterSpan* /*span*/) const {
+        return false;
+    }
     // What the caller should know about the answer's gaps: "vm-7 is quarantined".
     virtual std::vector<std::string> warnings() const { return {}; }
 };

@@ -25,17 +25,24 @@ void add_to(double& total, double* carry, double value) {
 
 using BucketRange = std::span<const BucketCount>;
 
-bool same_indexes(BucketRange a, BucketRange b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                      [](const BucketCount& x, const BucketCount& y) { return x.index == y.index; });
+// Whether `buckets` has a bucket for each of `other`.
+bool has_all_of(BucketRange buckets, BucketRange other) {
+    auto mine = buckets.begin();
+    for (const BucketCount& theirs : other) {
+        while (mine != buckets.end() && mine->index < theirs.index) ++mine;
+        if (mine == buckets.end() || mine->index != theirs.index) return false;
+    }
+    return true;
 }
 
 // Adds `other` times `sign` to `buckets`. `carry` has the same buckets as `buckets`, before and after.
 void merge(BucketCounts& buckets, BucketCounts* carry, BucketRange other, double sign) {
     // The common case by far: histograms of one metric.
-    if (same_indexes(buckets, other)) {
-        for (std::size_t i = 0; i < buckets.size(); ++i) {
-            add_to(buckets[i].count, carry ? &(*carry)[i].count : nullptr, sign * other[i].count);
+    if (has_all_of(buckets, other)) {
+        std::size_t i = 0;
+        for (const BucketCount& theirs : other) {
+            while (buckets[i].index < theirs.index) ++i;
+            add_to(buckets[i].count, carry ? &(*carry)[i].count : nullptr, sign * theirs.count);
         }
         return;
     }

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "agent/base/bucket_bound.h"
+
 namespace ringside::agent {
 namespace {
 
@@ -33,22 +35,30 @@ bool has_samples(Kind kind, const SeriesData& data) {
     return !data.last.empty() || !data.max.empty() || !data.min.empty() || !data.sum.empty() || !data.count.empty();
 }
 
-double counter_of(Kind kind, std::uint64_t value) {
-    return kind == Kind::kCounterF64 ? ordinary(std::bit_cast<double>(value)) : static_cast<double>(value);
-}
-
-double zero_threshold(const MetricInfo& metric) {
-    return std::exp2((metric.bucket_first - 1) * std::exp2(-metric.histogram_scale));
+// Whether no bucket has less than in the window before, nor what lies above them.
+bool grew(const SeriesData& data, std::size_t i, std::size_t stride) {
+    const std::uint64_t* now = data.buckets.data() + i * stride;
+    const std::uint64_t* before = now - stride;
+    std::uint64_t growth = 0;
+    bool fell = false;
+    for (std::size_t bucket = 0; bucket < stride; ++bucket) {
+        fell |= now[bucket] < before[bucket];
+        growth += now[bucket] - before[bucket];
+    }
+    if (fell || data.count.empty()) return !fell;
+    return data.count[i] >= data.count[i - 1] && data.count[i] - data.count[i - 1] >= growth;
 }
 
 // Bucket by bucket; what lies above the range is in none of them, and stands in one more here.
-promql::HistogramPtr histogram_of(const MetricInfo& metric, const SeriesData& data, std::size_t i) {
+// `follows`: the sample before it is that of the window before it in `data`, so that it is known whether it was reset.
+promql::HistogramPtr histogram_of(const MetricInfo& metric, const SeriesData& data, std::size_t i, bool follows) {
     auto histogram = std::make_shared<promql::FloatHistogram>();
     const std::size_t stride = std::size_t{metric.bucket_count} + 1;
     const std::uint64_t* counts = data.buckets.data() + i * stride;
     histogram->schema = metric.histogram_scale;
     histogram->zero_threshold = zero_threshold(metric);
     histogram->zero_count = static_cast<double>(counts[0]);
+    histogram->positive.reserve(stride + 1 - static_cast<std::size_t>(std::count(counts, counts + stride, 0)));
     std::uint64_t within = counts[0];
     for (std::size_t bucket = 1; bucket < stride; ++bucket) {
         within += counts[bucket];
@@ -63,21 +73,37 @@ promql::HistogramPtr histogram_of(const MetricInfo& metric, const SeriesData& da
     }
     histogram->count = static_cast<double>(count);
     histogram->sum = at_or_nan(data.sum, i);
+    if (follows && grew(data, i, stride)) histogram->reset_hint = promql::ResetHint::kNotReset;
     return histogram;
+}
+
+// Gives stale markers their part in the columns: those that stand before the first window have none yet.
+void fill_ends(promql::SampleBuffer& buffer) {
+    for (std::size_t i = buffer.counts.size(); i < buffer.values.size() && promql::is_stale(buffer.values[i]); ++i) {
+        for (auto* column : {&buffer.counts, &buffer.sums, &buffer.minima, &buffer.maxima}) {
+            column->push_back(buffer.values[i]);
+        }
+    }
 }
 
 void append_window(const MetricInfo& metric, const SeriesData& data, std::size_t i, promql::SampleBuffer& buffer) {
     const bool has_windows = !data.count.empty() || !data.sum.empty() || !data.min.empty() || !data.max.empty();
+    if (has_windows) {
+        fill_ends(buffer);
+        const double weight = metric.kind == Kind::kLevel ? kNsPerS : 1;
+        buffer.counts.push_back(data.count.empty() ? kNan : static_cast<double>(data.count[i]) / weight);
+        buffer.sums.push_back(at_or_nan(data.sum, i));
+        buffer.minima.push_back(at_or_nan(data.min, i));
+        buffer.maxima.push_back(at_or_nan(data.max, i));
+    }
     buffer.values.push_back(value_of(data, i));
-    if (!has_windows) return;
-    const double weight = metric.kind == Kind::kLevel ? kNsPerS : 1;
-    buffer.counts.push_back(data.count.empty() ? kNan : static_cast<double>(data.count[i]) / weight);
-    buffer.sums.push_back(at_or_nan(data.sum, i));
-    buffer.minima.push_back(at_or_nan(data.min, i));
-    buffer.maxima.push_back(at_or_nan(data.max, i));
 }
 
 }  // namespace
+
+double counter_of(Kind kind, std::uint64_t value) {
+    return kind == Kind::kCounterF64 ? ordinary(std::bit_cast<double>(value)) : static_cast<double>(value);
+}
 
 std::uint32_t columns_to_read(Kind kind, std::uint32_t wanted, std::uint32_t kept) {
     if (is_counter(kind)) return kColumnValue;
@@ -124,7 +150,7 @@ void append_samples(const MetricInfo& metric, const SeriesData& data, std::int64
     for (std::size_t i = begin; i < end; ++i) {
         times.push_back(ms_up(data.end_ns[i]));
         if (histogram) {
-            buffer.histograms.push_back(histogram_of(metric, data, i));
+            buffer.histograms.push_back(histogram_of(metric, data, i, i > begin));
             buffer.histogram_starts_ms.push_back(start_ms);
         } else {
             append_window(metric, data, i, buffer);
@@ -163,8 +189,7 @@ void append_stale(const MetricInfo& metric, std::int64_t time_ms, promql::Sample
 void append_value(std::int64_t time_ms, double value, promql::SampleBuffer& buffer) {
     buffer.times_ms.push_back(time_ms);
     buffer.values.push_back(value);
-    if (buffer.counts.empty()) return;
-    for (auto* column : {&buffer.counts, &buffer.sums, &buffer.minima, &buffer.maxima}) column->push_back(value);
+    if (!buffer.counts.empty()) fill_ends(buffer);
 }
 
 }  // namespace ringside::agent

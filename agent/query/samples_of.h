@@ -25,6 +25,9 @@ std::uint32_t columns_to_read(Kind kind, std::uint32_t wanted, std::uint32_t kep
 void append_samples(const MetricInfo& metric, const SeriesData& data, std::int64_t begin_ms, std::int64_t end_ms,
                     std::int64_t start_ms, promql::SampleBuffer& buffer);
 
+// A value of SeriesData::value as a sample.
+double counter_of(Kind kind, std::uint64_t value);
+
 // What a counter or histogram was before all: nothing.
 void append_zero(const MetricInfo& metric, std::int64_t time_ms, promql::SampleBuffer& buffer);
 void append_stale(const MetricInfo& metric, std::int64_t time_ms, promql::SampleBuffer& buffer);

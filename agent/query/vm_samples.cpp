@@ -103,6 +103,8 @@ Result<std::unique_ptr<promql::SeriesSet>> VmSamples::select(std::span<const Mat
     plan.now_ns = now_ns_;
     plan.begin_ns = ns_of_ms(hints.wanted_ms);
     plan.columns = columns_for(hints.function);
+    // An instant selector at one step.
+    plan.newest_only = hints.range_ms == 0 && hints.step_ms == 0 && hints.wanted_ms == hints.end_ms;
     Selector selector;
     for (const Matcher& matcher : matchers) {
         if (matcher.label() != kTierLabel) {
@@ -128,6 +130,9 @@ Result<std::unique_ptr<promql::SeriesSet>> VmSamples::select(std::span<const Mat
     auto set = std::make_unique<VmSeriesSet>(plan, host_, report);
     Selection selection = agent::select(vms, selector, host_);
     for (std::string& warning : selection.warnings) set->warn(std::move(warning));
+    std::size_t rows = 0;
+    for (const SelectedVm& selected : selection.vms) rows += selected.rows->size();
+    set->reserve(selection.vms.size(), rows);
     for (const SelectedVm& selected : selection.vms) set->add(selected);
     add_facts(vms, selector, host_, *set);
     return std::unique_ptr<promql::SeriesSet>(std::move(set));

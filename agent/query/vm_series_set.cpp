@@ -14,6 +14,8 @@ constexpr std::int64_t kFactPoints = 600;
 constexpr std::int64_t kFactStepMs = 60'000;     // at most, for 34 days
 constexpr std::int64_t kFactPointsMax = 50'000;  // whatever a VM says of its begin
 constexpr std::int64_t kMsPerS = 1'000;
+// Where only the newest sample counts, these are read first: it lies among them unless the series was silent for so long.
+constexpr std::int64_t kNewestWindows = 8;
 
 // For a fact that holds in `lasts_ms` of a range of `range_ms`.
 std::int64_t fact_step_ms(std::int64_t range_ms, std::int64_t lasts_ms) {
@@ -42,19 +44,23 @@ const MetricInfo kFactMetric = [] {
     return metric;
 }();
 
+constexpr std::uint64_t kTimeBytes = sizeof(std::uint64_t) + 1;  // of a window's end and flags
+constexpr std::uint64_t kCounterWindowBytes = kTimeBytes + sizeof(std::uint64_t);
+
 std::uint64_t bytes_of(const SeriesData& data) {
-    return data.size() * 9 + 8 * (data.count.size() + data.sum.size() + data.min.size() + data.max.size() +
-                                  data.last.size() + data.value.size() + data.buckets.size());
+    return data.size() * kTimeBytes + 8 * (data.count.size() + data.sum.size() + data.min.size() + data.max.size() +
+                                           data.last.size() + data.value.size() + data.buckets.size());
 }
 
 }  // namespace
 
 std::uint32_t VmSeriesSet::add_life(const CatalogVmPtr& vm, std::shared_ptr<const Layout> layout) {
     const auto life = static_cast<std::uint32_t>(lives_.size());
-    const bool same_vm = life > 0 && lives_.back().info.vm_id == vm->known().vm_id &&
-                         lives_.back().info.component == vm->known().component;
+    const bool same_vm = life > 0 && lives_.back().info().vm_id == vm->known().vm_id &&
+                         lives_.back().info().component == vm->known().component;
     if (!same_vm) series_of_vm_.clear();
-    lives_.push_back({vm, vm->known(), std::move(layout), 0, nullptr});
+    lives_.push_back({vm, std::move(layout), 0, nullptr});
+    has_ends_ = has_ends_ || vm->known().ended_ns != 0;
     return life;
 }
 
@@ -66,13 +72,19 @@ void VmSeriesSet::add(const SelectedVm& selected) {
     const std::uint32_t life = add_life(selected.vm, selected.layout);
     lives_[life].tier = *tier;
     report_.series_by_resolution_s[schema.tiers[*tier].resolution_s] += selected.rows->size();
-    const bool later_life = life > 0 && lives_[life - 1].info.vm_id == info.vm_id &&
-                            lives_[life - 1].info.component == info.component && lives_[life - 1].layout;
+    const bool later_life = life > 0 && lives_[life - 1].info().vm_id == info.vm_id &&
+                            lives_[life - 1].info().component == info.component && lives_[life - 1].layout;
     if (later_life) {
         join_lives(life, *selected.rows);
         return;
     }
     for (Row row : *selected.rows) add_part(life, row, kNone);
+}
+
+void VmSeriesSet::reserve(std::size_t vms, std::size_t rows) {
+    lives_.reserve(vms);
+    parts_.reserve(rows);
+    series_.reserve(rows);
 }
 
 // Most VMs have one life: the labels of their series are looked at only when a second one comes.
@@ -117,19 +129,19 @@ const MetricInfo& VmSeriesSet::metric_of(const Part& part) const {
 
 LabelSet VmSeriesSet::labels_of(const Part& part) const {
     const Life& life = lives_[part.life];
-    return series_labels(life.layout->schema(), life.layout->series(part.row), agent_labels(life.info, host_));
+    return series_labels(life.layout->schema(), life.layout->series(part.row), agent_labels(life.info(), host_));
 }
 
 std::string_view VmSeriesSet::label(std::size_t series, std::string_view name) const {
     const Part& part = parts_[series_[series]];
     const Life& life = lives_[part.life];
     if (!life.layout) return label_value(facts_.at(static_cast<std::uint32_t>(series)), name);
-    if (name == "vm_id") return life.info.vm_id;
+    if (name == "vm_id") return life.info().vm_id;
     const MetricInfo& metric = metric_of(part);
     if (name == kNameLabel) return metric.name;
     if (name == "instance" && !host_.instance.empty()) return host_.instance;
     if (name == "job" && !host_.job.empty()) return host_.job;
-    if (name == "component" && !life.info.component.empty()) return life.info.component;
+    if (name == "component" && !life.info().component.empty()) return life.info().component;
     for (std::size_t i = 0; i < metric.label_names.size(); ++i) {
         if (metric.label_names[i] == name) return life.layout->label_value(part.row, i);
     }
@@ -144,16 +156,27 @@ promql::Labels VmSeriesSet::labels(std::size_t series) const {
 
 Result<promql::SampleSpan> VmSeriesSet::read(std::size_t series, std::int64_t begin_ms, std::int64_t end_ms,
                                              promql::SampleBuffer& buffer) const {
+    const Life& life = lives_[parts_[series_[series]].life];
+    if (plan_.newest_only && life.layout) {
+        const TierInfo& tier = life.layout->schema().tiers[life.tier];
+        read_parts(series, std::max(begin_ms, end_ms - kNewestWindows * tier.resolution_s * kMsPerS), end_ms, buffer);
+        if (!buffer.times_ms.empty() || !buffer.histograms.empty()) return buffer.span();
+    }
+    read_parts(series, begin_ms, end_ms, buffer);
+    return buffer.span();
+}
+
+void VmSeriesSet::read_parts(std::size_t series, std::int64_t begin_ms, std::int64_t end_ms,
+                             promql::SampleBuffer& buffer) const {
     buffer.clear();
     for (std::uint32_t part = series_[series]; part != kNone; part = parts_[part].next) {
         read_part(parts_[part], begin_ms, end_ms, buffer);
     }
-    return buffer.span();
 }
 
 void VmSeriesSet::read_part(const Part& part, std::int64_t begin_ms, std::int64_t end_ms,
                             promql::SampleBuffer& buffer) const {
-    const VmInfo& vm = lives_[part.life].info;
+    const VmInfo& vm = lives_[part.life].info();
     const MetricInfo& metric = metric_of(part);
     if (metric.kind == Kind::kInfo) {
         append_facts(vm, plan_.now_ns, begin_ms, end_ms, buffer);
@@ -176,42 +199,82 @@ void VmSeriesSet::read_part(const Part& part, std::int64_t begin_ms, std::int64_
     }
 }
 
-void VmSeriesSet::read_windows(const Part& part, std::int64_t begin_ms, std::int64_t end_ms,
-                               promql::SampleBuffer& buffer) const {
-    Life& life = lives_[part.life];
+const VmSeriesSet::Reading& VmSeriesSet::reading_of(const Part& part, std::int64_t begin_ms,
+                                                    std::int64_t end_ms) const {
+    const Life& life = lives_[part.life];
     const MetricInfo& metric = metric_of(part);
+    if (reading_.life == part.life && reading_.metric == &metric && reading_.begin_ms == begin_ms &&
+        reading_.end_ms == end_ms) {
+        return reading_;
+    }
+    const VmInfo& info = life.info();
     const SchemaInfo& schema = life.layout->schema();
     const TierInfo& tier = schema.tiers[life.tier];
-    ReadRequest request;
+    reading_ = {part.life, &metric, begin_ms, end_ms, {}, 0, false};
+    ReadRequest& request = reading_.request;
     request.tier = life.tier;
     request.begin_ns = ns_of_ms(begin_ms);
     request.end_ns = ns_of_ms(end_ms);
     request.columns = columns_to_read(metric.kind, plan_.columns, tier.columns);
-    request.open_window = life.info.ended_ns != 0;  // its last one, which has a true end
+    request.open_window = info.ended_ns != 0;  // its last one, which has a true end
     if (is_gauge(metric.kind) && (plan_.columns & ~request.columns) != 0) {
         warnings_.insert("the " + std::to_string(tier.resolution_s) + "s tier of schema " + schema.name +
                          " does not keep what the function needs of " + metric.name + ": its last values were read");
     }
+    const bool cumulative = is_counter(metric.kind) || metric.kind == Kind::kHistogram;
+    // After a step back of the clock the begin may lie in a time that will not come.
+    if (cumulative && info.rebases == 0) reading_.zero_ms = static_cast<std::int64_t>(begun_ns(info) / kNsPerMs);
+    reading_.zero_is_in_tier =
+        reading_.zero_ms > begin_ms && reading_.zero_ms <= end_ms && reaches(tier, info, begun_ns(info), plan_.now_ns);
+    return reading_;
+}
+
+SeriesScan& VmSeriesSet::scan_of(Life& life) const {
     if (!life.scan) life.scan = life.vm->source()->scan();
-    const Result<void> read = life.scan->read(life.layout->series_index(part.row), request, &data_);
+    return *life.scan;
+}
+
+void VmSeriesSet::note_windows(const Reading& reading, std::uint64_t windows, std::uint64_t bytes,
+                               std::uint64_t newest_ns) const {
+    report_.columns |= reading.request.columns;
+    report_.windows += windows;
+    report_.bytes += bytes;
+    if (windows > 0) report_.newest_ns = std::max(report_.newest_ns, newest_ns);
+}
+
+void VmSeriesSet::read_windows(const Part& part, std::int64_t begin_ms, std::int64_t end_ms,
+                               promql::SampleBuffer& buffer) const {
+    Life& life = lives_[part.life];
+    const Reading& reading = reading_of(part, begin_ms, end_ms);
+    const MetricInfo& metric = *reading.metric;
+    const Result<void> read = scan_of(life).read(life.layout->series_index(part.row), reading.request, &data_);
     if (!read.ok()) {
         warnings_.insert("VM " + life.vm->key() + " was left out in part: " + read.error().message());
         return;
     }
-    report_.columns |= request.columns;
-    report_.windows += data_.size();
-    report_.bytes += bytes_of(data_);
-    if (data_.size() > 0) report_.newest_ns = std::max(report_.newest_ns, data_.end_ns.back());
-    const bool cumulative = is_counter(metric.kind) || metric.kind == Kind::kHistogram;
-    // After a step back of the clock the begin may lie in a time that will not come.
-    const std::int64_t zero_ms =
-        cumulative && life.info.rebases == 0 ? static_cast<std::int64_t>(begun_ns(life.info) / kNsPerMs) : 0;
+    note_windows(reading, data_.size(), bytes_of(data_), data_.size() > 0 ? data_.end_ns.back() : 0);
     const auto& times = metric.kind == Kind::kHistogram ? buffer.histogram_times_ms : buffer.times_ms;
-    if (zero_ms > begin_ms && zero_ms <= end_ms && (times.empty() || times.back() < zero_ms) &&
-        reaches(tier, life.info, begun_ns(life.info), plan_.now_ns)) {
-        append_zero(metric, zero_ms, buffer);
+    if (reading.zero_is_in_tier && (times.empty() || times.back() < reading.zero_ms)) {
+        append_zero(metric, reading.zero_ms, buffer);
     }
-    append_samples(metric, data_, begin_ms, end_ms, zero_ms, buffer);
+    append_samples(metric, data_, begin_ms, end_ms, reading.zero_ms, buffer);
+}
+
+// For one life, of which there is neither a begin nor an end to tell.
+bool VmSeriesSet::read_counter(std::size_t series, std::int64_t begin_ms, std::int64_t end_ms,
+                               promql::CounterSpan* span) const {
+    const Part& part = parts_[series_[series]];
+    Life& life = lives_[part.life];
+    if (part.next != kNone || !life.layout || life.info().ended_ns != 0) return false;
+    const Reading& reading = reading_of(part, begin_ms, end_ms);
+    if (!is_counter(reading.metric->kind) || reading.zero_is_in_tier) return false;
+    CounterRun run;
+    if (!scan_of(life).read_run(life.layout->series_index(part.row), reading.request, &run)) return false;
+    note_windows(reading, run.count, run.count * kCounterWindowBytes, run.last_end_ns);
+    const Kind kind = reading.metric->kind;
+    *span = {run.count, ms_up(run.first_end_ns), ms_up(run.last_end_ns), counter_of(kind, run.first),
+             counter_of(kind, run.last)};
+    return true;
 }
 
 }  // namespace ringside::agent

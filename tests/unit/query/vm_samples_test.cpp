@@ -336,6 +336,22 @@ TEST_F(VmSamplesTest, ATierHasTheSamplesThatItsColumnsMake) {
     }
 }
 
+// Its columns were one short then, and readers went past their end.
+TEST_F(VmSamplesTest, AnEndThatStandsFirstHasItsPartInTheColumns) {
+    add_vm("a", 1, 0, 40.5);
+    add_vm("a", 2, 50, 0);
+    auto set = select("load", 40.5, 52, "avg_over_time");
+    promql::SampleBuffer buffer;
+    ASSERT_TRUE(set->read(0, ms(40.5), ms(52), buffer).ok());
+    ASSERT_EQ(buffer.times_ms.size(), 3u);
+    ASSERT_EQ(buffer.counts.size(), 3u);
+    EXPECT_TRUE(promql::is_stale(buffer.counts[0]));
+    EXPECT_EQ(buffer.counts[1], 2);
+    EXPECT_EQ(buffer.sums[2], 3 * 51);
+    EXPECT_EQ(buffer.minima.size(), 3u);
+    EXPECT_EQ(buffer.maxima.size(), 3u);
+}
+
 TEST_F(VmSamplesTest, VmsOfOtherTimesAreLeftOut) {
     add_vm("a", 1, 10, 20);
     add_vm("b", 2, 60, 70);

@@ -133,8 +133,8 @@ Result<void> Agent::serve_http() {
         }
         return page;
     };
-    handlers.slow = [this](const HttpRequest& request, const std::atomic<bool>& hung_up) {
-        return query_api_->answer(request, hung_up);
+    handlers.slow = [this](const HttpRequest& request, FairPool::Turn& turn) {
+        return query_api_->answer(request, turn);
     };
     handlers.busy = [](const HttpRequest&) { return PrometheusApi::busy(); };
     http_ = std::make_unique<HttpServer>(std::move(options), std::move(handlers), core_.metrics);

@@ -24,7 +24,7 @@ struct HttpOptions {
     std::optional<UnixSocketOptions> socket;  // a Unix socket, in the clear and without token
     AccessPolicy policy;                      // who may connect there
 
-    std::size_t connections_max = 64;
+    std::size_t connections_max = 128;
     std::size_t header_bytes_max = 16 * 1024;
     std::size_t body_bytes_max = 256 * 1024;            // a query of 64 KiB, each byte of it escaped
     std::size_t answers_bytes_max = 256 * 1024 * 1024;  // that wait for their readers, all together
@@ -34,8 +34,10 @@ struct HttpOptions {
     std::chrono::milliseconds write_timeout{10'000};    // for an answer, and a second more for each MiB
     std::chrono::milliseconds linger{1'000};            // for the client to hang up after it
 
-    std::size_t workers = 4;
-    std::size_t queue_max = 32;  // requests that wait for a worker; with the workers fewer than connections
+    // All requests together have to be fewer than connections.
+    std::size_t workers = 4;          // for short ones, and as many for long ones
+    std::size_t queue_max = 32;       // requests that wait for a worker
+    std::size_t long_queue_max = 12;  // long ones that wait for a turn
 };
 
 // kInvalid when the options would show to other hosts what only this one may see.

@@ -60,6 +60,10 @@ bool same_secret(std::string_view given, std::string_view secret) {
     return difference == 0;
 }
 
+bool has_encoding(const HttpAnswer& answer) {
+    return std::ranges::any_of(answer.headers, [](const auto& header) { return header.first == "Content-Encoding"; });
+}
+
 // Which connection gives way first (H2); the one that gives way last has the highest rank.
 int rank(const HttpConnection& connection) {
     switch (connection.step()) {
@@ -91,7 +95,12 @@ Result<void> HttpServer::start() {
         close_all();
         return opened;
     }
-    if (handlers_.slow) pool_.emplace(options_.workers);
+    if (handlers_.slow) {
+        FairPool::Limits limits;
+        limits.threads = limits.long_running = options_.workers;
+        limits.long_waiting = options_.long_queue_max;
+        pool_.emplace(limits);
+    }
     thread_ = std::thread([this] { run(); });
     pthread_setname_np(thread_.native_handle(), "http");
     return {};
@@ -283,20 +292,24 @@ void HttpServer::dispatch(HttpConnection& connection, Time now) {
 }
 
 void HttpServer::submit(HttpConnection& connection, HttpRequest request, Time now) {
-    if (jobs_ >= options_.workers + options_.queue_max) {
+    const FairPool::Counts counts = pool_->counts();
+    const std::size_t short_jobs = jobs_ - std::min(jobs_, counts.long_running + counts.long_waiting);
+    if (short_jobs >= options_.workers + options_.queue_max) {
         busy_.add();
         return answer(connection, handlers_.busy(request), now);
     }
     ++jobs_;
     connection.job = std::make_shared<HttpJob>();
     connection.job->request = std::move(request);
-    pool_->submit([this, job = connection.job] { work(job); });
+    const std::atomic<bool>& hung_up = connection.job->hung_up;
+    pool_->submit(hung_up, [this, job = connection.job](FairPool::Turn& turn) { work(job, turn); });
 }
 
-void HttpServer::work(const std::shared_ptr<HttpJob>& job) {
+void HttpServer::work(const std::shared_ptr<HttpJob>& job, FairPool::Turn& turn) {
     if (!job->hung_up) {
-        job->answer = handlers_.slow(job->request, job->hung_up);
-        const bool packs = job->request.takes_gzip && job->answer.body.size() > kGzipMinBytes && !job->hung_up;
+        job->answer = handlers_.slow(job->request, turn);
+        const bool packs = job->request.takes_gzip && job->answer.body.size() > kGzipMinBytes &&
+                           !has_encoding(job->answer) && !job->hung_up;
         if (std::string packed = packs ? gzipped(job->answer.body) : ""; !packed.empty()) {
             job->answer.body = std::move(packed);
             job->answer.headers.emplace_back("Content-Encoding", "gzip");

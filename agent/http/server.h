@@ -8,7 +8,8 @@
 //      answered, whatever others do.
 //  H3  A connection holds one request within its limits and one answer. All answers that wait to be written hold at most
 //      `answers_bytes_max`: beyond it, the one that has been writing the longest goes.
-//  H4  At most `workers` requests are answered at once and `queue_max` wait; the next one is told so.
+//  H4  Requests are answered by a FairPool: at most `workers` short and as many long ones at once. `queue_max` wait for a
+//      worker, `long_queue_max` long ones for their next turn; the next one is told so.
 //  H5  When a client hangs up, the job of its request learns it, and what waits in the queue is not begun.
 #pragma once
 
@@ -22,9 +23,9 @@
 #include <thread>
 #include <vector>
 
+#include "agent/base/fair_pool.h"
 #include "agent/base/metrics.h"
 #include "agent/base/result.h"
-#include "agent/base/work_pool.h"
 #include "agent/http/connection.h"
 #include "agent/http/message.h"
 #include "agent/http/options.h"
@@ -36,8 +37,8 @@ namespace ringside::agent {
 struct HttpHandlers {
     // Runs on the thread that serves every connection and must not block. Nothing: it is for `slow`.
     std::function<std::optional<HttpAnswer>(const HttpRequest& request)> quick;
-    // Runs on a worker, several at a time. May end early once `hung_up`. Null: there are no such pages.
-    std::function<HttpAnswer(const HttpRequest& request, const std::atomic<bool>& hung_up)> slow;
+    // Runs on a worker, several at a time. Asks its turn often whether it may go on. Null: there are no such pages.
+    std::function<HttpAnswer(const HttpRequest& request, FairPool::Turn& turn)> slow;
     // What a request hears for which there is no room (H4). Like `quick`; null only if `slow` is.
     std::function<HttpAnswer(const HttpRequest& request)> busy;
 };
@@ -71,7 +72,7 @@ class HttpServer {
     void dispatch(HttpConnection& connection, Time now);
     bool is_allowed(const HttpConnection& connection, const HttpRequest& request) const;
     void submit(HttpConnection& connection, HttpRequest request, Time now);
-    void work(const std::shared_ptr<HttpJob>& job);
+    void work(const std::shared_ptr<HttpJob>& job, FairPool::Turn& turn);
     void collect(Time now);
     void answer(HttpConnection& connection, HttpAnswer answer, Time now);
     void expire(HttpConnection& connection, Time now);
@@ -99,7 +100,7 @@ class HttpServer {
     std::list<HttpConnection> connections_;
     bool more_ = false;     // a connection has more to do than one round allowed
     std::size_t jobs_ = 0;  // that are queued or run
-    std::optional<WorkPool> pool_;
+    std::optional<FairPool> pool_;
     std::atomic<bool> stopping_{false};
     std::thread thread_;
 

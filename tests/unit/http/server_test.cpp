@@ -116,10 +116,10 @@ struct SlowPage {
         return {
             .quick = [](const HttpRequest& request) { return request.path == "/slow" ? std::nullopt : echo(request); },
             .slow =
-                [this](const HttpRequest& request, const std::atomic<bool>& gone) {
+                [this](const HttpRequest& request, FairPool::Turn& turn) {
                     ++begun;
-                    while (!let_go && !gone) std::this_thread::yield();
-                    if (gone) ++hung_up;
+                    while (!let_go && !turn.hung_up()) std::this_thread::yield();
+                    if (turn.hung_up()) ++hung_up;
                     return *echo(request);
                 },
             .busy = [](const HttpRequest&) { return HttpAnswer{.status = 503, .body = "too many\n"}; }};
@@ -242,7 +242,7 @@ TEST(HttpServer, DisplacesNobodyWhoseAnswerIsBeingMade) {
 TEST(HttpServer, CompressesWhatWorkersMakeForWhoeverAsks) {
     HttpHandlers handlers;
     handlers.quick = [](const HttpRequest&) { return std::nullopt; };
-    handlers.slow = [](const HttpRequest& request, const std::atomic<bool>&) {
+    handlers.slow = [](const HttpRequest& request, FairPool::Turn&) {
         return HttpAnswer{.body = std::string(request.path == "/long" ? 100'000 : 1024, 'x')};
     };
     Fixture fixture({}, handlers);

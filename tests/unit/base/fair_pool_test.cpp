@@ -1,0 +1,155 @@
+#include "agent/base/fair_pool.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <future>
+#include <string>
+
+namespace ringside::agent {
+namespace {
+
+using namespace std::chrono_literals;
+
+const auto kForever = FairPool::Time::max();
+
+int priority() { return getpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid))); }
+
+void wait_until(const std::function<bool()>& done) {
+    while (!done()) std::this_thread::sleep_for(1ms);
+}
+
+// A pool with short times so short that jobs which ask are long at once.
+struct Fixture {
+    std::atomic<bool> hung_up{false};
+    FairPool pool;
+
+    explicit Fixture(FairPool::Limits limits) : pool(limits) {}
+    ~Fixture() {
+        hung_up = true;
+        pool.stop();
+    }
+    // Starts a job that works until told to end, and is long.
+    void start_long(const std::atomic<bool>& end) {
+        pool.submit(hung_up, [&](FairPool::Turn& turn) {
+            turn.expect_long();
+            while (!end && !turn.hung_up() && turn.go_on(kForever)) std::this_thread::yield();
+        });
+    }
+    std::size_t long_running() { return pool.counts().long_running; }
+    std::size_t long_waiting() { return pool.counts().long_waiting; }
+};
+
+constexpr FairPool::Limits kOne{.threads = 1, .long_running = 1, .long_waiting = 2, .short_time = 5ms, .slice = 1ms};
+
+TEST(FairPool, RunsShortJobsInTheOrderOfComing) {
+    Fixture fixture(kOne);
+    std::string order;  // of one thread
+    std::promise<void> done;
+    for (char c : std::string("abc")) fixture.pool.submit(fixture.hung_up, [&, c](auto&) { order += c; });
+    fixture.pool.submit(fixture.hung_up, [&](auto&) { done.set_value(); });
+    done.get_future().wait();
+    EXPECT_EQ(order, "abc");
+}
+
+TEST(FairPool, LetsShortJobsPassOneThatIsLong) {
+    Fixture fixture(kOne);
+    std::atomic<bool> end{false};
+    fixture.start_long(end);
+    std::promise<int> done;
+    fixture.pool.submit(fixture.hung_up, [&](auto&) { done.set_value(priority()); });
+    EXPECT_EQ(done.get_future().get(), priority());
+    EXPECT_EQ(fixture.long_running(), 1u);
+}
+
+TEST(FairPool, LowersThePriorityOfALongJobAndOfNoLaterOne) {
+    Fixture fixture(kOne);
+    std::promise<int> of_long, of_next;
+    fixture.pool.submit(fixture.hung_up, [&](FairPool::Turn& turn) {
+        while (!turn.is_long()) turn.go_on(kForever);  // by the time that it uses
+        of_long.set_value(priority());
+    });
+    EXPECT_EQ(of_long.get_future().get(), 19);
+    fixture.pool.submit(fixture.hung_up, [&](auto&) { of_next.set_value(priority()); });
+    EXPECT_EQ(of_next.get_future().get(), priority());
+    wait_until([&] { return fixture.long_running() == 0; });
+}
+
+TEST(FairPool, RunsNoMoreLongJobsThanItMayAndRefusesWhoWouldWaitBehindTooMany) {
+    Fixture fixture(kOne);
+    std::atomic<bool> end{false};
+    for (int i = 0; i < 3; ++i) fixture.start_long(end);
+    wait_until([&] { return fixture.long_running() == 1 && fixture.long_waiting() == 2; });
+    std::promise<bool> went_on;
+    fixture.pool.submit(fixture.hung_up, [&](FairPool::Turn& turn) {
+        turn.expect_long();
+        const bool first = turn.go_on(kForever);
+        went_on.set_value(first || turn.go_on(kForever) || !turn.is_refused() || turn.is_long());
+    });
+    EXPECT_FALSE(went_on.get_future().get());
+    end = true;
+    wait_until([&] { return fixture.long_running() == 0 && fixture.long_waiting() == 0; });
+}
+
+TEST(FairPool, LetsTheOneThatHasUsedTheLeastGoBeforeOthers) {
+    Fixture fixture(kOne);
+    std::atomic<bool> never{false};
+    fixture.start_long(never);
+    wait_until([&] { return fixture.long_running() == 1; });
+    // It would wait for good if the other one did not make way.
+    std::promise<void> done;
+    fixture.pool.submit(fixture.hung_up, [&](FairPool::Turn& turn) {
+        turn.expect_long();
+        EXPECT_TRUE(turn.go_on(kForever));
+        done.set_value();
+    });
+    done.get_future().wait();
+}
+
+TEST(FairPool, WakesWhoWaitsAtTheDeadlineAndWhenNobodyWantsIt) {
+    FairPool::Limits limits = kOne;
+    limits.slice = 1h;  // nobody makes way
+    Fixture fixture(limits);
+    std::atomic<bool> end{false}, gone{false};
+    fixture.start_long(end);
+    wait_until([&] { return fixture.long_running() == 1; });
+    std::promise<void> late, left;
+    fixture.pool.submit(fixture.hung_up, [&](FairPool::Turn& turn) {
+        turn.expect_long();
+        EXPECT_TRUE(turn.go_on(std::chrono::steady_clock::now() + 1ms));
+        late.set_value();
+    });
+    late.get_future().wait();
+    fixture.pool.submit(gone, [&](FairPool::Turn& turn) {
+        turn.expect_long();
+        EXPECT_TRUE(turn.go_on(kForever));
+        left.set_value();
+    });
+    wait_until([&] { return fixture.long_waiting() == 1; });
+    gone = true;
+    left.get_future().wait();
+    end = true;
+    wait_until([&] { return fixture.long_running() == 0; });
+}
+
+TEST(FairPool, EndsWithJobsOfEachKindInIt) {
+    std::atomic<int> ended{0};
+    {
+        Fixture fixture(kOne);
+        for (int i = 0; i < 3; ++i) {
+            fixture.pool.submit(fixture.hung_up, [&](FairPool::Turn& turn) {
+                turn.expect_long();
+                while (!turn.hung_up() && turn.go_on(kForever)) std::this_thread::yield();
+                ++ended;
+            });
+        }
+        wait_until([&] { return fixture.long_waiting() == 2; });
+        fixture.pool.submit(fixture.hung_up, [&](auto&) { ++ended; });
+    }
+    EXPECT_EQ(ended, 4);
+}
+
+}  // namespace
+}  // namespace ringside::agent

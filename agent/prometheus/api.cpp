@@ -11,6 +11,8 @@ namespace ringside::agent {
 
 namespace {
 
+using std::chrono::steady_clock;
+
 constexpr std::string_view kLabelPath = "/api/v1/label/", kValues = "/values";
 
 bool is_label_values(std::string_view path) {
@@ -54,7 +56,7 @@ const PrometheusApi::Route* PrometheusApi::find_route(const std::string& path) {
 
 bool PrometheusApi::serves(const std::string& path) { return find_route(path) != nullptr; }
 
-HttpAnswer PrometheusApi::answer(const HttpRequest& request, const std::atomic<bool>& hung_up) const {
+HttpAnswer PrometheusApi::answer(const HttpRequest& request, FairPool::Turn& turn) const {
     const Route* route = find_route(request.path);
     if (!route) return http_error(404);
     // As a browser asks before it sends a query from another site: without headers that would allow it, it does not.
@@ -65,11 +67,18 @@ HttpAnswer PrometheusApi::answer(const HttpRequest& request, const std::atomic<b
     }
     try {
         const HttpForm form(request);
-        return (this->*route->endpoint)({request, form, hung_up});
+        return (this->*route->endpoint)({request, form, turn, steady_clock::now() + options_.timeout});
     } catch (const std::bad_alloc&) {
         // The largest answers take hundreds of MiB. The agent has more to do than to answer them.
         return error_reply(ErrorType::kInternal, "no memory for this query; ask for fewer series or a larger step");
     }
+}
+
+Result<void> PrometheusApi::Call::go_on() const {
+    if (turn.hung_up()) return error(Code::kUnavailable, "the client has hung up");
+    if (!turn.go_on(deadline)) return error(Code::kUnavailable, kTooManyLong);
+    if (steady_clock::now() >= deadline) return error(Code::kTimeout, "the question took longer than query-timeout");
+    return {};
 }
 
 HttpAnswer PrometheusApi::busy() {

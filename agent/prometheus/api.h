@@ -1,23 +1,25 @@
 // The HTTP API of Prometheus, as far as Grafana, promtool and other Prometheus servers ask for it: /api/v1/... and /federate.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <string>
 
+#include "agent/base/fair_pool.h"
 #include "agent/http/form.h"
 #include "agent/http/message.h"
 #include "agent/http/server.h"
 #include "agent/prometheus/backend.h"
+#include "agent/prometheus/long_queries.h"
+#include "agent/prometheus/sample_budget.h"
 
 namespace ringside::agent {
 
 struct QueryOptions {
     std::chrono::milliseconds timeout{30'000};  // of a query; one that asks for less gets less
-    std::uint64_t samples_max = 20'000'000;     // of a query, in memory at once
+    std::uint64_t samples_max = 10'000'000;     // of a query, in memory at once; of all queries, twice as many
     std::int64_t lookback_ms = 5 * 60 * 1000;
-    std::size_t answer_bytes_max = 256 * 1024 * 1024;
+    std::size_t answer_bytes_max = 64 * 1024 * 1024;
     bool experimental = false;  // functions and modifiers that Prometheus hides behind feature flags
     std::string version;        // of the agent
 };
@@ -27,11 +29,11 @@ class PrometheusApi {
   public:
     // `backend` must outlive it.
     PrometheusApi(QueryOptions options, const QueryBackend& backend)
-        : options_(std::move(options)), backend_(backend) {}
+        : options_(std::move(options)), backend_(backend), budget_(2 * options_.samples_max) {}
 
     static bool serves(const std::string& path);
-    // Ends early once `hung_up`.
-    HttpAnswer answer(const HttpRequest& request, const std::atomic<bool>& hung_up) const;
+    // Ends early when its turn or its time is over.
+    HttpAnswer answer(const HttpRequest& request, FairPool::Turn& turn) const;
     // To who comes while all places are taken.
     static HttpAnswer busy();
 
@@ -63,13 +65,19 @@ class PrometheusApi {
 
     const QueryOptions options_;
     const QueryBackend& backend_;
+    mutable SampleBudget budget_;
+    mutable LongQueries long_queries_;
 };
 
 // What is asked, ready for an endpoint.
 struct PrometheusApi::Call {
     const HttpRequest& request;
     const HttpForm& form;
-    const std::atomic<bool>& hung_up;
+    FairPool::Turn& turn;
+    FairPool::Time deadline;  // for all of it; a query may have one before that
+
+    // To be asked often. kUnavailable or kTimeout.
+    Result<void> go_on() const;
 };
 
 }  // namespace ringside::agent

@@ -4,6 +4,7 @@
 #include "agent/base/labels.h"
 #include "agent/base/text.h"
 #include "agent/prometheus/api.h"
+#include "agent/prometheus/reply.h"
 #include "agent/prometheus/selection.h"
 #include "agent/promql/value/number.h"
 
@@ -60,10 +61,12 @@ HttpAnswer PrometheusApi::federate(const Call& call) const {
     std::map<promql::Labels, Newest> found;
     std::vector<std::string> warnings;  // The format has no place for them.
     promql::SampleBuffer buffer;
+    promql::SelectHints hints = hints_of({now_ms - options_.lookback_ms + 1, now_ms});
+    hints.wanted_ms = now_ms;  // The newest sample is in the finest tier; older ones only stand in for it.
     const auto walked =
-        each_series(session->source(), *selectors, {now_ms - options_.lookback_ms + 1, now_ms}, warnings,
+        each_series(session->source(), *selectors, hints, warnings,
                     [&](const promql::SeriesSet& set, std::size_t series) -> Result<void> {
-                        if (call.hung_up) return error(Code::kUnavailable, "the client has hung up");
+                        if (auto on = call.go_on(); !on) return on;
                         auto span = set.read(series, now_ms - options_.lookback_ms, now_ms, buffer);
                         if (!span) return span.error();
                         const promql::FloatSamples& floats = span->floats;
@@ -76,7 +79,7 @@ HttpAnswer PrometheusApi::federate(const Call& call) const {
                         if (!promql::is_stale(newest.value)) found.emplace(set.labels(series), newest);
                         return {};
                     });
-    if (!walked) return {.status = 500, .body = walked.error().message() + "\n"};
+    if (!walked) return {.status = error_reply(walked.error()).status, .body = walked.error().message() + "\n"};
     HttpAnswer answer{.content_type = "text/plain; version=0.0.4; charset=utf-8"};
     // Labels sort by the name of the label first, and __name__ comes before all that begin with a small letter; a name with
     // a capital may come earlier, so families are put together here.

@@ -108,18 +108,17 @@ void append_sample(std::string& out, const promql::Sample& sample, std::int64_t 
     out += '}';
 }
 
+using Room = std::function<Result<void>(std::size_t bytes)>;
+
 template <typename List, typename Append>
-Result<void> append_list(std::string& out, const char* type, const List& list, std::size_t bytes_max, Append append) {
+Result<void> append_list(std::string& out, const char* type, const List& list, const Room& room, Append append) {
     out += std::string("\"resultType\":\"") + type + "\",\"result\":[";
     const char* before = "";
     for (const auto& one : list) {
         out += before;
         append(one);
         before = ",";
-        if (out.size() > bytes_max) {
-            return error(Code::kExhausted, "the answer is larger than " + std::to_string(bytes_max >> 20) +
-                                               " MiB; ask for fewer series, a shorter time or a larger step");
-        }
+        if (auto fits = room(out.size()); !fits) return fits;
     }
     out += ']';
     return {};
@@ -187,12 +186,12 @@ void append_json(std::string& out, const promql::FloatHistogram& histogram) {
     out += any ? "]}" : "}";
 }
 
-Result<void> append_json(std::string& out, const QueryValue& value, std::int64_t time_ms, std::size_t bytes_max) {
+Result<void> append_json(std::string& out, const QueryValue& value, std::int64_t time_ms, const Room& room) {
     if (const auto* matrix = std::get_if<promql::MatrixValue>(&value)) {
-        return append_list(out, "matrix", *matrix, bytes_max, [&](const auto& series) { append_series(out, series); });
+        return append_list(out, "matrix", *matrix, room, [&](const auto& series) { append_series(out, series); });
     }
     if (const auto* vector = std::get_if<promql::VectorValue>(&value)) {
-        return append_list(out, "vector", *vector, bytes_max,
+        return append_list(out, "vector", *vector, room,
                            [&](const auto& sample) { append_sample(out, sample, time_ms); });
     }
     if (const auto* scalar = std::get_if<promql::ScalarValue>(&value)) {

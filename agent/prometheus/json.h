@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -16,8 +17,8 @@ void append_json_time(std::string& out, std::int64_t time_ms);  // seconds
 void append_json(std::string& out, const promql::Labels& labels);
 void append_json(std::string& out, const promql::FloatHistogram& histogram);
 
-// `"resultType":"matrix","result":[...]`. kExhausted once `out` grows over `bytes_max`.
+// `"resultType":"matrix","result":[...]`. Asks `room` after each series whether so many bytes in all may stay.
 Result<void> append_json(std::string& out, const promql::QueryValue& value, std::int64_t time_ms,
-                         std::size_t bytes_max);
+                         const std::function<Result<void>(std::size_t bytes)>& room);
 
 }  // namespace ringside::agent

@@ -119,7 +119,7 @@ Result<std::int64_t> time_parameter(const HttpForm& form, const std::string& nam
     const std::string& text = form.get(name);
     if (text.empty()) return otherwise;
     auto time = parse_time_ms(text);
-    if (!time) return invalid_parameter(name, time.error().context);
+    if (!time) return invalid_parameter(name, "Invalid time value for '" + name + "': " + time.error().context);
     return time;
 }
 
@@ -148,7 +148,6 @@ Result<Period> period_parameter(const HttpForm& form) {
     if (!begin) return begin.error();
     auto end = time_parameter(form, "end", kAllTimeMs);
     if (!end) return end.error();
-    if (*end < *begin) return invalid_parameter("end", "end timestamp must not be before start timestamp");
     return Period{*begin, *end};
 }
 
@@ -156,12 +155,10 @@ Result<std::vector<Selector>> match_parameter(const HttpForm& form) {
     std::vector<Selector> selectors;
     for (const std::string& text : form.all("match[]")) {
         auto selector = parse_selector(text);
-        if (!selector) return invalid_parameter("match[]", selector.error().context);
+        if (!selector) return selector.error();
         bool chooses = false;
         for (const Matcher& matcher : selector->matchers) chooses |= !matcher.matches_empty();
-        if (!chooses) {
-            return invalid_parameter("match[]", "match[] must contain at least one non-empty matcher");
-        }
+        if (!chooses) return error(Code::kInvalid, "match[] must contain at least one non-empty matcher");
         selectors.push_back(std::move(*selector));
     }
     return selectors;

@@ -29,10 +29,11 @@ inline constexpr std::int64_t kAllTimeMs = 9'000'000'000'000;
 struct Period {
     std::int64_t begin_ms = 0, end_ms = 0;
 };
-// `start` and `end`, kAllTimeMs before and after 1970 where they are missing.
+// `start` and `end`, kAllTimeMs before and after 1970 where they are missing. The end may be before the start: nothing is
+// between them then.
 Result<Period> period_parameter(const HttpForm& form);
 
-// Each `match[]`.
+// Each `match[]`. Errors are those of the selector alone.
 Result<std::vector<Selector>> match_parameter(const HttpForm& form);
 
 Error invalid_parameter(const std::string& name, const std::string& why);

@@ -55,6 +55,23 @@ Result<Run> read_run(const HttpForm& form, const QueryOptions& options) {
     return run;
 }
 
+// A query is long for as long as it was when it was asked before.
+class Remembered {
+  public:
+    Remembered(LongQueries& queries, const std::string& text, FairPool::Turn& turn)
+        : queries_(queries), text_(text), turn_(turn) {
+        if (queries_.has(text_)) turn_.expect_long();
+    }
+    ~Remembered() { queries_.put(text_, turn_.was_costly()); }
+    Remembered(const Remembered&) = delete;
+    Remembered& operator=(const Remembered&) = delete;
+
+  private:
+    LongQueries& queries_;
+    const std::string& text_;
+    FairPool::Turn& turn_;
+};
+
 template <typename List>
 bool cut(List& list, std::size_t limit) {
     if (limit == 0 || list.size() <= limit) return false;
@@ -97,22 +114,54 @@ void append_stats(std::string& out, const promql::QueryStats& stats, steady_cloc
 }
 
 // An error of the evaluation, as opposed to one of the parameters.
-HttpAnswer failed(const Error& error, bool hung_up) {
-    if (hung_up) return error_reply(ErrorType::kCanceled, "query was canceled in expression evaluation");
+HttpAnswer failed(const Error& error, const FairPool::Turn& turn) {
+    if (turn.hung_up()) return error_reply(ErrorType::kCanceled, "query was canceled in expression evaluation");
+    if (turn.is_refused()) return error_reply(ErrorType::kUnavailable, kTooManyLong);
     if (error.code == Code::kInvalid) return error_reply(ErrorType::kExecution, error.message());
     return error_reply(error);
 }
 
+// What one query may use.
+struct Means {
+    const QueryOptions& options;
+    SampleBudget::Share share;
+    FairPool::Turn& turn;
+    steady_clock::time_point deadline;
+    std::size_t answer_bytes = 64 * 1024;  // that the share has; most answers are smaller
+
+    bool out_of_time() { return turn.hung_up() || !turn.go_on(deadline) || steady_clock::now() >= deadline; }
+
+    // For an answer of so many bytes, which is memory like samples are.
+    Result<void> room(std::size_t bytes) {
+        if (bytes > options.answer_bytes_max) {
+            return error(Code::kExhausted, "the answer is larger than " +
+                                               std::to_string(options.answer_bytes_max >> 20) +
+                                               " MiB; ask for fewer series, a shorter time or a larger step");
+        }
+        if (out_of_time()) return error(Code::kTimeout, "query timed out while its answer was written");
+        if (bytes <= answer_bytes) return {};
+        constexpr std::size_t kStepBytes = 1024 * 1024, kSampleBytes = 16;
+        if (!share.take(kStepBytes / kSampleBytes)) {
+            return error(Code::kUnavailable, "all answers together take too much memory; try again");
+        }
+        answer_bytes += kStepBytes;
+        return {};
+    }
+};
+
 // Evaluates with `evaluate(engine, source, limits)` and writes the answer.
 template <typename Evaluate>
-HttpAnswer answered(const HttpForm& form, const Run& run, const QueryOptions& options, QuerySession& session,
-                    const std::atomic<bool>& hung_up, std::int64_t time_ms, Evaluate evaluate) {
+HttpAnswer answered(const HttpForm& form, const Run& run, QuerySession& session, Means means, std::int64_t time_ms,
+                    Evaluate evaluate) {
     const auto begin = steady_clock::now();
+    // One that is known to be long begins as such.
+    if (means.out_of_time()) return failed(error(Code::kTimeout, "query timed out before it began"), means.turn);
     promql::EvaluationLimits limits;
-    limits.samples_max = options.samples_max;
-    limits.out_of_time = [&, until = begin + run.timeout] { return hung_up || steady_clock::now() >= until; };
+    limits.samples_max = means.options.samples_max;
+    limits.take = [&](std::uint64_t samples) { return means.share.take(samples); };
+    limits.out_of_time = [&] { return means.out_of_time(); };
     Result<promql::QueryResult> result = evaluate(promql::Engine(run.engine), session.source(), limits);
-    if (!result) return failed(result.error(), hung_up);
+    if (!result) return failed(result.error(), means.turn);
 
     ReplyNotes notes;
     notes.add(result->notes, form.get("query"));
@@ -121,8 +170,9 @@ HttpAnswer answered(const HttpForm& form, const Run& run, const QueryOptions& op
     }
     if (cut(result->value, run.limit)) notes.truncated();
     std::string reply = begin_reply() + "{";
-    if (auto written = append_json(reply, result->value, time_ms, options.answer_bytes_max); !written) {
-        return failed(written.error(), hung_up);
+    if (auto written = append_json(reply, result->value, time_ms, [&](std::size_t bytes) { return means.room(bytes); });
+        !written) {
+        return failed(written.error(), means.turn);
     }
     if (!form.get("stats").empty()) {
         append_stats(reply, result->stats, steady_clock::now() - begin, session.reports());
@@ -138,22 +188,19 @@ HttpAnswer PrometheusApi::query(const Call& call) const {
     auto run = read_run(call.form, options_);
     if (!run) return error_reply(run.error());
     const auto session = backend_.open(call.request.caller);
-    return answered(call.form, *run, options_, *session, call.hung_up, *time,
+    const Remembered remembered(long_queries_, call.form.get("query"), call.turn);
+    return answered(call.form, *run, *session,
+                    {options_, SampleBudget::Share(budget_), call.turn, steady_clock::now() + run->timeout}, *time,
                     [&](const promql::Engine& engine, promql::SampleSource& source, const auto& limits) {
                         return engine.instant(*run->expr, *time, source, limits);
                     });
 }
 
 HttpAnswer PrometheusApi::query_range(const Call& call) const {
-    for (const char* name : {"start", "end"}) {
-        if (call.form.get(name).empty()) {
-            return error_reply(invalid_parameter(name, "cannot parse \"\" to a valid timestamp"));
-        }
-    }
-    auto begin = time_parameter(call.form, "start", 0);
-    if (!begin) return error_reply(begin.error());
-    auto end = time_parameter(call.form, "end", 0);
-    if (!end) return error_reply(end.error());
+    auto begin = parse_time_ms(call.form.get("start"));
+    if (!begin) return error_reply(invalid_parameter("start", begin.error().context));
+    auto end = parse_time_ms(call.form.get("end"));
+    if (!end) return error_reply(invalid_parameter("end", end.error().context));
     if (*end < *begin) return error_reply(invalid_parameter("end", "end timestamp must not be before start time"));
     auto step = parse_duration_ms(call.form.get("step"));
     if (!step) return error_reply(invalid_parameter("step", step.error().context));
@@ -175,7 +222,9 @@ HttpAnswer PrometheusApi::query_range(const Call& call) const {
                                                           "\" for range query, must be Scalar or instant Vector"));
     }
     const auto session = backend_.open(call.request.caller);
-    return answered(call.form, *run, options_, *session, call.hung_up, *end,
+    const Remembered remembered(long_queries_, call.form.get("query"), call.turn);
+    return answered(call.form, *run, *session,
+                    {options_, SampleBudget::Share(budget_), call.turn, steady_clock::now() + run->timeout}, *end,
                     [&](const promql::Engine& engine, promql::SampleSource& source, const auto& limits) {
                         return engine.range(*run->expr, *begin, *end, *step, source, limits);
                     });

@@ -24,6 +24,10 @@ struct ReplyNotes {
 std::string begin_reply();
 HttpAnswer finish_reply(std::string begun, const ReplyNotes& notes = {});
 
+// To a query that became long while others are.
+inline constexpr const char* kTooManyLong =
+    "too many queries take long already; try again, or ask for fewer series, a shorter time or a larger step";
+
 // What went wrong, as Prometheus names it.
 enum class ErrorType { kBadData, kExecution, kCanceled, kTimeout, kInternal, kUnavailable };
 HttpAnswer error_reply(ErrorType type, std::string_view text);

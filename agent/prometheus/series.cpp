@@ -1,6 +1,8 @@
 // What series, labels and metrics there are.
+#include <charconv>
 #include <set>
 
+#include "agent/base/text.h"
 #include "agent/prometheus/api.h"
 #include "agent/prometheus/json.h"
 #include "agent/prometheus/parameters.h"
@@ -23,8 +25,14 @@ Result<Question> read_question(const HttpForm& form) {
     auto period = period_parameter(form);
     if (!period) return period.error();
     auto selectors = match_parameter(form);
-    if (!selectors) return selectors.error();
+    if (!selectors) return invalid_parameter("match[]", selectors.error().context);
     return Question{*period, std::move(*selectors), *limit};
+}
+
+// Once, as the answer is going to show it.
+void add(std::set<std::string, std::less<>>& names, std::string_view name) {
+    if (name.empty() || names.contains(name)) return;
+    is_utf8(name) ? names.emplace(name) : names.insert(clean_utf8(name));
 }
 
 // For labels and values, no selector means every series.
@@ -32,7 +40,17 @@ void select_all(Question& question) {
     if (question.selectors.empty()) question.selectors.emplace_back();
 }
 
-Error hung_up_error() { return error(Code::kUnavailable, "the client has hung up"); }
+// Below zero is none here, too.
+Result<std::size_t> metadata_limit(const HttpForm& form, const std::string& name) {
+    const std::string& text = form.get(name);
+    if (text.empty()) return std::size_t{0};
+    long long limit = 0;
+    const auto [stop, failure] = std::from_chars(text.data(), text.data() + text.size(), limit);
+    if (failure == std::errc() && stop == text.data() + text.size()) {
+        return limit < 0 ? std::size_t{0} : static_cast<std::size_t>(limit);
+    }
+    return error(Code::kInvalid, name + " must be a number");
+}
 
 HttpAnswer names_reply(const std::set<std::string, std::less<>>& names, std::size_t limit, ReplyNotes notes) {
     std::string reply = begin_reply() + "[";
@@ -57,9 +75,9 @@ HttpAnswer PrometheusApi::series(const Call& call) const {
     const auto session = backend_.open(call.request.caller);
     std::set<promql::Labels> found;
     ReplyNotes notes{session->warnings(), {}};
-    const auto walked = each_series(session->source(), question->selectors, question->period, notes.warnings,
+    const auto walked = each_series(session->source(), question->selectors, hints_of(question->period), notes.warnings,
                                     [&](const promql::SeriesSet& set, std::size_t series) -> Result<void> {
-                                        if (call.hung_up) return hung_up_error();
+                                        if (auto on = call.go_on(); !on) return on;
                                         found.insert(set.labels(series));
                                         return {};
                                     });
@@ -84,12 +102,10 @@ HttpAnswer PrometheusApi::labels(const Call& call) const {
     const auto session = backend_.open(call.request.caller);
     std::set<std::string, std::less<>> names;
     ReplyNotes notes{session->warnings(), {}};
-    const auto walked = each_series(session->source(), question->selectors, question->period, notes.warnings,
+    const auto walked = each_series(session->source(), question->selectors, hints_of(question->period), notes.warnings,
                                     [&](const promql::SeriesSet& set, std::size_t series) -> Result<void> {
-                                        if (call.hung_up) return hung_up_error();
-                                        for (const Label& label : set.labels(series).set()) {
-                                            if (!names.contains(label.name)) names.insert(label.name);
-                                        }
+                                        if (auto on = call.go_on(); !on) return on;
+                                        for (const Label& label : set.labels(series).set()) add(names, label.name);
                                         return {};
                                     });
     if (!walked) return error_reply(walked.error());
@@ -100,17 +116,17 @@ HttpAnswer PrometheusApi::label_values(const Call& call) const {
     constexpr std::size_t kBefore = sizeof("/api/v1/label/") - 1, kAfter = sizeof("/values") - 1;
     const std::string& path = call.request.path;
     const std::string name = unescaped_label(path.substr(kBefore, path.size() - kBefore - kAfter));
+    if (name.empty() || !is_utf8(name)) return error_reply(ErrorType::kBadData, "invalid label name: " + quote(name));
     auto question = read_question(call.form);
     if (!question) return error_reply(question.error());
     select_all(*question);
     const auto session = backend_.open(call.request.caller);
     std::set<std::string, std::less<>> values;
     ReplyNotes notes{session->warnings(), {}};
-    const auto walked = each_series(session->source(), question->selectors, question->period, notes.warnings,
+    const auto walked = each_series(session->source(), question->selectors, hints_of(question->period), notes.warnings,
                                     [&](const promql::SeriesSet& set, std::size_t series) -> Result<void> {
-                                        if (call.hung_up) return hung_up_error();
-                                        const std::string_view value = set.label(series, name);
-                                        if (!value.empty() && !values.contains(value)) values.emplace(value);
+                                        if (auto on = call.go_on(); !on) return on;
+                                        add(values, set.label(series, name));
                                         return {};
                                     });
     if (!walked) return error_reply(walked.error());
@@ -118,9 +134,9 @@ HttpAnswer PrometheusApi::label_values(const Call& call) const {
 }
 
 HttpAnswer PrometheusApi::metadata(const Call& call) const {
-    auto limit = limit_parameter(call.form, "limit");
+    auto limit = metadata_limit(call.form, "limit");
     if (!limit) return error_reply(limit.error());
-    auto limit_per_metric = limit_parameter(call.form, "limit_per_metric");
+    auto limit_per_metric = metadata_limit(call.form, "limit_per_metric");
     if (!limit_per_metric) return error_reply(limit_per_metric.error());
     const std::string& wanted = call.form.get("metric");
     std::string reply = begin_reply() + "{";

@@ -57,10 +57,24 @@ Result<void> Evaluator::check(std::uint64_t samples) {
     if (held_ + samples > limits_.samples_max) {
         return error(Code::kExhausted, "query processing would load too many samples into memory in query execution");
     }
+    if (const std::uint64_t all = held_ + samples + labels_held_; all > taken_ && limits_.take) {
+        const std::uint64_t more = std::max(all - taken_, kTakeSamples);
+        if (!limits_.take(more)) {
+            return error(Code::kUnavailable, "all queries together have too many samples in memory; try again");
+        }
+        taken_ += more;
+    }
     if (limits_.out_of_time && checks_++ % kChecksBetweenClocks == 0 && limits_.out_of_time()) {
         return error(Code::kTimeout, "query timed out in expression evaluation");
     }
     return {};
+}
+
+void Evaluator::hold(const Labels& labels) {
+    constexpr std::uint64_t kSampleBytes = 16;
+    std::uint64_t bytes = sizeof(Label);
+    for (const Label& label : labels.set()) bytes += sizeof(Label) + label.name.size() + label.value.size();
+    labels_held_ += bytes / kSampleBytes;
 }
 
 Result<Grid> Evaluator::grid(const Expr& expr, const Steps& steps, Around around) {
@@ -128,6 +142,7 @@ Result<Grid> Evaluator::collect(const Steps& steps, const std::function<Result<v
         samples += steps.count;
         if (Result<void> room = check(samples); !room) return room;
         std::size_t to = grid.add_row(row.labels.labels(), row.drop_name);
+        hold(grid.labels(to));
         for (std::size_t step = 0; step < steps.count; ++step) {
             const Cell& cell = row.cells[step];
             if (cell) grid.set(to, step, cell);

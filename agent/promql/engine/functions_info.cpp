@@ -79,6 +79,16 @@ class InfoSeries {
             return call.evaluator.select(call.expr, selector, call.steps, Yield::kTime, sink, {"info", nullptr});
         });
         if (!times) return times.error();
+        auto floats = call.evaluator.select(call.expr, selector, call.steps, Yield::kValue,
+                                            [](const Row& row) -> Result<void> {
+                                                const auto is_histogram = [](const Cell& cell) {
+                                                    return cell.kind == CellKind::kHistogram;
+                                                };
+                                                if (std::ranges::none_of(row.cells, is_histogram)) return {};
+                                                return error(Code::kInvalid, "info sample should be float");
+                                            },
+                                            {"info", nullptr});
+        if (!floats) return floats.error();
         info.times_ = std::move(*times);
         info.group(targets);
         if (auto done = info.choose(); !done) return done.error();

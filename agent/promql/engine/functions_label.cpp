@@ -14,6 +14,9 @@
 namespace ringside::agent::promql {
 namespace {
 
+// A function over its own result doubles a label with each level of nesting.
+constexpr std::size_t kLabelBytesMax = 64 * 1024;
+
 Result<void> check_label(const GridCall& call, const char* side, const std::string& name) {
     if (!name.empty() && is_utf8(name)) return {};  // Any text may name a label.
     return error(Code::kInvalid, std::string("invalid ") + side + " label name in " +
@@ -21,12 +24,20 @@ Result<void> check_label(const GridCall& call, const char* side, const std::stri
 }
 
 // The row gets a value for one label; with "" it loses the label.
-void write_label(Grid& grid, std::size_t row, const std::string& name, std::string_view value) {
+// kInvalid for one that is too long, kUnavailable when there is no room for more.
+Result<void> write_label(const GridCall& call, Grid& grid, std::size_t row, const std::string& name,
+                         std::string_view value) {
+    if (value.size() > kLabelBytesMax) {
+        return error(Code::kInvalid, std::string(call.call.function->name) + "() would make a label of more than " +
+                                         std::to_string(kLabelBytesMax) + " bytes");
+    }
     LabelsBuilder builder(grid.labels(row));
     builder.set(name, value);
     grid.set_labels(row, builder.labels());
     // A name given here is meant to stay.
     if (name == kNameLabel) grid.set_drop_name(row, false);
+    call.evaluator.hold(grid.labels(row));
+    return call.evaluator.check(0);
 }
 
 // What a pattern captured, as a replacement refers to it: $1, ${1}, $name, ${name}; $$ is a dollar.
@@ -34,9 +45,10 @@ class Replacement {
   public:
     Replacement(std::string text, const RE2& regex) : text_(std::move(text)), names_(regex.NamedCapturingGroups()) {}
 
+    // Up to where it is known to be too long.
     std::string expand(std::span<const re2::StringPiece> groups) const {
         std::string out;
-        for (std::string_view rest = text_; !rest.empty();) {
+        for (std::string_view rest = text_; !rest.empty() && out.size() <= kLabelBytesMax;) {
             const std::size_t dollar = std::min(rest.find('$'), rest.size());
             out += rest.substr(0, dollar);
             rest.remove_prefix(dollar);
@@ -112,7 +124,8 @@ Result<Grid> label_replace(const GridCall& call) {
     for (std::size_t row = 0; row < vector->rows(); ++row) {
         const std::string value(vector->labels(row).get(from));
         if (regex.Match(value, 0, value.size(), RE2::ANCHOR_BOTH, groups.data(), static_cast<int>(groups.size()))) {
-            write_label(*vector, row, to, replacement.expand(groups));
+            auto written = write_label(call, *vector, row, to, replacement.expand(groups));
+            if (!written) return written.error();
         }
     }
     if (auto merged = call.evaluator.merge_same_labels(*vector); !merged) return merged.error();
@@ -132,10 +145,12 @@ Result<Grid> label_join(const GridCall& call) {
     for (std::size_t row = 0; row < vector->rows(); ++row) {
         std::string joined;
         for (std::size_t i = 3; i < call.argument_count(); ++i) {
+            if (joined.size() > kLabelBytesMax) break;
             if (i > 3) joined += separator;
             joined += vector->labels(row).get(call.text(i));
         }
-        write_label(*vector, row, to, joined);
+        auto written = write_label(call, *vector, row, to, joined);
+        if (!written) return written.error();
     }
     if (auto merged = call.evaluator.merge_same_labels(*vector); !merged) return merged.error();
     return vector;

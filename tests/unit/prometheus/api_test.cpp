@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/base/crc32c.h"
 #include "tests/support/promql_memory_source.h"
 
 namespace ringside::agent {
@@ -48,9 +49,12 @@ class PrometheusApiTest : public testing::Test {
         backend_.series.add(labels_of({{"__name__", "gone"}, {"job", "a"}}), kNowMs - 10'000, promql::stale_value());
     }
 
-    HttpAnswer answer(const HttpRequest& request) const { return api_.answer(request, hung_up_); }
+    HttpAnswer answer(const HttpRequest& request) const {
+        FairPool::Turn turn(hung_up_);
+        return api_.answer(request, turn);
+    }
     HttpAnswer get(const std::string& path, const std::string& query = "") const {
-        return answer({.method = "GET", .path = path, .query = query});
+        return answer({.method = "GET", .path = percent_decoded(path), .query = query});
     }
     // The answer as JSON; each has to be one.
     json ask(const std::string& path, const std::string& query = "") const {
@@ -107,7 +111,21 @@ TEST_F(PrometheusApiTest, AnswersRangeQueries) {
 
 TEST_F(PrometheusApiTest, RefusesBadParameters) {
     EXPECT_EQ(failure("query", "query=up&time=x"),
-              "400 bad_data: invalid parameter \"time\": cannot parse \"x\" to a valid timestamp");
+              "400 bad_data: invalid parameter \"time\": Invalid time value for 'time': cannot parse \"x\" to a valid "
+              "timestamp");
+    EXPECT_EQ(failure("query_range", "query=up&start=x&end=2&step=1"),
+              "400 bad_data: invalid parameter \"start\": cannot parse \"x\" to a valid timestamp");
+    EXPECT_EQ(failure("query_range", "query=up&start=1&end=2&step="),
+              "400 bad_data: invalid parameter \"step\": cannot parse \"\" to a valid duration");
+    EXPECT_EQ(failure("series", "match[]=up&end=x"),
+              "400 bad_data: invalid parameter \"end\": Invalid time value for 'end': cannot parse \"x\" to a valid "
+              "timestamp");
+    EXPECT_EQ(failure("labels", "match[]=up{"),
+              "400 bad_data: invalid parameter \"match[]\": 1:4: parse error: unexpected end of input inside braces");
+    EXPECT_EQ(failure("label/%ff/values", ""), "400 bad_data: invalid label name: \"\\xff\"");
+    EXPECT_EQ(failure("metadata", "limit=x"), "400 bad_data: limit must be a number");
+    EXPECT_EQ(failure("query", "query="),
+              "400 bad_data: invalid parameter \"query\": 1:1: parse error: no expression found in input");
     EXPECT_EQ(failure("query", "query=up{").substr(0, 52), "400 bad_data: invalid parameter \"query\": 1:4: parse ");
     EXPECT_EQ(failure("query", "query=up&limit=-1"),
               "400 bad_data: invalid parameter \"limit\": limit must be non-negative");
@@ -140,7 +158,8 @@ TEST_F(PrometheusApiTest, TellsWhatIsWrongWithTheData) {
     QueryOptions options;
     options.samples_max = 1;
     const PrometheusApi small(options, backend_);
-    const HttpAnswer got = small.answer({.method = "GET", .path = "/api/v1/query", .query = "query=up[1m]"}, hung_up_);
+    FairPool::Turn turn(hung_up_);
+    const HttpAnswer got = small.answer({.method = "GET", .path = "/api/v1/query", .query = "query=up[1m]"}, turn);
     EXPECT_EQ(got.status, 422);
     EXPECT_NE(got.body.find("too many samples"), std::string::npos) << got.body;
 }
@@ -207,6 +226,20 @@ TEST_F(PrometheusApiTest, FindsSeriesLabelsAndValues) {
     EXPECT_EQ(ask("label/__name__/values")["data"], json({"gone", "up"}));
     EXPECT_EQ(ask("label/U__job/values", "match[]=up")["data"], json({"a", "b"}));
     EXPECT_EQ(ask("label/nothing/values")["data"], json::array());
+    EXPECT_EQ(ask("series", "match[]=up&start=5&end=1")["data"], json::array());
+}
+
+TEST_F(PrometheusApiTest, ShowsNothingThatIsNoUtf8) {
+    backend_.series.add(labels_of({{"__name__", "odd"}, {"a", "\xff"}}), kNowMs, 1);
+    backend_.series.add(labels_of({{"__name__", "odd"}, {"a", "\xfe"}, {"b\xff", "x"}}), kNowMs, 1);
+    backend_.series.warnings = {"not \xff either"};
+    const json replaced = "\xef\xbf\xbd";
+    EXPECT_EQ(ask("label/a/values")["data"], json({replaced}));
+    EXPECT_EQ(ask("labels", "match[]=odd")["data"], json({"__name__", "a", "b\xef\xbf\xbd"}));
+    EXPECT_EQ(ask("series", "match[]=odd")["data"][0]["a"], replaced);
+    EXPECT_EQ(ask("query", "query=odd")["data"]["result"][1]["metric"]["a"], replaced);
+    EXPECT_EQ(ask("query", "query=odd")["warnings"][0], "not \xef\xbf\xbd either");
+    EXPECT_TRUE(failure("query", "query=%22%ff").starts_with("400 bad_data: "));
 }
 
 TEST_F(PrometheusApiTest, TellsMetadata) {
@@ -246,6 +279,9 @@ TEST_F(PrometheusApiTest, FederatesTheNewestSamples) {
         got.body,
         "# TYPE up untyped\nup{instance=\"i\",job=\"b\"} 1.5 1000000\nup{job=\"a\",instance=\"\"} 1000 1000000\n");
     EXPECT_EQ(get("/federate", "match[]=up{").status, 400);
+    EXPECT_EQ(get("/federate", "match[]=up{").body, "1:4: parse error: unexpected end of input inside braces\n");
+    EXPECT_EQ(get("/federate", "match[]=gone").body, "") << "it has ended";
+    EXPECT_EQ(backend_.series.selections.back().wanted_ms, kNowMs);
     EXPECT_EQ(get("/federate").body, "");
 }
 
@@ -301,6 +337,36 @@ TEST_F(PrometheusApiTest, AnswersRemoteReadWithItsBothEnds) {
     std::size_t samples = 0;
     for (std::size_t at = 0; (at = bytes.find("\x12\x0d\x09", at)) != std::string::npos; ++at) ++samples;
     EXPECT_EQ(samples, 3u);
+}
+
+// The same with the fields behind the queries: which answers the asker takes.
+std::string read_request_accepting(const std::string& types) {
+    std::string request, packed;
+    const std::string plain = read_request();
+    snappy::Uncompress(plain.data(), plain.size(), &request);
+    request += types;
+    snappy::Compress(request.data(), request.size(), &packed);
+    return packed;
+}
+
+TEST_F(PrometheusApiTest, StreamsChunksToWhoTakesThem) {
+    const auto read = [&](const std::string& types) {
+        return answer({.method = "POST", .path = "/api/v1/read", .query = "", .body = read_request_accepting(types)});
+    };
+    const std::string packed = "\x12\x01\x01", plain = "\x10\x01", unknown_first = "\x10\x05\x10\x01";
+    for (const std::string& types : {packed, plain, unknown_first}) {
+        const HttpAnswer got = read(types);
+        EXPECT_EQ(got.content_type, "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse");
+        EXPECT_TRUE(got.headers.empty());
+        const std::size_t size = static_cast<unsigned char>(got.body[0]);
+        ASSERT_EQ(got.body.size(), 5 + size);
+        std::uint32_t checksum = 0;
+        for (int i = 1; i <= 4; ++i) checksum = checksum << 8 | static_cast<unsigned char>(got.body[i]);
+        EXPECT_EQ(checksum, crc32c(std::string_view(got.body).substr(5)));
+        EXPECT_NE(got.body.find(std::string("\x18\x01\x22", 3)), std::string::npos) << "a chunk of kind XOR";
+    }
+    EXPECT_EQ(read(std::string("\x10\x00\x10\x01", 4)).content_type, "application/x-protobuf");
+    EXPECT_EQ(read("\x10\x07").status, 400);
 }
 
 TEST_F(PrometheusApiTest, RefusesBrokenRemoteReads) {

@@ -72,16 +72,23 @@ TEST(Json, WritesHistogramsWithTheRulesOfTheirBounds) {
     EXPECT_EQ(out, "{\"count\":\"0\",\"sum\":\"0\"}");
 }
 
+auto no_more_than(std::size_t bytes_max) {
+    return [bytes_max](std::size_t bytes) -> Result<void> {
+        if (bytes > bytes_max) return error(Code::kExhausted, "too large");
+        return {};
+    };
+}
+
 TEST(Json, WritesEmptyResultsAsLists) {
     std::string out;
-    ASSERT_TRUE(append_json(out, promql::VectorValue{}, 0, 1000));
+    ASSERT_TRUE(append_json(out, promql::VectorValue{}, 0, no_more_than(1000)));
     EXPECT_EQ(out, "\"resultType\":\"vector\",\"result\":[]");
 }
 
 TEST(Json, GivesUpOnAnAnswerThatGrowsTooLarge) {
     const promql::VectorValue vector(100, promql::Sample{.labels = {}, .value = 1, .histogram = nullptr});
     std::string out;
-    const auto written = append_json(out, vector, 0, 1000);
+    const auto written = append_json(out, vector, 0, no_more_than(1000));
     ASSERT_FALSE(written);
     EXPECT_EQ(written.error().code, Code::kExhausted);
     EXPECT_LT(out.size(), 1100u);

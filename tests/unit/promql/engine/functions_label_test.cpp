@@ -97,6 +97,28 @@ TEST(Info, RefusesTwoThatAreAsNew) {
               "{__name__=\"target_info\", a=\"2\", job=\"j\"} @ 0");
 }
 
+TEST(Info, RefusesHistogramsAsInfo) {
+    MemorySource source = source_of({{{"__name__", "m"}, {"job", "j"}}});
+    FloatHistogram histogram;
+    histogram.count = histogram.sum = 1;
+    source.add(labels_of({{"__name__", "target_info"}, {"job", "j"}, {"a", "1"}}), 0, histogram);
+    EXPECT_EQ(at_zero("info(m)", source), "error: info sample should be float");
+}
+
+TEST(Label, GrowsNoLabelWithoutEnd) {
+    MemorySource source = source_of({{{"__name__", "m"}, {"a", std::string(1000, 'x')}}});
+    std::string query = "m";
+    for (int i = 0; i < 5; ++i) query = "label_replace(" + query + ", \"a\", \"$1$1\", \"a\", \"(.*)\")";
+    EXPECT_TRUE(at_zero(query, source).starts_with("{__name__=")) << "32,000 bytes";
+    for (int i = 0; i < 2; ++i) query = "label_replace(" + query + ", \"a\", \"$1$1\", \"a\", \"(.*)\")";
+    EXPECT_EQ(at_zero(query, source), "error: label_replace() would make a label of more than 65536 bytes");
+    std::string all(70'000, '$');
+    EXPECT_EQ(at_zero("label_replace(m, \"b\", \"" + all + all + "\", \"a\", \".*\")", source),
+              "error: label_replace() would make a label of more than 65536 bytes");
+    EXPECT_EQ(at_zero("label_join(m, \"b\", \"" + all + "\", \"a\", \"a\")", source),
+              "error: label_join() would make a label of more than 65536 bytes");
+}
+
 TEST(Info, LeavesAloneWhatHasNoTarget) {
     MemorySource source = source_of({{{"__name__", "m"}}, {{"__name__", "target_info"}, {"a", "1"}}});
     EXPECT_EQ(at_zero("info(m)", source), "{__name__=\"m\"} 1");

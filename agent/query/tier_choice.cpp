@@ -24,9 +24,12 @@ bool reaches(const TierInfo& tier, const VmInfo& vm, std::uint64_t begin_ns, std
 }
 
 std::optional<std::uint32_t> pick_tier(const SchemaInfo& schema, const VmInfo& vm, std::uint32_t resolution_s,
-                                       std::uint64_t begin_ns, std::uint64_t now_ns) {
-    const auto count = static_cast<std::uint32_t>(schema.tiers.size());
+                                       std::uint64_t begin_ns, std::uint64_t now_ns, std::uint64_t window_max_s) {
+    auto count = static_cast<std::uint32_t>(schema.tiers.size());
     if (count == 0) return std::nullopt;
+    if (resolution_s == 0) {
+        while (count > 1 && schema.tiers[count - 1].resolution_s > window_max_s) --count;
+    }
     for (std::uint32_t tier = 0; tier < count; ++tier) {
         if (resolution_s != 0 ? schema.tiers[tier].resolution_s == resolution_s
                               : reaches(schema.tiers[tier], vm, begin_ns, now_ns)) {
@@ -35,6 +38,14 @@ std::optional<std::uint32_t> pick_tier(const SchemaInfo& schema, const VmInfo& v
     }
     if (resolution_s != 0) return std::nullopt;
     return count - 1;
+}
+
+std::uint64_t window_max_s(std::string_view function, std::int64_t range_ms) {
+    constexpr std::string_view kNeedTwo[] = {
+        "rate",  "increase", "delta",  "irate",          "idelta",
+        "deriv", "changes",  "resets", "predict_linear", "double_exponential_smoothing"};
+    const bool needs_two = std::ranges::find(kNeedTwo, function) != std::end(kNeedTwo);
+    return static_cast<std::uint64_t>(range_ms) / 1000 / (needs_two ? 2 : 1);
 }
 
 std::uint32_t columns_for(std::string_view function) {

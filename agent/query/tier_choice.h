@@ -9,10 +9,14 @@
 
 namespace ringside::agent {
 
-// The tier of this resolution; for 0 the finest whose history reaches back to begin_ns, else the coarsest. Nothing when the
-// schema has none.
+// The tier of this resolution; for 0 the finest whose history reaches back to begin_ns, else the coarsest, of those with
+// windows of at most `window_max_s` (or the finest, if all are longer). Nothing when the schema has none.
 std::optional<std::uint32_t> pick_tier(const SchemaInfo& schema, const VmInfo& vm, std::uint32_t resolution_s,
-                                       std::uint64_t begin_ns, std::uint64_t now_ns);
+                                       std::uint64_t begin_ns, std::uint64_t now_ns,
+                                       std::uint64_t window_max_s = UINT64_MAX);
+
+// How long the windows that `function` reads over a range may be for it to have a value at all: rate() needs two samples.
+std::uint64_t window_max_s(std::string_view function, std::int64_t range_ms);
 
 // Where a VM's windows end, about: nothing is later than a window after this.
 std::uint64_t newest_ns(const VmInfo& vm, std::uint64_t now_ns);

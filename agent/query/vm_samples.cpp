@@ -105,6 +105,7 @@ Result<std::unique_ptr<promql::SeriesSet>> VmSamples::select(std::span<const Mat
     plan.columns = columns_for(hints.function);
     // An instant selector at one step.
     plan.newest_only = hints.range_ms == 0 && hints.step_ms == 0 && hints.wanted_ms == hints.end_ms;
+    if (hints.range_ms > 0) plan.window_max_s = window_max_s(hints.function, hints.range_ms);
     Selector selector;
     for (const Matcher& matcher : matchers) {
         if (matcher.label() != kTierLabel) {

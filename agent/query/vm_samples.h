@@ -1,7 +1,8 @@
 // The series of VMs, live and drained, as samples of PromQL.
 //
 //  S1  A selection reads, of each VM, the finest tier that reaches back to where what it wants begins, or the one that a
-//      matcher ringside_tier="10s" names.
+//      matcher ringside_tier="10s" names. Never one whose windows are so long that a range has too few of them: what a
+//      finer tier still has is better than no value at all.
 //  S2  A sample has the time of its window's end. Windows that are not over have none.
 //  S3  A function over time sees the column that keeps it exact: see columns_for(). Where the tier does not keep it, it
 //      sees the last values, and a warning says so.

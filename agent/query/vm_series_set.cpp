@@ -67,7 +67,7 @@ std::uint32_t VmSeriesSet::add_life(const CatalogVmPtr& vm, std::shared_ptr<cons
 void VmSeriesSet::add(const SelectedVm& selected) {
     const SchemaInfo& schema = selected.layout->schema();
     const VmInfo& info = selected.vm->known();
-    auto tier = pick_tier(schema, info, plan_.resolution_s, plan_.begin_ns, plan_.now_ns);
+    auto tier = pick_tier(schema, info, plan_.resolution_s, plan_.begin_ns, plan_.now_ns, plan_.window_max_s);
     if (!tier) return;  // no such resolution
     const std::uint32_t life = add_life(selected.vm, selected.layout);
     lives_[life].tier = *tier;

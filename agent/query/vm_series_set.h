@@ -18,10 +18,11 @@ namespace ringside::agent {
 // How a selection reads.
 struct SelectionPlan {
     std::uint64_t now_ns = 0;
-    std::uint64_t begin_ns = 0;      // where the samples that are wanted begin
-    std::uint32_t resolution_s = 0;  // of the tier that was asked for; 0: none was
-    std::uint32_t columns = 0;       // columns_for() the function
-    bool newest_only = false;        // of what is read of a series only the newest sample is looked at
+    std::uint64_t begin_ns = 0;               // where the samples that are wanted begin
+    std::uint32_t resolution_s = 0;           // of the tier that was asked for; 0: none was
+    std::uint64_t window_max_s = UINT64_MAX;  // beyond which windows are of no use
+    std::uint32_t columns = 0;                // columns_for() the function
+    bool newest_only = false;                 // of what is read of a series only the newest sample is looked at
 };
 
 class VmSeriesSet : public promql::SeriesSet {

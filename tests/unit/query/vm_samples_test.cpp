@@ -138,7 +138,8 @@ class VmSamplesTest : public testing::Test {
 
     // What `selector` selects for a range up to `end_s`.
     std::unique_ptr<promql::SeriesSet> select(const std::string& selector, double begin_s, double end_s,
-                                              std::string_view function = "", bool instant = false) {
+                                              std::string_view function = "", bool instant = false,
+                                              double range_s = 0) {
         auto parsed = parse_selector(selector);
         EXPECT_TRUE(parsed.ok()) << message_of(parsed);
         samples_ = std::make_unique<VmSamples>(vms_, kHost, at(now_s_));
@@ -146,6 +147,7 @@ class VmSamplesTest : public testing::Test {
         hints.begin_ms = hints.wanted_ms = ms(begin_s);
         if (instant) hints.wanted_ms = ms(end_s);
         hints.end_ms = ms(end_s);
+        hints.range_ms = static_cast<std::int64_t>(range_s * 1e3);
         hints.function = function;
         auto set = samples_->select(parsed->matchers, hints);
         if (!set.ok()) {
@@ -214,6 +216,20 @@ TEST_F(VmSamplesTest, AnInstantSelectorReadsTheTierOfItsStep) {
     EXPECT_EQ(samples_->reports().back().series_by_resolution_s, (std::map<std::uint32_t, std::uint64_t>{{1, 1}}));
     auto past = select("requests_total", -800, 30, "", true);
     EXPECT_EQ(samples_->reports().back().series_by_resolution_s, (std::map<std::uint32_t, std::uint64_t>{{10, 1}}));
+}
+
+// A range of 15 s has one window of 10 s, which says nothing of a rate.
+TEST_F(VmSamplesTest, ARangeReadsNoTierWhoseWindowsAreTooLongForIt) {
+    add_vm("a", 1, 0, 0);
+    const auto tier_for = [&](std::string_view function, double range_s) {
+        select("requests_total", 5, 100, function, false, range_s);
+        return samples_->reports().back().series_by_resolution_s.begin()->first;
+    };
+    EXPECT_EQ(tier_for("rate", 19), 1u);
+    EXPECT_EQ(tier_for("rate", 20), 10u);
+    EXPECT_EQ(tier_for("max_over_time", 9), 1u);
+    EXPECT_EQ(tier_for("max_over_time", 10), 10u);
+    EXPECT_EQ(tier_for("", 0), 10u);
 }
 
 TEST_F(VmSamplesTest, AMatcherForcesATier) {

@@ -27,7 +27,7 @@ struct HttpOptions {
     std::size_t connections_max = 128;
     std::size_t header_bytes_max = 16 * 1024;
     std::size_t body_bytes_max = 256 * 1024;            // a query of 64 KiB, each byte of it escaped
-    std::size_t answers_bytes_max = 256 * 1024 * 1024;  // that wait for their readers, all together
+    std::size_t answers_bytes_max = 128 * 1024 * 1024;  // that wait for their readers, all together
     std::chrono::milliseconds read_timeout{5'000};      // for the headers of a request
     std::chrono::milliseconds body_timeout{10'000};     // for what follows them
     std::chrono::milliseconds idle_timeout{60'000};     // for a next request to begin

@@ -25,7 +25,7 @@ using std::chrono::milliseconds;
 
 constexpr const char* kDroppedHelp = "HTTP connections that ended without an answer of their own, by reason.";
 constexpr const char* kRefusedHelp =
-    "HTTP requests that were answered with a refusal before anybody looked at them, by reason.";
+    "HTTP requests that were answered with a refusal instead of what they ask for, by reason.";
 constexpr milliseconds kTick{200};            // how late a deadline may be noticed
 constexpr int kRequestsARound = 16;           // of one connection that sends them ahead
 constexpr int kSendBufferBytes = 256 * 1024;  // more than loopback has under way
@@ -85,6 +85,7 @@ HttpServer::HttpServer(HttpOptions options, HttpHandlers handlers, Metrics& metr
       refused_(metrics.counter("ringside_http_connections_dropped_total", kDroppedHelp, {{"reason", "error"}})),
       denied_(metrics.counter("ringside_http_requests_refused_total", kRefusedHelp, {{"reason", "denied"}})),
       busy_(metrics.counter("ringside_http_requests_refused_total", kRefusedHelp, {{"reason", "busy"}})),
+      long_(metrics.counter("ringside_http_requests_refused_total", kRefusedHelp, {{"reason", "long"}})),
       open_connections_(metrics.gauge("ringside_http_connections", "HTTP connections that are open.")),
       answer_bytes_(metrics.gauge("ringside_http_answer_bytes", "Bytes of HTTP answers that wait for their readers.")),
       requests_under_way_(metrics.gauge("ringside_http_requests_under_way",
@@ -308,6 +309,7 @@ void HttpServer::submit(HttpConnection& connection, HttpRequest request, Time no
 void HttpServer::work(const std::shared_ptr<HttpJob>& job, FairPool::Turn& turn) {
     if (!job->hung_up) {
         job->answer = handlers_.slow(job->request, turn);
+        if (turn.is_refused()) long_.add();
         const bool packs = job->request.takes_gzip && job->answer.body.size() > kGzipMinBytes &&
                            !has_encoding(job->answer) && !job->hung_up;
         if (std::string packed = packs ? gzipped(job->answer.body) : ""; !packed.empty()) {

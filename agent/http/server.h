@@ -87,6 +87,7 @@ class HttpServer {
     MetricCounter& refused_;
     MetricCounter& denied_;
     MetricCounter& busy_;
+    MetricCounter& long_;
     MetricGauge& open_connections_;
     MetricGauge& answer_bytes_;
     MetricGauge& requests_under_way_;

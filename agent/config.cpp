@@ -86,7 +86,7 @@ Config default_config(const Surroundings& around) {
     config.http_port = 9465;
     config.query_timeout_ns = 30 * kSecond;
     config.query_concurrency = 4;
-    config.query_max_samples = 10'000'000;
+    config.query_max_samples = 5'000'000;
     config.instance = around.host_name.empty() ? "localhost" : around.host_name;
     config.job = "ringside";
     config.archive_max_bytes = 4ull << 30;

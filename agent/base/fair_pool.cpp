@@ -1,5 +1,6 @@
 #include "agent/base/fair_pool.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -125,6 +126,11 @@ void FairPool::run(std::list<std::thread>::iterator self) {
         lock.lock();
         is_long = turn.is_long_;
         if (is_long) leave_place();
+        if (!is_long) continue;
+        // What it has used is not needed again soon, and would stay with the process otherwise.
+        lock.unlock();
+        malloc_trim(0);
+        lock.lock();
     }
     ended_.splice(ended_.end(), threads_, self);
     changed_.notify_all();

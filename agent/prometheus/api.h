@@ -17,7 +17,7 @@ namespace ringside::agent {
 
 struct QueryOptions {
     std::chrono::milliseconds timeout{30'000};  // of a query; one that asks for less gets less
-    std::uint64_t samples_max = 10'000'000;     // of a query, in memory at once; of all queries, twice as many
+    std::uint64_t samples_max = 5'000'000;      // of a query, in memory at once; of all queries, twice as many
     std::int64_t lookback_ms = 5 * 60 * 1000;
     std::size_t answer_bytes_max = 64 * 1024 * 1024;
     bool experimental = false;  // functions and modifiers that Prometheus hides behind feature flags

@@ -44,7 +44,8 @@ struct Wanted {
 Result<Wanted> wanted_by(const GridCall& call) {
     Wanted wanted;
     if (call.argument_count() > 1) {
-        for (const Matcher& matcher : call.argument(1).as<VectorSelector>()->matchers) {
+        const auto& selector = *call.argument(1).as<VectorSelector>();
+        for (const Matcher& matcher : selector.matchers) {
             (matcher.label() == kNameLabel ? wanted.names : wanted.data).push_back(matcher);
         }
     }

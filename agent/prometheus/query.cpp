@@ -127,11 +127,11 @@ struct Means {
     SampleBudget::Share share;
     FairPool::Turn& turn;
     steady_clock::time_point deadline;
-    std::size_t answer_bytes = 64 * 1024;  // that the share has; most answers are smaller
 
+    std::uint64_t samples_max() const { return std::min(options.samples_max, share.samples()); }
     bool out_of_time() { return turn.hung_up() || !turn.go_on(deadline) || steady_clock::now() >= deadline; }
 
-    // For an answer of so many bytes, which is memory like samples are.
+    // For an answer of so many bytes.
     Result<void> room(std::size_t bytes) {
         if (bytes > options.answer_bytes_max) {
             return error(Code::kExhausted, "the answer is larger than " +
@@ -139,12 +139,6 @@ struct Means {
                                                " MiB; ask for fewer series, a shorter time or a larger step");
         }
         if (out_of_time()) return error(Code::kTimeout, "query timed out while its answer was written");
-        if (bytes <= answer_bytes) return {};
-        constexpr std::size_t kStepBytes = 1024 * 1024, kSampleBytes = 16;
-        if (!share.take(kStepBytes / kSampleBytes)) {
-            return error(Code::kUnavailable, "all answers together take too much memory; try again");
-        }
-        answer_bytes += kStepBytes;
         return {};
     }
 };
@@ -157,10 +151,12 @@ HttpAnswer answered(const HttpForm& form, const Run& run, QuerySession& session,
     // One that is known to be long begins as such.
     if (means.out_of_time()) return failed(error(Code::kTimeout, "query timed out before it began"), means.turn);
     promql::EvaluationLimits limits;
-    limits.samples_max = means.options.samples_max;
-    limits.take = [&](std::uint64_t samples) { return means.share.take(samples); };
+    limits.samples_max = means.samples_max();
     limits.out_of_time = [&] { return means.out_of_time(); };
     Result<promql::QueryResult> result = evaluate(promql::Engine(run.engine), session.source(), limits);
+    if (!result && result.error().code == Code::kExhausted && means.samples_max() < means.options.samples_max) {
+        return error_reply(ErrorType::kUnavailable, "other queries have too many samples in memory; try again");
+    }
     if (!result) return failed(result.error(), means.turn);
 
     ReplyNotes notes;

@@ -2,23 +2,15 @@
 
 namespace ringside::agent {
 
+SampleBudget::Share::Share(SampleBudget& budget) : budget_(budget) {
+    const std::lock_guard lock(budget_.mutex_);
+    samples_ = (budget_.samples_max_ - budget_.given_) / 2;
+    budget_.given_ += samples_;
+}
+
 SampleBudget::Share::~Share() {
     const std::lock_guard lock(budget_.mutex_);
-    budget_.held_ -= held_;
-}
-
-bool SampleBudget::Share::take(std::uint64_t samples) {
-    const std::lock_guard lock(budget_.mutex_);
-    const std::uint64_t free = budget_.samples_max_ - budget_.held_;
-    if (samples > free || held_ + samples > free - samples) return false;
-    held_ += samples;
-    budget_.held_ += samples;
-    return true;
-}
-
-std::uint64_t SampleBudget::held() const {
-    const std::lock_guard lock(mutex_);
-    return held_;
+    budget_.given_ -= samples_;
 }
 
 }  // namespace ringside::agent

@@ -29,9 +29,6 @@ struct EvaluationLimits {
     // expression comes to as one, with a value or without.
     std::uint64_t samples_max = 50'000'000;
     std::size_t depth_max = 512;  // of nested expressions
-    // Asked for room before more is held than was given so far: samples, and labels as 16 bytes each. The query ends with
-    // kUnavailable once it says false. Null: there is room.
-    std::function<bool(std::uint64_t samples)> take;
     // Asked now and then; a query ends with kTimeout once it says true. May be null.
     std::function<bool()> out_of_time;
 };

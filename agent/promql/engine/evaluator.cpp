@@ -9,7 +9,7 @@ namespace ringside::agent::promql {
 namespace {
 
 constexpr std::uint64_t kChecksBetweenClocks = 32;  // 0.1 us each, where a series of many steps takes 10 ms
-constexpr std::uint64_t kStepsOfACheck = 64;  // a row of so many steps takes as long as a series that is read
+constexpr std::uint64_t kStepsOfACheck = 64;        // a row of so many steps takes as long as a series that is read
 
 bool reads_counts(std::string_view function) {
     return function == "histogram_count" || function == "histogram_sum" || function == "histogram_avg";
@@ -58,13 +58,6 @@ Result<void> Evaluator::check(std::uint64_t samples) {
     if (held_ + samples > limits_.samples_max) {
         return error(Code::kExhausted, "query processing would load too many samples into memory in query execution");
     }
-    if (const std::uint64_t all = held_ + samples + labels_held_; all > taken_ && limits_.take) {
-        const std::uint64_t more = std::max(all - taken_, kTakeSamples);
-        if (!limits_.take(more)) {
-            return error(Code::kUnavailable, "all queries together have too many samples in memory; try again");
-        }
-        taken_ += more;
-    }
     const bool is_due = checks_ == 0 || checks_ > kChecksBetweenClocks;
     if (is_due) checks_ = 0;
     ++checks_;
@@ -72,13 +65,6 @@ Result<void> Evaluator::check(std::uint64_t samples) {
         return error(Code::kTimeout, "query timed out in expression evaluation");
     }
     return {};
-}
-
-void Evaluator::hold(const Labels& labels) {
-    constexpr std::uint64_t kSampleBytes = 16;
-    std::uint64_t bytes = sizeof(Label);
-    for (const Label& label : labels.set()) bytes += sizeof(Label) + label.name.size() + label.value.size();
-    labels_held_ += bytes / kSampleBytes;
 }
 
 Result<Grid> Evaluator::grid(const Expr& expr, const Steps& steps, Around around) {
@@ -147,7 +133,6 @@ Result<Grid> Evaluator::collect(const Steps& steps, const std::function<Result<v
         checks_ += steps.count / kStepsOfACheck;
         if (Result<void> room = check(samples); !room) return room;
         std::size_t to = grid.add_row(row.labels.labels(), row.drop_name);
-        hold(grid.labels(to));
         for (std::size_t step = 0; step < steps.count; ++step) {
             const Cell& cell = row.cells[step];
             if (cell) grid.set(to, step, cell);

@@ -65,12 +65,9 @@ struct QueryTimes {
 
 class Evaluator {
   public:
-    // How much a query holds before it asks for room, and how much it asks for at least: 1 MiB of samples.
-    static constexpr std::uint64_t kTakeSamples = 64 * 1024;
-
     Evaluator(const EngineOptions& engine_options, SampleSource& source, const EvaluationLimits& limits,
               QueryTimes query_times)
-        : options(engine_options), times(query_times), source_(source), limits_(limits), taken_(kTakeSamples) {}
+        : options(engine_options), times(query_times), source_(source), limits_(limits) {}
 
     // Rows without any cell may be missing.
     Result<Grid> grid(const Expr& expr, const Steps& steps, Around around = {});
@@ -102,8 +99,6 @@ class Evaluator {
 
     // For whoever holds `samples` more than what grid() has counted. kExhausted, kTimeout.
     Result<void> check(std::uint64_t samples);
-    // For who makes labels: they take room, too.
-    void hold(const Labels& labels);
     // One row without labels: a number, or the time of each step in seconds.
     Grid number(double value, const Steps& steps) const;
     Grid time(const Steps& steps) const;
@@ -130,9 +125,7 @@ class Evaluator {
 
     SampleSource& source_;
     const EvaluationLimits& limits_;
-    std::uint64_t held_ = 0;         // samples of grids that are alive
-    std::uint64_t labels_held_ = 0;  // of labels, as many samples; those that are gone again stay counted
-    std::uint64_t taken_;            // from limits_.take
+    std::uint64_t held_ = 0;  // samples of grids that are alive
     std::size_t depth_ = 0;
     std::uint64_t checks_ = 0;
     // How many calls around that make reads_counts_only() true, and that make it false.

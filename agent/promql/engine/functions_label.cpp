@@ -24,9 +24,11 @@ Result<void> check_label(const GridCall& call, const char* side, const std::stri
 }
 
 // The row gets a value for one label; with "" it loses the label.
-// kInvalid for one that is too long, kUnavailable when there is no room for more.
+// `bytes` are those that the call has written so far, which take room like samples do. kInvalid for a label that is too
+// long.
 Result<void> write_label(const GridCall& call, Grid& grid, std::size_t row, const std::string& name,
-                         std::string_view value) {
+                         std::string_view value, std::uint64_t& bytes) {
+    constexpr std::uint64_t kSampleBytes = 16;
     if (value.size() > kLabelBytesMax) {
         return error(Code::kInvalid, std::string(call.call.function->name) + "() would make a label of more than " +
                                          std::to_string(kLabelBytesMax) + " bytes");
@@ -36,8 +38,8 @@ Result<void> write_label(const GridCall& call, Grid& grid, std::size_t row, cons
     grid.set_labels(row, builder.labels());
     // A name given here is meant to stay.
     if (name == kNameLabel) grid.set_drop_name(row, false);
-    call.evaluator.hold(grid.labels(row));
-    return call.evaluator.check(0);
+    bytes += value.size();
+    return call.evaluator.check(bytes / kSampleBytes);
 }
 
 // What a pattern captured, as a replacement refers to it: $1, ${1}, $name, ${name}; $$ is a dollar.
@@ -121,10 +123,11 @@ Result<Grid> label_replace(const GridCall& call) {
     if (!vector) return vector;
     const Replacement replacement(call.text(2), regex);
     std::vector<re2::StringPiece> groups(static_cast<std::size_t>(regex.NumberOfCapturingGroups()) + 1);
+    std::uint64_t bytes = 0;
     for (std::size_t row = 0; row < vector->rows(); ++row) {
         const std::string value(vector->labels(row).get(from));
         if (regex.Match(value, 0, value.size(), RE2::ANCHOR_BOTH, groups.data(), static_cast<int>(groups.size()))) {
-            auto written = write_label(call, *vector, row, to, replacement.expand(groups));
+            auto written = write_label(call, *vector, row, to, replacement.expand(groups), bytes);
             if (!written) return written.error();
         }
     }
@@ -142,6 +145,7 @@ Result<Grid> label_join(const GridCall& call) {
     }
     Result<Grid> vector = call.grid(0);
     if (!vector) return vector;
+    std::uint64_t bytes = 0;
     for (std::size_t row = 0; row < vector->rows(); ++row) {
         std::string joined;
         for (std::size_t i = 3; i < call.argument_count(); ++i) {
@@ -149,7 +153,7 @@ Result<Grid> label_join(const GridCall& call) {
             if (i > 3) joined += separator;
             joined += vector->labels(row).get(call.text(i));
         }
-        auto written = write_label(call, *vector, row, to, joined);
+        auto written = write_label(call, *vector, row, to, joined, bytes);
         if (!written) return written.error();
     }
     if (auto merged = call.evaluator.merge_same_labels(*vector); !merged) return merged.error();

@@ -105,7 +105,8 @@ HttpAnswer PrometheusApi::labels(const Call& call) const {
     const auto walked = each_series(session->source(), question->selectors, hints_of(question->period), notes.warnings,
                                     [&](const promql::SeriesSet& set, std::size_t series) -> Result<void> {
                                         if (auto on = call.go_on(); !on) return on;
-                                        for (const Label& label : set.labels(series).set()) add(names, label.name);
+                                        const promql::Labels labels = set.labels(series);  // which owns what is walked
+                                        for (const Label& label : labels.set()) add(names, label.name);
                                         return {};
                                     });
     if (!walked) return error_reply(walked.error());

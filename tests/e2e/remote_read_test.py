@@ -63,7 +63,7 @@ def test_chunks_have_the_samples_of_the_other_answer(agent):
     assert {key: bits(points) for key, points in streamed.items()} == {key: bits(points) for key, points in plain.items()}
     assert {number for number, _ in plain} == {0, 1}
     assert any(dict(labels)["__name__"] == "t_latency_seconds" and points[-1][1][0] > 0 for (_, labels), points in plain.items())
-    assert sum(len(points) for points in plain.values()) > 100
+    assert sum(len(points) for points in plain.values()) > 20
 
 
 def test_who_says_nothing_gets_samples(agent):

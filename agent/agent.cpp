@@ -123,7 +123,8 @@ Result<void> Agent::serve_http() {
     queries.version = RINGSIDE_VERSION;
     query_api_ = std::make_unique<PrometheusApi>(std::move(queries), queries_);
     HttpHandlers handlers;
-    handlers.quick = [pages = http_pages(core_.metrics, [this] { return scan_.ready(); })](const HttpRequest& request) {
+    handlers.quick = [this,
+                      pages = http_pages(core_.metrics, [this] { return scan_.ready(); })](const HttpRequest& request) {
         auto page = pages(request);
         if (!page && !PrometheusApi::serves(request.path)) {
             page = HttpAnswer{.status = 404,
@@ -131,6 +132,8 @@ Result<void> Agent::serve_http() {
                                   "no such page; there are /metrics, /-/healthy, /-/ready, /federate and the query "
                                   "API of Prometheus below /api/v1/\n"};
         }
+        // Half of the VMs would look like all of them.
+        if (!page && !scan_.ready()) page = PrometheusApi::starting();
         return page;
     };
     handlers.slow = [this](const HttpRequest& request, FairPool::Turn& turn) {

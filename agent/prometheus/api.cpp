@@ -86,6 +86,11 @@ HttpAnswer PrometheusApi::busy() {
                        "too many queries wait already; try again, or let the agent run more with query-concurrency");
 }
 
+HttpAnswer PrometheusApi::starting() {
+    return error_reply(ErrorType::kUnavailable,
+                       "the agent is starting and has not seen all VMs yet; /-/ready says when it has");
+}
+
 HttpAnswer PrometheusApi::build_info(const Call&) const {
     std::string data = "{\"version\":";
     append_json(data, std::string_view(options_.version));

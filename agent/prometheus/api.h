@@ -36,6 +36,8 @@ class PrometheusApi {
     HttpAnswer answer(const HttpRequest& request, FairPool::Turn& turn) const;
     // To who comes while all places are taken.
     static HttpAnswer busy();
+    // To who comes before there is anything to ask about.
+    static HttpAnswer starting();
 
   private:
     struct Call;

@@ -153,11 +153,19 @@ Result<Period> period_parameter(const HttpForm& form) {
 
 Result<std::vector<Selector>> match_parameter(const HttpForm& form) {
     std::vector<Selector> selectors;
+    std::size_t patterns_cost = 0;
     for (const std::string& text : form.all("match[]")) {
         auto selector = parse_selector(text);
         if (!selector) return selector.error();
         bool chooses = false;
-        for (const Matcher& matcher : selector->matchers) chooses |= !matcher.matches_empty();
+        for (const Matcher& matcher : selector->matchers) {
+            chooses |= !matcher.matches_empty();
+            patterns_cost += matcher.cost();
+        }
+        if (patterns_cost > kPatternsMaxCost) {
+            return error(Code::kInvalid,
+                         "the regular expressions of all match[] are too large together; use fewer, or simpler ones");
+        }
         if (!chooses) return error(Code::kInvalid, "match[] must contain at least one non-empty matcher");
         selectors.push_back(std::move(*selector));
     }

@@ -56,7 +56,7 @@ bool read_message(CodedInputStream& input, Read read) {
     return read(inner);
 }
 
-bool read_matcher(CodedInputStream& input, ReadQuery& query) {
+bool read_matcher(CodedInputStream& input, ReadQuery& query, std::size_t& patterns_cost) {
     static constexpr MatchOp kOps[] = {MatchOp::kEqual, MatchOp::kNotEqual, MatchOp::kRegex, MatchOp::kNotRegex};
     std::uint64_t type = 0;
     std::string name, value;
@@ -69,8 +69,9 @@ bool read_matcher(CodedInputStream& input, ReadQuery& query) {
     if (!whole || type >= std::size(kOps)) return false;
     auto matcher = Matcher::make(name, kOps[type], value);
     if (!matcher) return false;
+    patterns_cost += matcher->cost();
     query.selector.matchers.push_back(std::move(*matcher));
-    return query.selector.matchers.size() <= kSelectorMaxMatchers;
+    return patterns_cost <= kPatternsMaxCost && query.selector.matchers.size() <= kSelectorMaxMatchers;
 }
 
 // All the time there is may be asked for.
@@ -89,14 +90,14 @@ bool read_hints(CodedInputStream& input, ReadQuery& query) {
     });
 }
 
-bool read_query(CodedInputStream& input, ReadQuery& query) {
+bool read_query(CodedInputStream& input, ReadQuery& query, std::size_t& patterns_cost) {
     std::uint64_t begin = 0, end = 0;
     const bool whole = each_field(input, [&](std::uint32_t tag, bool& ok) {
         if (tag == varint_field(1)) return ok = input.ReadVarint64(&begin), true;
         if (tag == varint_field(2)) return ok = input.ReadVarint64(&end), true;
         if (tag != bytes_field(3) && tag != bytes_field(4)) return false;
         ok = read_message(input, [&](CodedInputStream& inner) {
-            return tag == bytes_field(3) ? read_matcher(inner, query) : read_hints(inner, query);
+            return tag == bytes_field(3) ? read_matcher(inner, query, patterns_cost) : read_hints(inner, query);
         });
         return true;
     });
@@ -130,6 +131,7 @@ Result<RemoteReadRequest> read_remote_read_request(const std::string& packed) {
     }
     RemoteReadRequest request;
     std::vector<std::uint64_t> accepted;
+    std::size_t patterns_cost = 0;
     CodedInputStream input(reinterpret_cast<const std::uint8_t*>(bytes.data()), static_cast<int>(bytes.size()));
     const bool whole = each_field(input, [&](std::uint32_t tag, bool& ok) {
         if (tag == varint_field(2)) return ok = read_number(input, accepted), true;
@@ -137,11 +139,14 @@ Result<RemoteReadRequest> read_remote_read_request(const std::string& packed) {
         ok = read_message(input, [&](CodedInputStream& inner) {
             if (tag == bytes_field(2)) return read_numbers(inner, accepted);
             request.queries.emplace_back();
-            return request.queries.size() <= kQueriesMax && read_query(inner, request.queries.back());
+            return request.queries.size() <= kQueriesMax && read_query(inner, request.queries.back(), patterns_cost);
         });
         return true;
     });
-    if (!whole) return error(Code::kInvalid, "the body is no prometheus.ReadRequest with at most 100 queries");
+    if (!whole)
+        return error(Code::kInvalid,
+                     "the body is no prometheus.ReadRequest, or one with more than 100 queries or too large regular "
+                     "expressions");
     for (const std::uint64_t type : accepted) {
         if (type > kStreamedXorChunks) continue;
         request.wants_chunks = type == kStreamedXorChunks;

@@ -8,8 +8,9 @@
 namespace ringside::agent::promql {
 namespace {
 
-constexpr std::uint64_t kChecksBetweenClocks = 32;  // 0.1 us each, where a series of many steps takes 10 ms
-constexpr std::uint64_t kStepsOfACheck = 64;        // a row of so many steps takes as long as a series that is read
+constexpr std::uint64_t kChecksBetweenClocks = 32;       // 0.1 us each, where a series of many steps takes 10 ms
+constexpr std::uint64_t kWorkBetweenClocks = 64 * 1024;  // samples, of which a function looks at each for some ns
+constexpr std::uint64_t kStepsOfACheck = 64;  // a row of so many steps takes as long as a series that is read
 
 bool reads_counts(std::string_view function) {
     return function == "histogram_count" || function == "histogram_sum" || function == "histogram_avg";
@@ -61,10 +62,19 @@ Result<void> Evaluator::check(std::uint64_t samples) {
     const bool is_due = checks_ == 0 || checks_ > kChecksBetweenClocks;
     if (is_due) checks_ = 0;
     ++checks_;
-    if (is_due && limits_.out_of_time && limits_.out_of_time()) {
-        return error(Code::kTimeout, "query timed out in expression evaluation");
-    }
-    return {};
+    return is_due ? look_at_clock() : Result<void>();
+}
+
+Result<void> Evaluator::work(std::uint64_t samples) {
+    work_ += samples;
+    if (work_ < kWorkBetweenClocks) return {};
+    work_ = 0;
+    return look_at_clock();
+}
+
+Result<void> Evaluator::look_at_clock() const {
+    if (!limits_.out_of_time || !limits_.out_of_time()) return {};
+    return error(Code::kTimeout, "query timed out in expression evaluation");
 }
 
 Result<Grid> Evaluator::grid(const Expr& expr, const Steps& steps, Around around) {

@@ -99,6 +99,22 @@ class Evaluator {
 
     // For whoever holds `samples` more than what grid() has counted. kExhausted, kTimeout.
     Result<void> check(std::uint64_t samples);
+    // For who has looked at `samples`, again and again for overlapping windows. kTimeout.
+    Result<void> work(std::uint64_t samples);
+    // Room for `samples` that check() then counts for all, for as long as it lives.
+    class Hold {
+      public:
+        Hold(Evaluator& evaluator, std::uint64_t samples) : evaluator_(evaluator), samples_(samples) {
+            evaluator_.held_ += samples_;
+        }
+        ~Hold() { evaluator_.held_ -= samples_; }
+        Hold(const Hold&) = delete;
+        Hold& operator=(const Hold&) = delete;
+
+      private:
+        Evaluator& evaluator_;
+        const std::uint64_t samples_;
+    };
     // One row without labels: a number, or the time of each step in seconds.
     Grid number(double value, const Steps& steps) const;
     Grid time(const Steps& steps) const;
@@ -119,6 +135,7 @@ class Evaluator {
     QueryStats stats;
 
   private:
+    Result<void> look_at_clock() const;
     Result<Grid> evaluate(const Expr& expr, const Steps& steps, Around around);
     Result<Grid> call(const Expr& expr, const Call& call, const Steps& steps, Around around);
     Result<Grid> unary(const Unary& unary, const Steps& steps);
@@ -128,6 +145,7 @@ class Evaluator {
     std::uint64_t held_ = 0;  // samples of grids that are alive
     std::size_t depth_ = 0;
     std::uint64_t checks_ = 0;
+    std::uint64_t work_ = 0;  // samples since the last look at the clock for them
     // How many calls around that make reads_counts_only() true, and that make it false.
     std::size_t counts_only_ = 0, needs_buckets_ = 0;
     friend class BucketUse;

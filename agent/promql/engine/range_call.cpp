@@ -119,6 +119,7 @@ class RangeEvaluation {
                 continue;
             }
             cells_[step] = function_(call, window);
+            if (Result<void> time = evaluator_.work(window.count()); !time) return time;
             any |= static_cast<bool>(cells_[step]);
             any_float |= cells_[step].kind == CellKind::kFloat;
         }
@@ -225,6 +226,9 @@ Result<void> over_subquery(Evaluator& evaluator, const Call& call, const Functio
 
 Result<void> Evaluator::range_rows(const Call& call, const FunctionBody& body, const Steps& steps, const RowSink& sink,
                                    Around around) {
+    // The row on its way, also while the argument is evaluated.
+    const Hold row(*this, steps.count * sizeof(Cell) / kSampleBytes);
+    if (Result<void> room = check(0); !room) return room;
     const MatrixSelector* selector = nullptr;
     for (const ExprPtr& argument : call.arguments) {
         const Expr& bare = without_parens(*argument);

@@ -177,7 +177,7 @@ def test_show_lists_series_that_match(agent):
     assert len(found) == 2 and found[0]["labels"] == {"op": NASTY} and found[0]["created_ns"] is None
     request = agent.requests[-1][1]
     Matcher = pb.series.LabelMatcher
-    assert [(m.name, m.op, m.value) for m in request.matchers] == [
+    assert sorted((m.name, m.op, m.value) for m in request.matchers) == [
         ("__name__", Matcher.OP_EQUAL, "r_bytes_total"), ("op", Matcher.OP_NOT_REGEX, "x.*")]  # fmt: skip
     assert request.vms.epoch == EPOCH
     assert ok_csv("show", "vm-1", "--series", socket=agent.socket)[1]["metric"] == "r_bytes_total"

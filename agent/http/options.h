@@ -36,7 +36,7 @@ struct HttpOptions {
 
     // All requests together have to be fewer than connections.
     std::size_t workers = 4;          // for short ones, and as many for long ones
-    std::size_t queue_max = 32;       // requests that wait for a worker
+    std::size_t queue_max = 64;       // requests that wait for a worker
     std::size_t long_queue_max = 12;  // long ones that wait for a turn
 };
 

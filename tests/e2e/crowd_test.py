@@ -57,6 +57,7 @@ class GoodClient:
                 body = answer.read()
                 if answer.status == 503 and attempt < 19:
                     self.refused += 1
+                    time.sleep(0.01)
                     continue
                 assert answer.status == 200, body
                 return json.loads(body)

@@ -7,10 +7,10 @@
 #include <memory>
 #include <string_view>
 
+#include "agent/base/secret_file.h"
 #include "agent/base/text.h"
 #include "agent/upstream/credentials.h"
 #include "agent/upstream/options.h"
-#include "agent/upstream/secret_file.h"
 
 namespace ringside::agent {
 namespace {

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "agent/base/result.h"
+#include "agent/base/secret_file.h"
 #include "agent/upstream/connection.h"
-#include "agent/upstream/secret_file.h"
 
 namespace ringside::agent {
 

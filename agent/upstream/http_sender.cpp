@@ -7,8 +7,8 @@
 #include <mutex>
 #include <string_view>
 
+#include "agent/base/secret_file.h"
 #include "agent/base/text.h"
-#include "agent/upstream/secret_file.h"
 
 namespace ringside::agent {
 namespace {

@@ -4,7 +4,7 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/security/tls_credentials_options.h>
 
-#include "agent/upstream/secret_file.h"
+#include "agent/base/secret_file.h"
 
 namespace ringside::agent {
 namespace {

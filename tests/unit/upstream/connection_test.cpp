@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "agent/base/secret_file.h"
 #include "agent/upstream/options.h"
-#include "agent/upstream/secret_file.h"
 #include "tests/support/results.h"
 #include "tests/support/temporary_folder.h"
 

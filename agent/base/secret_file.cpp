@@ -1,4 +1,4 @@
-#include "agent/upstream/secret_file.h"
+#include "agent/base/secret_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -8,7 +8,7 @@
 namespace ringside::agent {
 namespace {
 
-FileStamp stamp_of(const struct stat& status) {
+FileVersion version_of(const struct stat& status) {
     return {status.st_dev, status.st_ino, status.st_size,
             std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec};
 }
@@ -36,12 +36,12 @@ Result<std::string> content(const File& file, const struct stat& status) {
 
 }  // namespace
 
-Result<std::string> read_secret(const std::string& path, FileStamp* stamp) {
+Result<std::string> read_secret(const std::string& path, FileVersion* version) {
     auto file = open_followed(path);
     if (!file) return file.error();
     auto status = file->status();
     if (!status) return status.error();
-    if (stamp) *stamp = stamp_of(*status);
+    if (version) *version = version_of(*status);
     return content(*file, *status);
 }
 
@@ -50,8 +50,8 @@ Result<std::string> SecretFile::read() {
     if (!file) return file.error();
     auto status = file->status();
     if (!status) return status.error();
-    const FileStamp now = stamp_of(*status);
-    if (stamp_ == now) return text_;
+    const FileVersion now = version_of(*status);
+    if (version_ == now) return text_;
     auto bytes = content(*file, *status);
     if (!bytes) return bytes.error();
     while (!bytes->empty() && (bytes->back() == '\n' || bytes->back() == '\r')) bytes->pop_back();
@@ -63,15 +63,15 @@ Result<std::string> SecretFile::read() {
         }
     }
     text_ = std::move(*bytes);
-    stamp_ = now;
+    version_ = now;
     return text_;
 }
 
 bool FileWatch::changed() {
-    std::vector<FileStamp> now;
+    std::vector<FileVersion> now;
     for (const std::string& path : paths_) {
         struct stat status {};
-        now.push_back(::stat(path.c_str(), &status) == 0 ? stamp_of(status) : FileStamp{});
+        now.push_back(::stat(path.c_str(), &status) == 0 ? version_of(status) : FileVersion{});
     }
     const bool changed = seen_ && *seen_ != now;
     seen_ = std::move(now);

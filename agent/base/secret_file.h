@@ -16,17 +16,17 @@ namespace ringside::agent {
 inline constexpr std::size_t kSecretFileMaxBytes = 64u << 10;  // a chain of certificates fits
 
 // Tells one content of a path from the next, be it written over or put in place by a rename or another link.
-struct FileStamp {
+struct FileVersion {
     dev_t device = 0;
     ino_t inode = 0;
     off_t size = 0;
     std::int64_t modified_ns = 0;
-    bool operator==(const FileStamp&) const = default;
+    bool operator==(const FileVersion&) const = default;
 };
 
 // The whole file, also through symbolic links, as orchestrators lay out their secrets. kInvalid when it is empty, kExhausted
 // when it is too long; no error holds a byte of it.
-Result<std::string> read_secret(const std::string& path, FileStamp* stamp = nullptr);
+Result<std::string> read_secret(const std::string& path, FileVersion* version = nullptr);
 
 // One line that stands in a file. One thread.
 class SecretFile {
@@ -41,7 +41,7 @@ class SecretFile {
 
   private:
     std::string path_;
-    std::optional<FileStamp> stamp_;  // of text_
+    std::optional<FileVersion> version_;  // of text_
     std::string text_;
 };
 
@@ -53,7 +53,7 @@ class FileWatch {
 
   private:
     std::vector<std::string> paths_;
-    std::optional<std::vector<FileStamp>> seen_;
+    std::optional<std::vector<FileVersion>> seen_;
 };
 
 }  // namespace ringside::agent

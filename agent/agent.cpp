@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 
 #include "agent/api/grpc_server.h"
 #include "agent/base/clock.h"
@@ -55,6 +56,22 @@ ApiOptions api_options(const Config& config, const DescriptorShares& descriptors
     return options;
 }
 
+QueryLimits query_limits(const Config& config) {
+    QueryLimits limits;
+    limits.timeout = std::chrono::milliseconds(config.query_timeout_ns / 1'000'000);
+    limits.samples_max = config.query_max_samples;
+    limits.experimental = config.query_experimental;
+    return limits;
+}
+
+// As many long queries as short ones, but for a processor that is left to these.
+FairPool::Limits turns(const Config& config) {
+    FairPool::Limits limits;
+    limits.threads = config.query_concurrency;
+    limits.long_running = std::min<std::size_t>(limits.threads, std::max(2u, std::thread::hardware_concurrency()) - 1);
+    return limits;
+}
+
 void warn_of_descriptors(const DescriptorShares& descriptors, const Budgets& budgets) {
     if (auto warning = descriptor_warning(descriptors, budgets)) log_warning(*warning);
 }
@@ -71,7 +88,8 @@ Agent::Agent(const Config& config, const DescriptorShares& descriptors, StateLoc
       backend_({core_.catalog, core_.events, core_.archive, core_.black_box, core_.drain, core_.admissions,
                 core_.upstreams, scan_, config_},
                realtime_ns()),
-      queries_(core_.catalog, {config.instance, config.job}) {}
+      queries_(core_.catalog, {config.instance, config.job}),
+      query_host_(queries_, query_limits(config), turns(config)) {}
 
 Result<std::unique_ptr<Agent>> Agent::start(const Config& config) {
     auto descriptors = claim_descriptors();
@@ -91,7 +109,7 @@ Result<std::unique_ptr<Agent>> Agent::start(const Config& config) {
 Result<void> Agent::serve() {
     export_metrics();
     if (auto made = make_directories(FileSystem::real(), parent_directory(config_.socket), 0755); !made) return made;
-    auto api = ApiServer::start(api_options(config_, descriptors_), backend_, core_.metrics);
+    auto api = ApiServer::start(api_options(config_, descriptors_), backend_, query_host_, core_.metrics);
     if (!api) return api.error();
     api_ = std::move(*api);
     if (auto listening = serve_http(); !listening) return listening;
@@ -116,12 +134,7 @@ Result<void> Agent::serve_http() {
         const std::string folder = parent_directory(options.socket->path);
         if (auto made = make_directories(FileSystem::real(), folder, 0755); !made) return made;
     }
-    QueryOptions queries;
-    queries.timeout = std::chrono::milliseconds(config_.query_timeout_ns / 1'000'000);
-    queries.samples_max = config_.query_max_samples;
-    queries.experimental = config_.query_experimental;
-    queries.version = RINGSIDE_VERSION;
-    query_api_ = std::make_unique<PrometheusApi>(std::move(queries), queries_);
+    query_api_ = std::make_unique<PrometheusApi>(PrometheusOptions{.version = RINGSIDE_VERSION}, query_host_);
     HttpHandlers handlers;
     handlers.quick = [this,
                       pages = http_pages(core_.metrics, [this] { return scan_.ready(); })](const HttpRequest& request) {
@@ -140,6 +153,9 @@ Result<void> Agent::serve_http() {
         return query_api_->answer(request, turn);
     };
     handlers.busy = [](const HttpRequest&) { return PrometheusApi::busy(); };
+    handlers.expected = [this](const HttpRequest& request) { return query_api_->expected(request); };
+    handlers.warn = [](const std::string& trouble) { log_warning("http: " + trouble); };
+    handlers.pool = &query_host_.pool;
     http_ = std::make_unique<HttpServer>(std::move(options), std::move(handlers), core_.metrics);
     return http_->start();
 }

@@ -14,11 +14,12 @@
 #include <vector>
 
 #include "agent/agent_backend.h"
-#include "agent/agent_queries.h"
 #include "agent/config.h"
 #include "agent/core.h"
 #include "agent/descriptors.h"
 #include "agent/folder.h"
+#include "agent/promql/run/host.h"
+#include "agent/query/catalog_queries.h"
 #include "agent/scan_loop.h"
 
 namespace ringside::agent {
@@ -62,7 +63,8 @@ class Agent {
     Core core_;
     ScanLoop scan_;
     AgentBackend backend_;
-    AgentQueries queries_;
+    CatalogQueries queries_;
+    QueryHost query_host_;
     std::unique_ptr<ApiServer> api_;
     std::unique_ptr<PrometheusApi> query_api_;
     std::unique_ptr<HttpServer> http_;  // uses the two above

@@ -11,6 +11,8 @@ namespace ringside::agent {
 namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::uint64_t kQueryTimeoutMaxNs = 3600 * kSecond;
+constexpr std::uint64_t kQueryMaxSamplesMax = 1'000'000'000;  // 16 GB of them
 
 // systemd lists several folders with colons between them; ours is the first.
 std::string first_folder(const std::string& list) { return list.substr(0, list.find(':')); }
@@ -141,7 +143,6 @@ HttpOptions http_options(const Config& config) {
     if (!config.http_socket.empty()) {
         options.socket = UnixSocketOptions{config.http_socket, config.socket_mode, config.socket_gid};
     }
-    options.workers = config.query_concurrency;
     return options;
 }
 
@@ -168,10 +169,15 @@ Result<void> check_config(const Config& config) {
         return invalid("http-socket", config.socket + " is the socket of the API; HTTP needs one of its own");
     }
     if (auto safe = check_exposure(http_options(config)); !safe) return invalid("http-listen", safe.error().context);
-    if (config.query_timeout_ns < kSecond / 1000)
-        return invalid("query-timeout", "no query would be answered; give 30s");
+    if (config.query_timeout_ns < kSecond / 1000 || config.query_timeout_ns > kQueryTimeoutMaxNs) {
+        return invalid("query-timeout", duration_text(config.query_timeout_ns) + " is not within 1ms to 1h");
+    }
     if (config.query_concurrency < 1 || config.query_concurrency > 16) {
         return invalid("query-concurrency", std::to_string(config.query_concurrency) + " is not within 1 to 16");
+    }
+    if (config.query_max_samples < 1 || config.query_max_samples > kQueryMaxSamplesMax) {
+        return invalid("query-max-samples", std::to_string(config.query_max_samples) + " is not within 1 to " +
+                                                std::to_string(kQueryMaxSamplesMax));
     }
     if (config.scan_interval_ns < kSecond / 100 || config.scan_interval_ns > 60 * kSecond) {
         return invalid("scan-interval", duration_text(config.scan_interval_ns) + " is not within 10ms to 1m");

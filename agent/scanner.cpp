@@ -19,10 +19,6 @@ namespace {
 constexpr std::uint64_t kMeetingsNsPerPass = 100'000'000;
 constexpr const char* kWaitingHelp = "Files left alone until there is room for one more open segment.";
 
-std::uint64_t nanoseconds(const timespec& time) {
-    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(time.tv_nsec);
-}
-
 VmInfo named(const SegmentName& name) {
     VmInfo vm;
     vm.vm_id = name.vm_id;
@@ -76,9 +72,9 @@ std::optional<Scanner::FileStatus> Scanner::look_at(const SegmentDirectory& fold
     if (::fstatat(folder.descriptor(), file.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0) return std::nullopt;
     FileStatus found;
     found.stamp = {status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size),
-                   nanoseconds(status.st_ctim)};
+                   timespec_ns(status.st_ctim)};
     found.uid = status.st_uid;
-    found.modified_ns = std::max(nanoseconds(status.st_mtim), nanoseconds(status.st_ctim));
+    found.modified_ns = std::max(timespec_ns(status.st_mtim), timespec_ns(status.st_ctim));
     found.regular = S_ISREG(status.st_mode);
     return found;
 }

@@ -1,8 +1,10 @@
 // How many calls may be under way at once, so that no caller can fill the agent's memory with half-read answers.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -15,16 +17,29 @@
 
 namespace ringside::agent {
 
-// Watchers wait most of their time and cost little; other calls hold a message of up to a MiB while their caller reads.
-// Operators are bounded by their connections alone, so that tenants cannot lock them out.
-struct CallLimits {
-    std::size_t watchers_max = 1024;  // of all callers together
-    std::size_t watchers_per_tenant_max = 32;
-    std::size_t tenant_calls_max = 256;  // of all tenants together
-    std::size_t calls_per_tenant_max = 16;
+enum class CallKind {
+    kAnswer,
+    kWatch,  // of events
+    kQuery,
+    kQueryWatch,
+};
+inline constexpr std::size_t kCallKinds = 4;
+
+// The most calls of one kind. Operators are bounded by `all` alone, so that tenants cannot lock them out.
+struct CallBounds {
+    std::size_t all = SIZE_MAX;
+    std::size_t tenants = SIZE_MAX;     // of all tenants together
+    std::size_t one_tenant = SIZE_MAX;  // of each
 };
 
-enum class CallKind { kAnswer, kWatch };
+// Watchers wait most of their time and cost little; other calls hold a message of up to a MiB while their caller reads, and
+// queries a whole answer.
+struct CallLimits {
+    CallBounds answers{SIZE_MAX, 256, 16};
+    CallBounds watchers{1024, SIZE_MAX, 32};
+    CallBounds queries{64, 32, 8};
+    CallBounds query_watchers{64, 32, 8};
+};
 
 // Any thread.
 class CallGate {
@@ -65,21 +80,17 @@ class CallGate {
     void wait_idle(std::chrono::milliseconds limit) const;
 
   private:
-    struct Counts {
-        std::size_t calls = 0;
-        std::size_t watchers = 0;
-    };
+    using Counts = std::array<std::size_t, kCallKinds>;
 
     void leave(const Caller& caller, CallKind kind);
-    void show();
+    void show(std::size_t kind);
 
-    const CallLimits limits_;
-    MetricGauge& calls_;
-    MetricGauge& watchers_;
+    const std::array<CallBounds, kCallKinds> bounds_;
+    const std::array<MetricGauge*, kCallKinds> gauges_;
     mutable std::condition_variable idle_;
     mutable std::mutex mutex_;  // guards all below
-    Counts all_;
-    std::size_t tenant_calls_ = 0;
+    Counts all_{};
+    Counts of_tenants_{};
     std::map<std::uint32_t, Counts> tenants_;
 };
 

@@ -1,5 +1,7 @@
 #include "agent/api/errors.h"
 
+#include "agent/base/text.h"
+
 namespace ringside::agent {
 
 grpc::StatusCode status_code(Code code) {
@@ -19,14 +21,15 @@ grpc::StatusCode status_code(Code code) {
     return grpc::StatusCode::INTERNAL;
 }
 
-grpc::Status to_status(const Error& error) { return {status_code(error.code), error.message()}; }
+grpc::Status to_status(const Error& error) { return {status_code(error.code), clean_utf8(error.message())}; }
 
 grpc::Status to_status(grpc::StatusCode code, const std::string& text, const v1::ErrorInfo& info) {
+    const std::string clean = clean_utf8(text);  // it may quote what others wrote
     v1::ErrorStatus status;
     status.set_code(code);
-    status.set_message(text);
+    status.set_message(clean);
     status.add_details()->PackFrom(info);
-    return {code, text, status.SerializeAsString()};
+    return {code, clean, status.SerializeAsString()};
 }
 
 grpc::Status to_status(grpc::StatusCode code, const std::string& text, v1::ErrorReason reason) {

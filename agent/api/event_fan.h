@@ -11,23 +11,13 @@
 #include <set>
 #include <thread>
 
+#include "agent/api/waiter.h"
 #include "agent/catalog/events.h"
 
 namespace ringside::agent {
 
 class EventFan {
   public:
-    // Somebody who waits for events.
-    class Waiter {
-      public:
-        virtual ~Waiter() = default;
-        // Once for each wait(). Must not block.
-        virtual void wake() = 0;
-        // Whether it would rather not wait any more. Asked under the fan's lock, so that whoever says yes and then calls
-        // cancel() is either not taken in or found.
-        virtual bool is_cancelled() const = 0;
-    };
-
     // `bus` must outlive the fan. Events that are in the ring now are the oldest of this run of the agent.
     explicit EventFan(const EventBus& bus);
     ~EventFan() { stop(); }

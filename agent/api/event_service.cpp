@@ -49,7 +49,7 @@ grpc::Status parse(const v1::WatchRequest& request, Wanted* wanted) {
 
 // One watcher. Deletes itself. At each moment exactly one of these holds: a step of it is in the pool or running, a write is
 // with gRPC, or it waits in the fan. So nothing of it but `cancelled_` is shared, and the step is the one place that ends it.
-class Watcher final : public grpc::ServerWriteReactor<v1::Event>, public EventFan::Waiter {
+class Watcher final : public grpc::ServerWriteReactor<v1::Event>, public Waiter {
   public:
     Watcher(ApiContext& api, EventFan& fan, grpc::CallbackServerContext* context, const v1::WatchRequest& request)
         : call_(api, "Watch"), fan_(fan), context_(context) {

@@ -40,7 +40,8 @@ ApiOptions with_defaults(ApiOptions options) {
 
 }  // namespace
 
-Result<std::unique_ptr<ApiServer>> ApiServer::start(ApiOptions options, Backend& backend, Metrics& metrics) {
+Result<std::unique_ptr<ApiServer>> ApiServer::start(ApiOptions options, Backend& backend, QueryHost& queries,
+                                                    Metrics& metrics) {
     keep_grpc();
     auto peers = PeerTable::fit_to_limits(options.peers);
     if (!peers) return peers.error();
@@ -48,12 +49,12 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(ApiOptions options, Backend&
     auto socket = UnixSocket::listen(options.socket);
     if (!socket) return socket.error();
     std::unique_ptr<ApiServer> server(
-        new ApiServer(with_defaults(std::move(options)), std::move(*socket), backend, metrics));
+        new ApiServer(with_defaults(std::move(options)), std::move(*socket), backend, queries, metrics));
     if (auto started = server->start_serving(); !started) return started.error();
     return server;
 }
 
-ApiServer::ApiServer(ApiOptions options, UnixSocket socket, Backend& backend, Metrics& metrics)
+ApiServer::ApiServer(ApiOptions options, UnixSocket socket, Backend& backend, QueryHost& queries, Metrics& metrics)
     : options_(std::move(options)),
       socket_(std::move(socket)),
       peers_(options_.peers),
@@ -62,6 +63,7 @@ ApiServer::ApiServer(ApiOptions options, UnixSocket socket, Backend& backend, Me
       gate_(options_.calls, metrics),
       context_{backend, peers_, pool_, drain_pool_, gate_, metrics, options_.host, options_.now_ns},
       fan_(backend.events()),
+      queries_(queries, options_.queries, metrics),
       acceptor_(socket_, options_.policy, peers_, metrics, [this](int fd) { take_over(fd); }) {}
 
 Result<void> ApiServer::start_serving() {
@@ -72,6 +74,7 @@ Result<void> ApiServer::start_serving() {
     services_.push_back(make_audit_service(context_));
     services_.push_back(make_status_service(context_));
     services_.push_back(make_black_box_service(context_));
+    services_.push_back(make_query_service(context_, queries_));
     grpc::ServerBuilder builder;
     for (const auto& service : services_) builder.RegisterService(service.get());
     builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
@@ -84,6 +87,7 @@ Result<void> ApiServer::start_serving() {
     server_ = builder.BuildAndStart();
     if (!server_) return error(Code::kInternal, "gRPC could not start; its log says why (GRPC_VERBOSITY=debug)");
     fan_.start();
+    queries_.alarms.start();
     return acceptor_.start();
 }
 
@@ -104,6 +108,7 @@ void ApiServer::stop() {
     acceptor_.stop();
     socket_.close();
     fan_.stop();
+    queries_.alarms.stop();
     // gRPC's own shutdown waits for idle connections as long as for calls, and some clients do not look at theirs between
     // two calls: so wait for the calls here, and there only for what was answered to be sent.
     gate_.wait_idle(options_.stop_timeout);

@@ -15,6 +15,7 @@
 #include "agent/api/backend.h"
 #include "agent/api/call.h"
 #include "agent/api/event_fan.h"
+#include "agent/api/query_calls.h"
 #include "agent/base/unix_socket.h"
 
 namespace ringside::agent {
@@ -24,17 +25,19 @@ struct ApiOptions {
     AccessPolicy policy;
     PeerTableOptions peers;
     CallLimits calls;
-    HostLabels host;                                // what the labels `instance` and `job` match
-    std::size_t threads = 4;                        // on which calls are answered; drains have one more
+    HostLabels host;          // what the labels `instance` and `job` match
+    std::size_t threads = 4;  // on which calls are answered; drains have one more
+    QueryCallOptions queries;
     std::chrono::milliseconds stop_timeout{2'000};  // for calls under way, then they are cancelled
     std::function<std::uint64_t()> now_ns;          // CLOCK_REALTIME when empty
 };
 
 class ApiServer {
   public:
-    // Listens and serves. Errors are those of UnixSocket::listen and PeerTable::fit_to_limits. `backend` and `metrics` must
-    // outlive the server.
-    static Result<std::unique_ptr<ApiServer>> start(ApiOptions options, Backend& backend, Metrics& metrics);
+    // Listens and serves. Errors are those of UnixSocket::listen and PeerTable::fit_to_limits. `backend`, `queries`
+    // and `metrics` must outlive the server.
+    static Result<std::unique_ptr<ApiServer>> start(ApiOptions options, Backend& backend, QueryHost& queries,
+                                                    Metrics& metrics);
     ~ApiServer();  // stops
     ApiServer(const ApiServer&) = delete;
     ApiServer& operator=(const ApiServer&) = delete;
@@ -50,7 +53,7 @@ class ApiServer {
     const std::string& path() const { return socket_.path(); }
 
   private:
-    ApiServer(ApiOptions options, UnixSocket socket, Backend& backend, Metrics& metrics);
+    ApiServer(ApiOptions options, UnixSocket socket, Backend& backend, QueryHost& queries, Metrics& metrics);
     Result<void> start_serving();
     void take_over(int fd);
 
@@ -62,6 +65,7 @@ class ApiServer {
     CallGate gate_;
     ApiContext context_;
     EventFan fan_;
+    QueryCalls queries_;
     std::vector<std::unique_ptr<grpc::Service>> services_;
     std::unique_ptr<grpc::Server> server_;
     Acceptor acceptor_;

@@ -7,10 +7,14 @@
 
 namespace ringside::agent {
 
+constexpr std::uint64_t timespec_ns(const timespec& time) {
+    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(time.tv_nsec);
+}
+
 inline std::uint64_t clock_ns(clockid_t clock) {
     timespec now{};
     ::clock_gettime(clock, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
+    return timespec_ns(now);
 }
 
 inline std::uint64_t realtime_ns() { return clock_ns(CLOCK_REALTIME); }    // what is written down

@@ -17,8 +17,9 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
 
-constexpr int kLowestPriority = 19;
-constexpr milliseconds kHangUpTick{50};  // how late a job that waits may notice that its client is gone
+constexpr int kPatience = 20;
+constexpr std::chrono::seconds kQuiet{1};  // without a job, before the heaps are trimmed
+constexpr milliseconds kHangUpTick{50};    // how late a job that waits may notice that its client is gone
 
 nanoseconds thread_time() {
     timespec time{};
@@ -26,9 +27,17 @@ nanoseconds thread_time() {
     return std::chrono::seconds(time.tv_sec) + nanoseconds(time.tv_nsec);
 }
 
+// How nice a long job is to the rest of the host. The host may be full of VMs: at the lowest priority at once, a query of 20 ms
+// would take seconds there.
+int niceness(nanoseconds used) {
+    if (used < milliseconds(100)) return 5;
+    return used < milliseconds(1000) ? 10 : 19;
+}
+
 // For good: without a privilege nobody raises it again.
-void lower_priority_of_this_thread() {
-    setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kLowestPriority);
+void lower_priority_of_this_thread(nanoseconds used) {
+    const auto self = static_cast<id_t>(syscall(SYS_gettid));
+    setpriority(PRIO_PROCESS, self, std::max(getpriority(PRIO_PROCESS, self), niceness(used)));
 }
 
 }  // namespace
@@ -40,14 +49,16 @@ FairPool::Turn::Turn(const std::atomic<bool>& hung_up, FairPool* pool) : hung_up
     next_look_ = steady_clock::now() + short_time_;
 }
 
-void FairPool::Turn::expect_long() {
-    if (is_long_ || !pool_) return;
+void FairPool::Turn::expect(nanoseconds used) {
+    if (is_long_ || !pool_ || used < pool_->limits_.short_time) return;
     short_time_ = {};
     next_look_ = {};
 }
 
-bool FairPool::Turn::was_costly() const {
-    return is_refused_ || (pool_ && thread_time() - used_at_begin_ >= pool_->limits_.short_time);
+nanoseconds FairPool::Turn::used() const {
+    if (!pool_) return {};
+    const nanoseconds used = thread_time() - used_at_begin_;
+    return is_refused_ ? std::max(used, pool_->limits_.short_time) : used;
 }
 
 bool FairPool::Turn::go_on(Time deadline) {
@@ -68,7 +79,8 @@ bool FairPool::Turn::go_on(Time deadline) {
             return false;
         }
     } else {
-        std::unique_lock lock(pool_->mutex_);
+        if (niceness(used) != niceness(used_)) lower_priority_of_this_thread(used);
+        std::unique_lock lock(pool_->long_mutex_);
         used_ = used;
         if (pool_->someone_has_used_less(*this)) {
             pool_->leave_place();
@@ -81,86 +93,160 @@ bool FairPool::Turn::go_on(Time deadline) {
 
 FairPool::FairPool(Limits limits) : limits_(limits) {
     const std::lock_guard lock(mutex_);
-    for (std::size_t i = 0; i < limits_.threads; ++i) start_thread();
+    start_thread(true);
+    for (std::size_t i = 0; i < limits_.threads; ++i) start_thread(false);
 }
 
-void FairPool::submit(const std::atomic<bool>& hung_up, Job job) {
+bool FairPool::submit(const std::atomic<bool>& hung_up, Job job, nanoseconds expected) {
     const std::lock_guard lock(mutex_);
-    jobs_.push_back({&hung_up, std::move(job)});
-    changed_.notify_one();
+    if (short_jobs_ >= limits_.threads + limits_.queue_max) return false;
+    ++short_jobs_;
+    const Time now = steady_clock::now();
+    last_work_ = now;
+    const Time due = now + kPatience * std::min(expected, limits_.short_time);
+    const bool quick = expected <= kQuickTime;
+    jobs_.emplace(due, Queued{&hung_up, std::move(job), quick});
+    const bool to_quick_thread = quick && is_quick_idle_;
+    if (to_quick_thread) is_quick_idle_ = false;  // it has one now
+    (to_quick_thread ? quick_changed_ : changed_).notify_one();
+    return true;
 }
 
 void FairPool::stop() {
     std::unique_lock lock(mutex_);
     stopping_ = true;
     changed_.notify_all();
+    quick_changed_.notify_all();
     changed_.wait(lock, [this] { return threads_.empty(); });
-    join_ended(lock);
+    join(lock, ended_);
+    lock.unlock();
+    std::unique_lock long_lock(long_mutex_);
+    long_changed_.wait(long_lock, [this] { return long_jobs_ == 0; });
+    join(long_lock, long_ended_);
 }
 
-FairPool::Counts FairPool::counts() const {
-    const std::lock_guard lock(mutex_);
-    return {long_running_, waiting_.size()};
-}
-
-void FairPool::start_thread() {
+void FairPool::start_thread(bool quick) {
     const auto self = threads_.emplace(threads_.end());
     try {
-        *self = std::thread([this, self] { run(self); });
+        *self = std::thread([this, self, quick] { run(self, quick); });
     } catch (...) {
         threads_.erase(self);
         throw;
     }
 }
 
-void FairPool::run(std::list<std::thread>::iterator self) {
+void FairPool::run(Threads::iterator self, bool quick) {
     std::unique_lock lock(mutex_);
-    for (bool is_long = false; !is_long;) {
-        changed_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
-        if (jobs_.empty()) break;
-        const Queued next = std::move(jobs_.front());
-        jobs_.pop_front();
+    while (wait_for_job(lock, quick)) {
+        const auto first = next_job(quick);
+        const Queued next = std::move(first->second);
+        jobs_.erase(first);
         lock.unlock();
         Turn turn(*next.hung_up, this);
+        turn.thread_ = self;
+        turn.on_quick_thread_ = quick;
         next.job(turn);
+        last_work_ = steady_clock::now();
+        worked_ = true;
+        if (turn.is_long_) return end_long(turn);
         lock.lock();
-        is_long = turn.is_long_;
-        if (is_long) leave_place();
-        if (!is_long) continue;
-        // What it has used is not needed again soon, and would stay with the process otherwise.
-        lock.unlock();
-        malloc_trim(0);
-        lock.lock();
+        --short_jobs_;
     }
     ended_.splice(ended_.end(), threads_, self);
     changed_.notify_all();
 }
 
-void FairPool::join_ended(std::unique_lock<std::mutex>& lock) {
-    std::list<std::thread> ended;
-    ended.swap(ended_);
+// False: there is none left, and no more will come.
+bool FairPool::wait_for_job(std::unique_lock<std::mutex>& lock, bool quick) {
+    while (quick && next_job(true) == jobs_.end() && !stopping_) {
+        is_quick_idle_ = true;
+        quick_changed_.wait(lock);
+        is_quick_idle_ = false;
+    }
+    if (quick) return next_job(true) != jobs_.end();
+    while (jobs_.empty() && !stopping_) {
+        if (!worked_) {
+            changed_.wait(lock);
+            continue;
+        }
+        changed_.wait_until(lock, last_work_.load() + kQuiet);
+        const bool quiet = jobs_.empty() && !stopping_ && steady_clock::now() >= last_work_.load() + kQuiet;
+        if (!quiet || !worked_.exchange(false)) continue;
+        lock.unlock();
+        malloc_trim(0);
+        lock.lock();
+    }
+    return !jobs_.empty();
+}
+
+FairPool::Queue::iterator FairPool::next_job(bool quick) {
+    return std::ranges::find_if(jobs_, [&](const auto& queued) { return !quick || queued.second.is_quick; });
+}
+
+void FairPool::join(std::unique_lock<std::mutex>& lock, Threads& ended) {
+    Threads mine;
+    mine.swap(ended);
     lock.unlock();
-    for (std::thread& thread : ended) thread.join();
+    for (std::thread& thread : mine) thread.join();
     lock.lock();
 }
 
-bool FairPool::become_long(Turn& turn, Time deadline) {
-    std::unique_lock lock(mutex_);
-    join_ended(lock);
-    if (long_running_ >= limits_.long_running && waiting_.size() >= limits_.long_waiting) return false;
+// Another thread of usual priority for the one of `turn`, which is moved out of the list.
+Result<void> FairPool::replace(Turn& turn, Threads& replaced) {
+    const std::lock_guard lock(mutex_);
     try {
-        start_thread();
-    } catch (const std::system_error&) {
-        return false;  // no thread to take its place: better without this job than without that place
+        start_thread(turn.on_quick_thread_);
+    } catch (const std::system_error& failure) {
+        return errno_error(failure.code().value(), "cannot start a thread");
+    }
+    replaced.splice(replaced.end(), threads_, turn.thread_);
+    --short_jobs_;
+    return {};
+}
+
+// One more of those that run and those that wait.
+bool FairPool::enter_long(const Turn& turn) {
+    const std::size_t places = limits_.long_running + limits_.long_waiting;
+    const bool guests_fit = !turn.is_guest_ || long_guests_.fetch_add(1) < places / 2;
+    if (long_jobs_.fetch_add(1) < places && guests_fit) return true;
+    leave_long(turn);
+    return false;
+}
+
+void FairPool::leave_long(const Turn& turn) {
+    --long_jobs_;
+    if (turn.is_guest_) --long_guests_;
+}
+
+bool FairPool::become_long(Turn& turn, Time deadline) {
+    if (!enter_long(turn)) return false;
+    Threads mine;
+    // Without a thread to take its place it is better to do without this job.
+    if (!replace(turn, mine)) {
+        leave_long(turn);
+        return false;
     }
     turn.is_long_ = true;
-    lower_priority_of_this_thread();
+    lower_priority_of_this_thread(turn.used_);
+    std::unique_lock lock(long_mutex_);
+    long_threads_.splice(long_threads_.end(), mine);
+    join(lock, long_ended_);
     take_place(lock, turn, deadline);
     return true;
 }
 
+void FairPool::end_long(Turn& turn) {
+    const std::lock_guard lock(long_mutex_);
+    leave_place();
+    long_ended_.splice(long_ended_.end(), long_threads_, turn.thread_);
+    leave_long(turn);
+    long_changed_.notify_all();
+    changed_.notify_one();  // worked_
+}
+
 void FairPool::take_place(std::unique_lock<std::mutex>& lock, Turn& turn, Time deadline) {
     waiting_.push_back(&turn);
+    long_waiting_ = waiting_.size();
     turn.is_chosen_ = false;
     // A place that is free goes to whom it is due.
     if (long_running_ < limits_.long_running) {
@@ -168,11 +254,12 @@ void FairPool::take_place(std::unique_lock<std::mutex>& lock, Turn& turn, Time d
         leave_place();
     }
     while (!turn.is_chosen_ && !turn.hung_up_ && steady_clock::now() < deadline) {
-        chosen_.wait_until(lock, std::min(deadline, steady_clock::now() + kHangUpTick));
+        turn.chosen_.wait_until(lock, std::min(deadline, steady_clock::now() + kHangUpTick));
     }
     if (turn.is_chosen_) return;
     // It is over, and only has to find out: that needs no place of others, and it gives one back like everybody.
     std::erase(waiting_, &turn);
+    long_waiting_ = waiting_.size();
     ++long_running_;
 }
 
@@ -181,10 +268,12 @@ void FairPool::leave_place() {
     if (long_running_ >= limits_.long_running) return;
     const auto next = std::ranges::min_element(waiting_, {}, [](const Turn* turn) { return turn->used_; });
     if (next == waiting_.end()) return;
-    (*next)->is_chosen_ = true;
+    Turn& chosen = **next;
+    chosen.is_chosen_ = true;
     waiting_.erase(next);
+    long_waiting_ = waiting_.size();
     ++long_running_;
-    chosen_.notify_all();
+    chosen.chosen_.notify_one();
 }
 
 bool FairPool::someone_has_used_less(const Turn& turn) const {

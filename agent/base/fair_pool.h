@@ -1,27 +1,38 @@
-// Threads for jobs whose length nobody knows beforehand, where short ones do not wait for long ones.
+// Threads for jobs whose length nobody knows for certain, where short ones do not wait for long ones.
 //
 // What a job will cost cannot be read off a query, so a job is judged by what it has used, as schedulers do: who has had
-// the least goes first. Estimates err where it hurts, and shares per client mean nothing where all come from loopback.
+// the least goes first. What is expected of it, as of one that has run before, only decides when it begins. Shares per client
+// mean nothing where all come from loopback.
 //
-//  F1  Every job begins on one of `threads` threads, in the order of coming.
-//  F2  A job that has used `short_time` of a processor is long from there on: its thread falls to the lowest priority of
-//      the host until the job is done, and a fresh one takes its place. So short jobs always find their threads, and
-//      the processors, however many long ones there are.
+//  F1  Every job begins on one of `threads` threads. It may pass others that have not waited much longer, by kPatience times
+//      what it is expected to use less. One more thread is for jobs that are expected to be quick, and runs no others.
+//  F2  A job that has used `short_time` of a processor is long from there on: its thread falls to a lower priority, and to the
+//      lowest of the host step by step as it goes on, until the job is done; a fresh one takes its place. So short jobs always
+//      find their threads, and the processors, however many long ones there are.
 //  F3  At most `long_running` long jobs run. Others wait where they are, and the one that has used the least goes next:
 //      a job of 50 ms is not behind four of 30 s. Who runs makes way after `slice`.
-//  F4  At most `long_waiting` wait: they keep what they have in memory. Who becomes long beyond that is told to end.
+//  F4  At most `long_waiting` wait: they keep what they have in memory. Who becomes long beyond that is told to end. Guests
+//      together have half of these places.
 //  F5  All this asks of jobs that they call go_on() often. One that does not keeps its thread, and no more than that.
+//  F6  A thread of low priority may be put aside for long wherever it stands, and whoever waits for a lock of its with
+//      it. So it takes none for which others than long jobs wait: not mutex_, nor does it trim the heaps, which takes milliseconds
+//      with each of them locked. What is left are the lock of a heap, for as long as an allocation takes, and those of a VM and of its
+//      segment while it is selected.
+//  F7  At most `queue_max` jobs wait for a thread: submit() takes no more.
+//  F8  What jobs leave to the heaps goes back to the system when nothing has come for a while, by a thread of usual priority.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <list>
+#include <map>
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include "agent/base/result.h"
 
 namespace ringside::agent {
 
@@ -31,6 +42,7 @@ class FairPool {
 
     struct Limits {
         std::size_t threads = 4;
+        std::size_t queue_max = 64;
         std::size_t long_running = 4;
         std::size_t long_waiting = 12;
         std::chrono::nanoseconds short_time = std::chrono::milliseconds(5);
@@ -51,10 +63,12 @@ class FairPool {
         bool hung_up() const { return hung_up_; }
         bool is_long() const { return is_long_; }
         bool is_refused() const { return is_refused_; }
-        // Whether it has used more than a short job does so far.
-        bool was_costly() const;
-        // It is known to become long: the next go_on() does not let it use its short time first.
-        void expect_long();
+        // Of a processor, so far. Of one that was refused: at least what a short job may use.
+        std::chrono::nanoseconds used() const;
+        // A guest's from here on (F4).
+        void be_guest() { is_guest_ = true; }
+        // What it has used when it ran before. If that was long, the next go_on() does not let it use its short time first.
+        void expect(std::chrono::nanoseconds used);
 
       private:
         friend class FairPool;
@@ -63,11 +77,15 @@ class FairPool {
         FairPool* const pool_;
         Time next_look_;
         std::chrono::nanoseconds used_at_begin_{0};
-        std::chrono::nanoseconds used_{0};  // guarded by the pool's mutex once it is long
+        std::chrono::nanoseconds used_{0};  // guarded by the pool's long_mutex_ once it is long
         std::chrono::nanoseconds short_time_{0};
         bool is_long_ = false;
         bool is_refused_ = false;
-        bool is_chosen_ = false;  // guarded by the pool's mutex: it may run again
+        bool on_quick_thread_ = false;
+        bool is_guest_ = false;
+        std::list<std::thread>::iterator thread_;
+        std::condition_variable chosen_;
+        bool is_chosen_ = false;  // guarded by the pool's long_mutex_: it may run again
     };
     using Job = std::function<void(Turn& turn)>;
 
@@ -76,42 +94,74 @@ class FairPool {
     FairPool(const FairPool&) = delete;
     FairPool& operator=(const FairPool&) = delete;
 
-    // Any thread. The job must not throw. `hung_up` outlives the job.
-    void submit(const std::atomic<bool>& hung_up, Job job);
+    // Jobs that are expected to use no more are quick.
+    static constexpr std::chrono::nanoseconds kQuickTime = std::chrono::microseconds(500);
+    static constexpr std::chrono::nanoseconds kUnknownTime = std::chrono::milliseconds(1);
+
+    // Any thread. The job must not throw. `hung_up` outlives the job. `expected`: what it is going to use of a processor.
+    // False: F7, and the job is gone.
+    bool submit(const std::atomic<bool>& hung_up, Job job, std::chrono::nanoseconds expected = kUnknownTime);
 
     // Runs what is queued, then ends the threads: quick when all have hung up. Idempotent; no submit() after it.
     void stop();
 
     struct Counts {
+        std::size_t short_jobs = 0;  // that run or wait for a thread
         std::size_t long_running = 0, long_waiting = 0;
     };
-    Counts counts() const;
+    // Never waits. While jobs become long or end, one may be missing or counted twice.
+    Counts counts() const { return {short_jobs_, long_running_, long_waiting_}; }
 
   private:
     struct Queued {
         const std::atomic<bool>* hung_up;
         Job job;
+        bool is_quick;
     };
+    using Queue = std::multimap<Time, Queued>;  // by when they are due
 
-    void start_thread();  // with the mutex held; may throw std::system_error
-    void run(std::list<std::thread>::iterator self);
-    void join_ended(std::unique_lock<std::mutex>& lock);
+    using Threads = std::list<std::thread>;
+
+    void start_thread(bool quick);  // with mutex_ held; may throw std::system_error
+    void run(Threads::iterator self, bool quick);
+    bool wait_for_job(std::unique_lock<std::mutex>& lock, bool quick);
+    Queue::iterator next_job(bool quick);
+    Result<void> replace(Turn& turn, Threads& replaced);
+    bool enter_long(const Turn& turn);
+    void leave_long(const Turn& turn);
+    void end_long(Turn& turn);
+    static void join(std::unique_lock<std::mutex>& lock, Threads& ended);
 
     bool become_long(Turn& turn, Time deadline);
+    // With long_mutex_ held.
     void take_place(std::unique_lock<std::mutex>& lock, Turn& turn, Time deadline);
-    void leave_place();  // with the mutex held
+    void leave_place();
     bool someone_has_used_less(const Turn& turn) const;
 
     const Limits limits_;
-    mutable std::mutex mutex_;         // guards all below
-    std::condition_variable changed_;  // jobs_, stopping_
-    std::condition_variable chosen_;   // some Turn::is_chosen_
-    std::deque<Queued> jobs_;
-    std::list<std::thread> threads_;
-    std::list<std::thread> ended_;  // to be joined
-    std::vector<Turn*> waiting_;    // long ones that do not run
-    std::size_t long_running_ = 0;
+
+    std::mutex mutex_;                       // guards the next ones; of threads of usual priority
+    std::condition_variable changed_;        // any of them, or worked_
+    std::condition_variable quick_changed_;  // the same, for the quick thread
+    bool is_quick_idle_ = false;             // the quick thread waits
+    Queue jobs_;
+    Threads threads_;  // whose job is not long
+    Threads ended_;    // of them, to be joined
     bool stopping_ = false;
+
+    std::atomic<std::size_t> short_jobs_{0};    // queued, or run and not long; written with mutex_ held
+    std::atomic<bool> worked_{false};           // since the heaps were trimmed
+    std::atomic<Time> last_work_{};             // when a job came or ended
+    std::atomic<std::size_t> long_guests_{0};   // of the next ones
+    std::atomic<std::size_t> long_jobs_{0};     // that have a place (F3, F4) or are on their way to it
+    std::atomic<std::size_t> long_running_{0};  // written with long_mutex_ held, as is the next one
+    std::atomic<std::size_t> long_waiting_{0};
+
+    std::mutex long_mutex_;                 // guards the next ones; of long jobs
+    std::condition_variable long_changed_;  // long_jobs_ falls
+    Threads long_threads_;
+    Threads long_ended_;          // to be joined
+    std::vector<Turn*> waiting_;  // long ones that do not run
 };
 
 }  // namespace ringside::agent

@@ -2,9 +2,11 @@
 // are once they have been checked. Everything above `segment` and `archive` works on these types alone.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -145,6 +147,9 @@ struct VmInfo {
     std::uint64_t recorded_hash = 0;
 };
 
+// When a VM began to record: a provisioned segment may have waited long for its writer.
+inline std::uint64_t begun_ns(const VmInfo& vm) { return std::max(vm.created_ns, vm.attached_ns); }
+
 // Where its life ended; of one that has not ended, what its writer last proved.
 inline std::uint64_t known_until_ns(const VmInfo& vm) { return vm.ended_ns != 0 ? vm.ended_ns : vm.last_write_ns; }
 
@@ -184,11 +189,29 @@ struct ReadRequest {
     bool operator==(const ReadRequest&) const = default;
 };
 
-// The windows of a counter in short, where none has less than the one before it.
+// The windows of a counter in short, from the first and the last of them: those between are totals of one life, which rise (F3
+// of the format). A writer that makes them fall is not caught at it, as it is not at any other value it makes up.
 struct CounterRun {
     std::size_t count = 0;
     std::uint64_t first_end_ns = 0, last_end_ns = 0;
     std::uint64_t first = 0, last = 0;  // values, as in SeriesData
+};
+
+struct TimeRange {
+    std::uint64_t begin_ns = 0, end_ns = 0;  // (begin, end]
+};
+
+// What a histogram gained from the first to the last of the windows that end in a range.
+struct HistogramGain {
+    std::size_t windows = 0;  // that end in it; where there are none, nothing else is set
+    std::uint64_t first_end_ns = 0, last_end_ns = 0;
+    std::uint64_t first_count = 0;  // the total at the end of the first window
+    std::uint64_t count = 0;        // gained since then, beyond the buckets' range as well
+    double sum = 0;
+};
+struct HistogramGains {
+    std::vector<HistogramGain> ranges;
+    std::vector<std::uint32_t> buckets;  // what each gained, the zero bucket first, range after range
 };
 
 // Reads of many series of one source, as of one moment. One thread; not longer than the source.
@@ -197,9 +220,16 @@ class SeriesScan {
     virtual ~SeriesScan() = default;
     // As SeriesSource::read, into columns whose memory is used again.
     virtual Result<void> read(std::uint32_t series_index, const ReadRequest& request, SeriesData* data) = 0;
-    // What read() would give of a counter, in short. False, with *run undefined, where only read() can tell: the counter
-    // fell, or the source has no shorter way.
-    virtual bool read_run(std::uint32_t /*series_index*/, const ReadRequest& /*request*/, CounterRun* /*run*/) {
+    // What read() would give of counters, in short: runs[i] is that of series[i], as far as the number that is returned. Of the
+    // one after these only read() can tell: it fell, or the source has no shorter way.
+    virtual std::size_t read_runs(std::span<const std::uint32_t> /*series*/, const ReadRequest& /*request*/,
+                                  CounterRun* /*runs*/) {
+        return 0;
+    }
+    // What read() shows of a histogram, range by range. `ranges` have rising begins and ends. False, with *gains undefined,
+    // where only read() can tell.
+    virtual bool read_gains(std::uint32_t /*series_index*/, std::uint32_t /*tier*/,
+                            std::span<const TimeRange> /*ranges*/, HistogramGains* /*gains*/) {
         return false;
     }
 };

@@ -29,6 +29,7 @@ bool is_utf8(std::string_view text) {
 }
 
 std::string clean_utf8(std::string_view text) {
+    if (is_utf8(text)) return std::string(text);
     std::string clean;
     clean.reserve(text.size());
     while (!text.empty()) {

@@ -112,6 +112,8 @@ void HttpReader::read_header() {
     request_.content_type = header(message, http::field::content_type);
     request_.content_encoding = header(message, http::field::content_encoding);
     request_.authorization = header(message, http::field::authorization);
+    request_.host = std::string(trimmed(header(message, http::field::host)));
+    request_.takes_interim = message.version() == 11;
     request_.takes_gzip = accepts_gzip(header(message, http::field::accept_encoding));
     request_.keep_alive = message.keep_alive();
 }

@@ -1,10 +1,13 @@
 #include "agent/http/connection.h"
 
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <string_view>
 #include <utility>
 
 namespace ringside::agent {
@@ -14,16 +17,19 @@ constexpr std::size_t kReadBytes = 4096;  // at a time
 constexpr int kReadsARound = 16;
 constexpr std::size_t kMiB = 1024 * 1024;
 constexpr std::size_t kWriteBytesARound = kMiB;
+constexpr std::chrono::milliseconds kProbeAfter{200};  // most answers are there by then
+constexpr std::chrono::milliseconds kDeliveryLook{
+    200};  // between looks at what a client has taken that poll() cannot show
 
 }  // namespace
 
 HttpConnection::HttpConnection(int fd, std::unique_ptr<Transport> transport, const HttpOptions& options, Caller caller,
-                               bool needs_token, MetricCounter& answered, Time now)
+                               bool is_guarded, MetricCounter& answered, Time now)
     : fd_(fd),
       transport_(std::move(transport)),
       options_(options),
       caller_(caller),
-      needs_token_(needs_token),
+      is_guarded_(is_guarded),
       answered_(answered) {
     reader_.emplace(options_.header_bytes_max, options_.body_bytes_max);
     enter(Step::kReading, now, options_.read_timeout);
@@ -31,7 +37,10 @@ HttpConnection::HttpConnection(int fd, std::unique_ptr<Transport> transport, con
 
 HttpConnection::~HttpConnection() { close(fd_); }
 
-short HttpConnection::events() const { return step_ == Step::kAnswering ? POLLRDHUP : wait_; }
+short HttpConnection::events() const {
+    if (step_ != Step::kAnswering) return wait_;
+    return half_closed_ ? 0 : POLLRDHUP;
+}
 
 void HttpConnection::enter(Step step, Time now, std::chrono::milliseconds limit) {
     step_ = step;
@@ -42,7 +51,7 @@ void HttpConnection::enter(Step step, Time now, std::chrono::milliseconds limit)
 bool HttpConnection::advance(Time now) {
     if (step_ == Step::kWriting && write(now)) return true;
     if (step_ == Step::kReading) return read(now);
-    if (step_ == Step::kHangingUp) return drain();
+    if (step_ == Step::kHangingUp) return drain(now);
     return false;
 }
 
@@ -53,7 +62,7 @@ bool HttpConnection::read(Time now) {
         if (step_ != Step::kReading) return false;
         const Transfer got = transport_->read(buffer, sizeof buffer);
         wait_ = got.wait;
-        if (got.over) step_ = Step::kDone;
+        if (got.over) other_end_closed(now);
         if (got.bytes == 0) return false;
         in_.append(buffer, got.bytes);
     }
@@ -78,6 +87,8 @@ HttpRequest HttpConnection::take_request() {
     HttpRequest request = reader_->request();
     request.caller = caller_;
     is_head_ = request.method == "HEAD";
+    takes_interim_ = request.takes_interim;
+    half_closed_ = false;
     keep_alive_ = request.keep_alive;
     return request;
 }
@@ -97,6 +108,7 @@ void HttpConnection::answer(HttpAnswer answer, Time now) {
     if (body_.size() <= kReadBytes) head_ += std::exchange(body_, {});
     written_ = 0;
     enter(Step::kWriting, now, options_.write_timeout + std::chrono::seconds(body_.size() / kMiB));
+    answer_deadline_ = deadline_;
     write(now);
 }
 
@@ -126,7 +138,6 @@ bool HttpConnection::write(Time now) {
     // all, and let the client hang up.
     transport_->finish();
     wait_ = POLLIN;
-    answer_deadline_ = deadline_;
     enter(Step::kHangingUp, now, options_.linger);
     return false;
 }
@@ -138,22 +149,52 @@ void HttpConnection::next(Time now) {
     enter(Step::kReading, now, options_.idle_timeout);
 }
 
-bool HttpConnection::drain() {
+bool HttpConnection::drain(Time now) {
     in_ = {};
     char buffer[kReadBytes];
     for (int i = 0; i < kReadsARound; ++i) {
         const Transfer got = transport_->read(buffer, sizeof buffer);
         if (got.bytes > 0) continue;
         wait_ = got.wait;
-        if (got.over) step_ = Step::kDone;
+        if (got.over) other_end_closed(now);
         return false;
     }
     wait_ = POLLIN;
     return true;
 }
 
+// Nothing more comes, but what the kernel still holds for the client may be read, and not for longer than an answer may.
+void HttpConnection::other_end_closed(Time now) {
+    if (is_delivered()) {
+        step_ = Step::kDone;
+        return;
+    }
+    if (step_ != Step::kHangingUp) transport_->finish();
+    is_unpolled_ = true;
+    enter(Step::kHangingUp, now, kDeliveryLook);
+}
+
+void HttpConnection::watch(Time now) {
+    pollfd look{fd_, POLLRDHUP, 0};
+    if (poll(&look, 1, 0) <= 0) return;
+    if (look.revents & (POLLHUP | POLLERR)) return end();
+    if (half_closed_) return;
+    half_closed_ = true;
+    probe_at_ = takes_interim_ ? now + kProbeAfter : Time::max();
+    if (!takes_interim_) deadline_ = now + options_.write_timeout;
+}
+
+void HttpConnection::probe(Time now) {
+    if (step_ != Step::kAnswering || !half_closed_ || now < probe_at_) return;
+    probe_at_ = Time::max();
+    constexpr std::string_view kProbe = "HTTP/1.1 100 Continue\r\n\r\n";
+    // Nothing else is on its way to the client, so that there is room for all of it.
+    if (transport_->write(kProbe.data(), kProbe.size()).bytes != kProbe.size()) end();
+}
+
 bool HttpConnection::is_late(Time now) const {
-    const bool limited = step_ == Step::kReading || step_ == Step::kWriting || step_ == Step::kHangingUp;
+    const bool limited = step_ == Step::kReading || step_ == Step::kWriting || step_ == Step::kHangingUp ||
+                         (step_ == Step::kAnswering && half_closed_ && !takes_interim_);
     return limited && now >= deadline_;
 }
 
@@ -161,13 +202,16 @@ void HttpConnection::give_up(Time now) {
     if (step_ == Step::kReading && begun_) return refuse(408, now);
     // The kernel has taken the whole answer, but not the client: it has as long for it as if it were written still.
     if (step_ == Step::kHangingUp && !is_delivered() && now < answer_deadline_) {
-        deadline_ = now + options_.linger;
+        deadline_ = now + (is_unpolled_ ? kDeliveryLook : options_.linger);
         return;
     }
     end();
 }
 
 bool HttpConnection::is_delivered() const {
+    tcp_info state{};
+    socklen_t size = sizeof state;
+    if (getsockopt(fd_, IPPROTO_TCP, TCP_INFO, &state, &size) == 0 && state.tcpi_state == TCP_CLOSE) return true;
     int waiting = 0;
     return bytes_to_write() == 0 && (ioctl(fd_, SIOCOUTQ, &waiting) < 0 || waiting == 0);
 }

@@ -6,6 +6,9 @@
 //  C2  It holds at most one header block and one body at their limits, one read's worth of what follows, and one answer.
 //      Of a request that is not whole it holds what the reader allows (codec.h).
 //  C3  A next request is not looked at before the answer to the one before is written: answers come in order.
+//  C4  A client that ends its sending side looks like one that has gone. If its answer is not there a moment later, it gets
+//      a 100 Continue, which every client of HTTP/1.1 passes over: at one that has gone it breaks the connection. A client
+//      of HTTP/1.0 gets none, and has the time of an answer until it is taken for gone.
 #pragma once
 
 #include <atomic>
@@ -26,6 +29,9 @@ struct HttpJob {
     HttpRequest request;
     HttpAnswer answer;
     std::atomic<bool> hung_up{false};  // nobody waits for the answer any more
+    // Of the server's list of finished jobs, while it is in it.
+    std::shared_ptr<HttpJob> self;
+    HttpJob* next = nullptr;
 };
 
 class HttpConnection {
@@ -35,17 +41,17 @@ class HttpConnection {
 
     // Owns `fd`. `options` and `answered` outlive it.
     HttpConnection(int fd, std::unique_ptr<Transport> transport, const HttpOptions& options, Caller caller,
-                   bool needs_token, MetricCounter& answered, Time now);
+                   bool is_guarded, MetricCounter& answered, Time now);
     ~HttpConnection();
     HttpConnection(const HttpConnection&) = delete;
     HttpConnection& operator=(const HttpConnection&) = delete;
 
-    int fd() const { return fd_; }
+    int poll_fd() const { return is_unpolled_ ? -1 : fd_; }
     short events() const;  // that poll() is to wait for
     Step step() const { return step_; }
     Time since() const { return since_; }  // when this step began
     bool is_idle() const { return step_ == Step::kReading && answers_ > 0 && !begun_; }
-    bool needs_token() const { return needs_token_; }
+    bool is_guarded() const { return is_guarded_; }  // by HttpGuard
     std::size_t bytes_to_write() const { return head_.size() + body_.size() - written_; }
 
     // Reads or writes as far as it goes without waiting; stops when a request is whole. Whether it has more to do at once:
@@ -53,8 +59,10 @@ class HttpConnection {
     bool advance(Time now);
     HttpRequest take_request();  // once, after kAsked
     void answer(HttpAnswer answer, Time now);
-    // While a worker has the request.
+    // While a worker has the request. Ends it when the client has gone, as far as that shows (C4).
     std::shared_ptr<HttpJob> job;
+    void watch(Time now);
+    void probe(Time now);
 
     // Whether the deadline of the step has passed.
     bool is_late(Time now) const;
@@ -69,26 +77,31 @@ class HttpConnection {
     void refuse(int status, Time now);
     bool write(Time now);
     void next(Time now);
-    bool drain();
-    bool is_delivered() const;  // there is no part of an answer that the client has not taken
+    bool drain(Time now);
+    void other_end_closed(Time now);
+    bool is_delivered() const;  // there is no part of an answer that the client has not taken, but could
     void enter(Step step, Time now, std::chrono::milliseconds limit);
 
     const int fd_;
     const std::unique_ptr<Transport> transport_;
     const HttpOptions& options_;
     const Caller caller_;
-    const bool needs_token_;
+    const bool is_guarded_;
     MetricCounter& answered_;
 
     Step step_ = Step::kReading;
     Time since_;
     Time deadline_;
-    Time answer_deadline_;  // for the client to have taken the answer, while hanging up
+    Time answer_deadline_;      // for the client to have taken the answer, while hanging up
+    bool half_closed_ = false;  // while a worker has the request
+    Time probe_at_;             // then, for who understands it
+    bool is_unpolled_ = false;  // both sides have ended, of which poll() would tell without end
     short wait_ = POLLIN;
     std::string in_;  // what has been read and not been parsed
     std::optional<HttpReader> reader_;
     bool begun_ = false;  // a byte of the request has come
     bool is_head_ = false;
+    bool takes_interim_ = false;  // answers before the answer: HTTP/1.1
     bool keep_alive_ = false;
     std::uint64_t answers_ = 0;
     std::string head_, body_;  // of the answer

@@ -18,8 +18,10 @@ struct HttpRequest {
     std::string content_type = {};
     std::string content_encoding = {};
     std::string authorization = {};
+    std::string host = {};
     bool takes_gzip = false;
     bool keep_alive = false;
+    bool takes_interim = false;  // answers of status 1xx before the one: HTTP/1.1
     // Over TCP whoever may connect (and shows the token, if there is one) is an operator.
     Caller caller = {.uid = 0, .is_operator = true};
 };

@@ -33,11 +33,6 @@ struct HttpOptions {
     std::chrono::milliseconds idle_timeout{60'000};     // for a next request to begin
     std::chrono::milliseconds write_timeout{10'000};    // for an answer, and a second more for each MiB
     std::chrono::milliseconds linger{1'000};            // for the client to hang up after it
-
-    // All requests together have to be fewer than connections.
-    std::size_t workers = 4;          // for short ones, and as many for long ones
-    std::size_t queue_max = 64;       // requests that wait for a worker
-    std::size_t long_queue_max = 12;  // long ones that wait for a turn
 };
 
 // kInvalid when the options would show to other hosts what only this one may see.

@@ -11,8 +11,8 @@ namespace ringside::agent {
 
 using HttpPages = std::function<std::optional<HttpAnswer>(const HttpRequest& request)>;
 
-// Nothing for other paths. `metrics` must outlive the pages. `ready` is asked at each probe of /-/ready: any thread, no
-// blocking.
+// Nothing for other paths. /metrics is for operators: it tells of the host and of all its users. `metrics` must outlive the
+// pages. `ready` is asked at each probe of /-/ready: any thread, no blocking.
 HttpPages http_pages(const Metrics& metrics, std::function<bool()> ready);
 
 // 405, saying what is allowed instead: "GET, HEAD".

@@ -1,6 +1,5 @@
 #include "agent/http/server.h"
 
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -11,10 +10,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <utility>
 
-#include "agent/base/file.h"
-#include "agent/base/text.h"
 #include "agent/http/gzip.h"
 #include "agent/http/listener.h"
 
@@ -27,37 +25,12 @@ constexpr const char* kDroppedHelp = "HTTP connections that ended without an ans
 constexpr const char* kRefusedHelp =
     "HTTP requests that were answered with a refusal instead of what they ask for, by reason.";
 constexpr milliseconds kTick{200};            // how late a deadline may be noticed
+constexpr int kAcceptsARound = 16;            // so that a flood does not keep the loop from those who are there
 constexpr int kRequestsARound = 16;           // of one connection that sends them ahead
 constexpr int kSendBufferBytes = 256 * 1024;  // more than loopback has under way
-constexpr std::size_t kTokenBytesMax = 4096;
 
 void close_fd(int& fd) {
     if (fd >= 0) close(std::exchange(fd, -1));
-}
-
-Result<std::string> read_token(const std::string& path) {
-    auto file = File::open(FileSystem::real(), path, O_RDONLY, "token file");
-    if (!file) return file.error();
-    auto status = file->status();
-    if (!status) return status.error();
-    if (!S_ISREG(status->st_mode) || static_cast<std::size_t>(status->st_size) > kTokenBytesMax) {
-        return error(Code::kInvalid,
-                     path + " is no file of a token: it may have " + std::to_string(kTokenBytesMax) + " bytes");
-    }
-    std::string text(static_cast<std::size_t>(status->st_size), '\0');
-    if (auto read = file->read_at(0, text.data(), text.size()); !read) return read.error();
-    std::string token(trimmed(text));
-    if (token.empty()) return error(Code::kInvalid, path + " is empty; write a long random token into it");
-    return token;
-}
-
-// In the same time wherever they differ, so that nobody finds a token byte by byte.
-bool same_secret(std::string_view given, std::string_view secret) {
-    unsigned difference = given.size() != secret.size();
-    for (std::size_t i = 0; i < std::min(given.size(), secret.size()); ++i) {
-        difference |= static_cast<unsigned char>(given[i] ^ secret[i]);
-    }
-    return difference == 0;
 }
 
 bool has_encoding(const HttpAnswer& answer) {
@@ -78,6 +51,7 @@ int rank(const HttpConnection& connection) {
 HttpServer::HttpServer(HttpOptions options, HttpHandlers handlers, Metrics& metrics)
     : options_(std::move(options)),
       handlers_(std::move(handlers)),
+      guard_(options_),
       requests_(metrics.counter("ringside_http_requests_total", "HTTP requests that were answered.")),
       timed_out_(metrics.counter("ringside_http_connections_dropped_total", kDroppedHelp, {{"reason", "timeout"}})),
       displaced_(metrics.counter("ringside_http_connections_dropped_total", kDroppedHelp, {{"reason", "displaced"}})),
@@ -96,12 +70,6 @@ Result<void> HttpServer::start() {
         close_all();
         return opened;
     }
-    if (handlers_.slow) {
-        FairPool::Limits limits;
-        limits.threads = limits.long_running = options_.workers;
-        limits.long_waiting = options_.long_queue_max;
-        pool_.emplace(limits);
-    }
     thread_ = std::thread([this] { run(); });
     pthread_setname_np(thread_.native_handle(), "http");
     return {};
@@ -109,16 +77,7 @@ Result<void> HttpServer::start() {
 
 Result<void> HttpServer::open() {
     if (auto checked = check_exposure(options_); !checked) return checked;
-    if (!options_.token_path.empty()) {
-        auto token = read_token(options_.token_path);
-        if (!token) return token.error();
-        token_ = std::move(*token);
-    }
-    if (!options_.certificate_path.empty()) {
-        auto tls = TlsServer::make(options_.certificate_path, options_.key_path);
-        if (!tls) return tls.error();
-        tls_ = std::move(*tls);
-    }
+    if (auto opened = guard_.open(); !opened) return opened;
     if (!options_.address.empty()) {
         auto listener = listen_tcp(options_.address, options_.port);
         if (!listener) return listener.error();
@@ -143,11 +102,13 @@ void HttpServer::stop() {
     for (HttpConnection& connection : connections_) {
         if (connection.job) connection.job->hung_up = true;
     }
-    if (pool_) pool_->stop();
+    // The pool goes on for others; nothing of it may come back here.
+    while (on_pool_ > 0) std::this_thread::sleep_for(milliseconds(1));
     close_all();
 }
 
 void HttpServer::close_all() {
+    take_finished();
     connections_.clear();
     unix_socket_.reset();
     close_fd(tcp_fd_);
@@ -161,7 +122,7 @@ void HttpServer::run() {
         waits = {{wake_fd_, POLLIN, 0}, {tcp_fd_, POLLIN, 0}, {unix_fd, POLLIN, 0}};
         std::size_t bytes = 0;
         for (const HttpConnection& connection : connections_) {
-            waits.push_back({connection.fd(), connection.events(), 0});
+            waits.push_back({connection.poll_fd(), connection.events(), 0});
             bytes += connection.bytes_to_write();
         }
         open_connections_.set(static_cast<double>(connections_.size()));
@@ -184,8 +145,7 @@ void HttpServer::run() {
 }
 
 void HttpServer::accept_all(int listener, bool is_unix, Time now) {
-    // A bounded round, so that a flood does not keep the loop from those who are there.
-    for (std::size_t i = 0; i < options_.connections_max; ++i) {
+    for (int i = 0; i < kAcceptsARound; ++i) {
         const int fd = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
             take_in(fd, is_unix, now);
@@ -224,13 +184,15 @@ void HttpServer::take_in(int fd, bool is_unix, Time now) {
     // The end of an answer must not wait until the client has acknowledged what came before it, 40 ms with many clients.
     const int yes = 1;
     if (!is_unix) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    auto transport = !is_unix && tls_ ? tls_->transport(fd) : plain_transport(fd);
+    look_at_secrets(now);
+    TlsServer* const tls = is_unix ? nullptr : guard_.tls();
+    auto transport = tls ? tls->transport(fd) : plain_transport(fd);
     if (!transport || connections_.size() >= options_.connections_max) {
         refused_.add();
         close(fd);
         return;
     }
-    connections_.emplace_back(fd, std::move(transport), options_, caller, !is_unix && !token_.empty(), requests_, now);
+    connections_.emplace_back(fd, std::move(transport), options_, caller, !is_unix, requests_, now);
     // Most requests are there already.
     serve(connections_.back(), now);
     close_done();
@@ -251,11 +213,7 @@ void HttpServer::make_room() {
 
 void HttpServer::serve(HttpConnection& connection, Time now) {
     // While a worker has the request, all that can come is the end of the connection (H5).
-    if (connection.step() == Step::kAnswering) {
-        pollfd look{connection.fd(), POLLRDHUP, 0};
-        if (poll(&look, 1, 0) > 0) connection.end();
-        return;
-    }
+    if (connection.step() == Step::kAnswering) return connection.watch(now);
     for (int i = 0; i < kRequestsARound; ++i) {
         if (connection.advance(now)) break;
         if (connection.step() != Step::kAsked) return;
@@ -265,27 +223,18 @@ void HttpServer::serve(HttpConnection& connection, Time now) {
     more_ = true;
 }
 
-bool HttpServer::is_allowed(const HttpConnection& connection, const HttpRequest& request) const {
-    if (!connection.needs_token() ||
-        std::ranges::find(options_.open_paths, request.path) != options_.open_paths.end()) {
-        return true;
-    }
-    constexpr std::string_view kScheme = "bearer ";
-    const std::string_view given = request.authorization;
-    if (lower_ascii(given.substr(0, kScheme.size())) != kScheme) return false;
-    const std::string_view token = trimmed(given.substr(kScheme.size()));
-    return same_secret(token, token_);
+// Where they are needed, so that nothing is done while nobody asks.
+void HttpServer::look_at_secrets(Time now) {
+    const auto trouble = guard_.look(now);
+    if (trouble && handlers_.warn) handlers_.warn(*trouble);
 }
 
 void HttpServer::dispatch(HttpConnection& connection, Time now) {
     HttpRequest request = connection.take_request();
-    if (!is_allowed(connection, request)) {
+    look_at_secrets(now);
+    if (auto refusal = connection.is_guarded() ? guard_.refusal(request) : std::nullopt) {
         denied_.add();
-        return answer(connection,
-                      {.status = 401,
-                       .body = "this port asks for a token: send the header Authorization: Bearer TOKEN\n",
-                       .headers = {{"WWW-Authenticate", "Bearer"}}},
-                      now);
+        return answer(connection, std::move(*refusal), now);
     }
     if (auto quick = handlers_.quick(request)) return answer(connection, std::move(*quick), now);
     if (!handlers_.slow) return answer(connection, http_error(404), now);
@@ -293,44 +242,74 @@ void HttpServer::dispatch(HttpConnection& connection, Time now) {
 }
 
 void HttpServer::submit(HttpConnection& connection, HttpRequest request, Time now) {
-    const FairPool::Counts counts = pool_->counts();
-    const std::size_t short_jobs = jobs_ - std::min(jobs_, counts.long_running + counts.long_waiting);
-    if (short_jobs >= options_.workers + options_.queue_max) {
-        busy_.add();
-        return answer(connection, handlers_.busy(request), now);
-    }
-    ++jobs_;
     connection.job = std::make_shared<HttpJob>();
+    const auto expected = handlers_.expected ? handlers_.expected(request) : std::nullopt;
     connection.job->request = std::move(request);
     const std::atomic<bool>& hung_up = connection.job->hung_up;
-    pool_->submit(hung_up, [this, job = connection.job](FairPool::Turn& turn) { work(job, turn); });
+    ++on_pool_;
+    if (handlers_.pool->submit(
+            hung_up, [this, job = connection.job](FairPool::Turn& turn) { work(job, turn); },
+            expected.value_or(FairPool::kUnknownTime))) {
+        ++jobs_;
+        return;
+    }
+    --on_pool_;
+    busy_.add();
+    const auto refused = std::exchange(connection.job, nullptr);
+    answer(connection, handlers_.busy(refused->request), now);
+}
+
+void HttpServer::make_answer(HttpJob& job, FairPool::Turn& turn) {
+    job.answer = handlers_.slow(job.request, turn);
+    if (turn.is_refused()) long_.add();
+    const bool packs =
+        job.request.takes_gzip && job.answer.body.size() > kGzipMinBytes && !has_encoding(job.answer) && !job.hung_up;
+    if (std::string packed = packs ? gzipped(job.answer.body) : ""; !packed.empty()) {
+        job.answer.body = std::move(packed);
+        job.answer.headers.emplace_back("Content-Encoding", "gzip");
+    }
+    job.answer.headers.emplace_back("Vary", "Accept-Encoding");
 }
 
 void HttpServer::work(const std::shared_ptr<HttpJob>& job, FairPool::Turn& turn) {
     if (!job->hung_up) {
-        job->answer = handlers_.slow(job->request, turn);
-        if (turn.is_refused()) long_.add();
-        const bool packs = job->request.takes_gzip && job->answer.body.size() > kGzipMinBytes &&
-                           !has_encoding(job->answer) && !job->hung_up;
-        if (std::string packed = packs ? gzipped(job->answer.body) : ""; !packed.empty()) {
-            job->answer.body = std::move(packed);
-            job->answer.headers.emplace_back("Content-Encoding", "gzip");
+        try {
+            make_answer(*job, turn);
+        } catch (const std::bad_alloc&) {
+            job->answer = http_error(500);
         }
-        job->answer.headers.emplace_back("Vary", "Accept-Encoding");
     }
-    std::lock_guard lock(mutex_);
-    finished_.push_back(job);
+    put_finished(job);
     eventfd_write(wake_fd_, 1);
+    --on_pool_;  // The last use of the server.
+}
+
+void HttpServer::put_finished(const std::shared_ptr<HttpJob>& job) {
+    job->self = job;
+    job->next = finished_.load(std::memory_order_relaxed);
+    // Release: whoever takes it sees the answer.
+    while (
+        !finished_.compare_exchange_weak(job->next, job.get(), std::memory_order_release, std::memory_order_relaxed)) {
+    }
+}
+
+// In the order of their end.
+std::vector<std::shared_ptr<HttpJob>> HttpServer::take_finished() {
+    std::vector<std::shared_ptr<HttpJob>> taken;
+    HttpJob* job = finished_.exchange(nullptr, std::memory_order_acquire);
+    while (job) {
+        HttpJob* const next = job->next;
+        taken.push_back(std::move(job->self));
+        job = next;
+    }
+    std::ranges::reverse(taken);
+    return taken;
 }
 
 void HttpServer::collect(Time now) {
     eventfd_t count = 0;
     eventfd_read(wake_fd_, &count);
-    std::vector<std::shared_ptr<HttpJob>> finished;
-    {
-        std::lock_guard lock(mutex_);
-        finished.swap(finished_);
-    }
+    const auto finished = take_finished();
     jobs_ -= finished.size();
     for (const auto& job : finished) {
         const auto asked = std::ranges::find(connections_, job, &HttpConnection::job);
@@ -358,6 +337,7 @@ void HttpServer::answer(HttpConnection& connection, HttpAnswer made, Time now) {
 }
 
 void HttpServer::expire(HttpConnection& connection, Time now) {
+    connection.probe(now);
     if (!connection.is_late(now)) return;
     // A client that has had its answer and asks for nothing more loses nothing.
     if (connection.step() != Step::kHangingUp && !connection.is_idle()) timed_out_.add();

@@ -8,16 +8,16 @@
 //      answered, whatever others do.
 //  H3  A connection holds one request within its limits and one answer. All answers that wait to be written hold at most
 //      `answers_bytes_max`: beyond it, the one that has been writing the longest goes.
-//  H4  Requests are answered by a FairPool: at most `workers` short and as many long ones at once. `queue_max` wait for a
-//      worker, `long_queue_max` long ones for their next turn; the next one is told so.
-//  H5  When a client hangs up, the job of its request learns it, and what waits in the queue is not begun.
+//  H4  Requests that take time are answered on a FairPool, which others may use as well; who finds it full is told so. All that
+//      it bears together have to be fewer than connections.
+//  H5  When a client hangs up, the job of its request learns it, and what waits in the queue is not begun. One that has
+//      only ended its sending side is told from it (see connection.h) and answered.
 #pragma once
 
 #include <atomic>
 #include <functional>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -27,20 +27,25 @@
 #include "agent/base/metrics.h"
 #include "agent/base/result.h"
 #include "agent/http/connection.h"
+#include "agent/http/guard.h"
 #include "agent/http/message.h"
 #include "agent/http/options.h"
-#include "agent/http/tls.h"
 
 namespace ringside::agent {
 
-// None of them may throw.
+// None of them may throw, but for std::bad_alloc of `slow`, which is answered with 500.
 struct HttpHandlers {
     // Runs on the thread that serves every connection and must not block. Nothing: it is for `slow`.
     std::function<std::optional<HttpAnswer>(const HttpRequest& request)> quick;
-    // Runs on a worker, several at a time. Asks its turn often whether it may go on. Null: there are no such pages.
+    // Runs on a worker of `pool`, several at a time. Asks its turn often whether it may go on. Null: there are no such pages.
     std::function<HttpAnswer(const HttpRequest& request, FairPool::Turn& turn)> slow;
     // What a request hears for which there is no room (H4). Like `quick`; null only if `slow` is.
     std::function<HttpAnswer(const HttpRequest& request)> busy;
+    // What `slow` is going to use of a processor for it, as far as that is known. Like `quick`. May be null.
+    std::function<std::optional<std::chrono::nanoseconds>(const HttpRequest& request)> expected = {};
+    // Hears of renewed secrets that cannot be used; see HttpGuard. May be null.
+    std::function<void(const std::string& trouble)> warn = {};
+    FairPool* pool = nullptr;  // of the workers; outlives the server. Null only if `slow` is.
 };
 
 class HttpServer {
@@ -51,7 +56,7 @@ class HttpServer {
     HttpServer(const HttpServer&) = delete;
     HttpServer& operator=(const HttpServer&) = delete;
 
-    // Listens and starts the threads. What check_exposure(), TlsServer::make(), listen_tcp() and UnixSocket::listen() say.
+    // Listens and starts the threads. What check_exposure(), HttpGuard::open(), listen_tcp() and UnixSocket::listen() say.
     Result<void> start();
     // Ends the threads and every connection, within milliseconds and the time of a handler that hears of it. Idempotent.
     void stop();
@@ -70,9 +75,12 @@ class HttpServer {
     void make_room();
     void serve(HttpConnection& connection, Time now);
     void dispatch(HttpConnection& connection, Time now);
-    bool is_allowed(const HttpConnection& connection, const HttpRequest& request) const;
+    void look_at_secrets(Time now);
     void submit(HttpConnection& connection, HttpRequest request, Time now);
+    void make_answer(HttpJob& job, FairPool::Turn& turn);
     void work(const std::shared_ptr<HttpJob>& job, FairPool::Turn& turn);
+    void put_finished(const std::shared_ptr<HttpJob>& job);
+    std::vector<std::shared_ptr<HttpJob>> take_finished();
     void collect(Time now);
     void answer(HttpConnection& connection, HttpAnswer answer, Time now);
     void expire(HttpConnection& connection, Time now);
@@ -80,6 +88,7 @@ class HttpServer {
 
     const HttpOptions options_;
     const HttpHandlers handlers_;
+    HttpGuard guard_;  // of the server's thread, once it runs
     MetricCounter& requests_;
     MetricCounter& timed_out_;
     MetricCounter& displaced_;
@@ -96,17 +105,16 @@ class HttpServer {
     int wake_fd_ = -1;
     std::uint16_t port_ = 0;
     std::optional<UnixSocket> unix_socket_;
-    std::shared_ptr<TlsServer> tls_;  // null: in the clear
-    std::string token_;               // "": none is asked for
     std::list<HttpConnection> connections_;
     bool more_ = false;     // a connection has more to do than one round allowed
     std::size_t jobs_ = 0;  // that are queued or run
-    std::optional<FairPool> pool_;
     std::atomic<bool> stopping_{false};
     std::thread thread_;
 
-    std::mutex mutex_;
-    std::vector<std::shared_ptr<HttpJob>> finished_;  // guarded by mutex_
+    // A list, the newest first. Workers put in, the server's thread takes all. No lock, for a worker may have the lowest
+    // priority of the host, and all connections would wait until it goes on (FairPool, F6).
+    std::atomic<HttpJob*> finished_{nullptr};
+    std::atomic<std::size_t> on_pool_{0};  // jobs of which the pool may still use the server
 };
 
 }  // namespace ringside::agent

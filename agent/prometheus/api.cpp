@@ -4,8 +4,9 @@
 #include <new>
 
 #include "agent/http/pages.h"
-#include "agent/prometheus/json.h"
 #include "agent/prometheus/reply.h"
+#include "agent/promql/run/json.h"
+#include "agent/promql/run/turn.h"
 
 namespace ringside::agent {
 
@@ -67,19 +68,14 @@ HttpAnswer PrometheusApi::answer(const HttpRequest& request, FairPool::Turn& tur
     }
     try {
         const HttpForm form(request);
-        return (this->*route->endpoint)({request, form, turn, steady_clock::now() + options_.timeout});
+        return (this->*route->endpoint)({request, form, turn, steady_clock::now() + host_.limits.timeout});
     } catch (const std::bad_alloc&) {
         // The largest answers take hundreds of MiB. The agent has more to do than to answer them.
         return error_reply(ErrorType::kInternal, "no memory for this query; ask for fewer series or a larger step");
     }
 }
 
-Result<void> PrometheusApi::Call::go_on() const {
-    if (turn.hung_up()) return error(Code::kUnavailable, "the client has hung up");
-    if (!turn.go_on(deadline)) return error(Code::kUnavailable, kTooManyLong);
-    if (steady_clock::now() >= deadline) return error(Code::kTimeout, "the question took longer than query-timeout");
-    return {};
-}
+Result<void> PrometheusApi::Call::go_on() const { return agent::go_on(turn, deadline); }
 
 HttpAnswer PrometheusApi::busy() {
     return error_reply(ErrorType::kUnavailable,

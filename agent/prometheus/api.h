@@ -9,31 +9,27 @@
 #include "agent/http/form.h"
 #include "agent/http/message.h"
 #include "agent/http/server.h"
-#include "agent/prometheus/backend.h"
-#include "agent/prometheus/long_queries.h"
-#include "agent/prometheus/sample_budget.h"
+#include "agent/promql/run/host.h"
+#include "agent/promql/run/run.h"
 
 namespace ringside::agent {
 
-struct QueryOptions {
-    std::chrono::milliseconds timeout{30'000};  // of a query; one that asks for less gets less
-    std::uint64_t samples_max = 5'000'000;      // of a query, in memory at once; of all queries, twice as many
-    std::int64_t lookback_ms = 5 * 60 * 1000;
+struct PrometheusOptions {
+    std::string version;  // of the agent
     std::size_t answer_bytes_max = 64 * 1024 * 1024;
-    bool experimental = false;  // functions and modifiers that Prometheus hides behind feature flags
-    std::string version;        // of the agent
 };
 
 // Any thread, several at a time.
 class PrometheusApi {
   public:
-    // `backend` must outlive it.
-    PrometheusApi(QueryOptions options, const QueryBackend& backend)
-        : options_(std::move(options)), backend_(backend), budget_(2 * options_.samples_max) {}
+    // `host` must outlive it, and its pool is the one that turns are of.
+    PrometheusApi(PrometheusOptions options, QueryHost& host) : options_(std::move(options)), host_(host) {}
 
     static bool serves(const std::string& path);
     // Ends early when its turn or its time is over.
     HttpAnswer answer(const HttpRequest& request, FairPool::Turn& turn) const;
+    // What the answer is going to use of a processor, if it is a query that was asked before. Quick.
+    std::optional<std::chrono::nanoseconds> expected(const HttpRequest& request) const;
     // To who comes while all places are taken.
     static HttpAnswer busy();
     // To who comes before there is anything to ask about.
@@ -48,6 +44,8 @@ class PrometheusApi {
     // query.cpp
     HttpAnswer query(const Call& call) const;
     HttpAnswer query_range(const Call& call) const;
+    HttpAnswer evaluate(const Call& call, const promql::Expr& expr, const Query& query,
+                        std::chrono::milliseconds timeout, std::size_t limit) const;
     HttpAnswer format_query(const Call& call) const;
     HttpAnswer parse_query(const Call& call) const;
     // series.cpp
@@ -65,10 +63,8 @@ class PrometheusApi {
     HttpAnswer no_rules(const Call& call) const;
     HttpAnswer no_alerts(const Call& call) const;
 
-    const QueryOptions options_;
-    const QueryBackend& backend_;
-    mutable SampleBudget budget_;
-    mutable LongQueries long_queries_;
+    const PrometheusOptions options_;
+    QueryHost& host_;
 };
 
 // What is asked, ready for an endpoint.

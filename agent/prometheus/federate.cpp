@@ -56,18 +56,18 @@ void append_line(std::string& out, const promql::Labels& labels, const Newest& n
 HttpAnswer PrometheusApi::federate(const Call& call) const {
     auto selectors = match_parameter(call.form);
     if (!selectors) return {.status = 400, .body = selectors.error().context + "\n"};
-    const std::int64_t now_ms = backend_.now_ms();
-    const auto session = backend_.open(call.request.caller);
+    const std::int64_t now_ms = host_.backend.now_ms();
+    const auto session = host_.backend.open(call.request.caller);
     std::map<promql::Labels, Newest> found;
     std::vector<std::string> warnings;  // The format has no place for them.
     promql::SampleBuffer buffer;
-    promql::SelectHints hints = hints_of({now_ms - options_.lookback_ms + 1, now_ms});
+    promql::SelectHints hints = hints_of({now_ms - host_.limits.lookback_ms + 1, now_ms});
     hints.wanted_ms = now_ms;  // The newest sample is in the finest tier; older ones only stand in for it.
     const auto walked =
         each_series(session->source(), *selectors, hints, warnings,
                     [&](const promql::SeriesSet& set, std::size_t series) -> Result<void> {
                         if (auto on = call.go_on(); !on) return on;
-                        auto span = set.read(series, now_ms - options_.lookback_ms, now_ms, buffer);
+                        auto span = set.read(series, now_ms - host_.limits.lookback_ms, now_ms, buffer);
                         if (!span) return span.error();
                         const promql::FloatSamples& floats = span->floats;
                         const promql::HistogramSamples& histograms = span->histograms;

@@ -2,11 +2,11 @@
 #include <algorithm>
 
 #include "agent/prometheus/api.h"
-#include "agent/prometheus/json.h"
 #include "agent/prometheus/parameters.h"
 #include "agent/prometheus/reply.h"
 #include "agent/prometheus/tree.h"
-#include "agent/promql/engine/engine.h"
+#include "agent/promql/run/json.h"
+#include "agent/promql/run/turn.h"
 #include "agent/promql/syntax/parser.h"
 #include "agent/promql/syntax/printer.h"
 
@@ -16,12 +16,10 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr std::int64_t kPointsMax = 11'000;
-
 // What the parameters say about how a query is run.
 struct Run {
     promql::ExprPtr expr;
-    promql::EngineOptions engine;
+    std::int64_t lookback_ms = 0;  // 0: that of the limits
     milliseconds timeout;
     std::size_t limit = 0;  // of series; 0: none
 };
@@ -33,44 +31,26 @@ Result<promql::ExprPtr> parsed(const HttpForm& form, bool experimental) {
     return expr;
 }
 
-Result<Run> read_run(const HttpForm& form, const QueryOptions& options) {
+Result<Run> read_run(const HttpForm& form, const QueryLimits& limits) {
     Run run;
     auto limit = limit_parameter(form, "limit");
     if (!limit) return limit.error();
     run.limit = *limit;
-    auto timeout = duration_parameter(form, "timeout", options.timeout.count());
+    auto timeout = duration_parameter(form, "timeout", limits.timeout.count());
     if (!timeout) return timeout.error();
-    run.timeout = std::min(options.timeout, milliseconds(*timeout));
-    run.engine.lookback_ms = options.lookback_ms;
+    run.timeout = std::min(limits.timeout, milliseconds(*timeout));
     if (const std::string& lookback = form.get("lookback_delta"); !lookback.empty()) {
         auto duration = parse_duration_ms(lookback);
         if (!duration)
             return error(Code::kInvalid, "error parsing lookback delta duration: " + duration.error().context);
         // Zero and less stand for the server's own, as there.
-        if (*duration > 0) run.engine.lookback_ms = *duration;
+        run.lookback_ms = std::max<std::int64_t>(0, *duration);
     }
-    auto expr = parsed(form, options.experimental);
+    auto expr = parsed(form, limits.experimental);
     if (!expr) return expr.error();
     run.expr = std::move(*expr);
     return run;
 }
-
-// A query is long for as long as it was when it was asked before.
-class Remembered {
-  public:
-    Remembered(LongQueries& queries, const std::string& text, FairPool::Turn& turn)
-        : queries_(queries), text_(text), turn_(turn) {
-        if (queries_.has(text_)) turn_.expect_long();
-    }
-    ~Remembered() { queries_.put(text_, turn_.was_costly()); }
-    Remembered(const Remembered&) = delete;
-    Remembered& operator=(const Remembered&) = delete;
-
-  private:
-    LongQueries& queries_;
-    const std::string& text_;
-    FairPool::Turn& turn_;
-};
 
 template <typename List>
 bool cut(List& list, std::size_t limit) {
@@ -85,111 +65,56 @@ bool cut(promql::QueryValue& value, std::size_t limit) {
     return false;
 }
 
-// What Prometheus tells, and under "ringside" where the samples came from.
-void append_stats(std::string& out, const promql::QueryStats& stats, steady_clock::duration took,
-                  const std::vector<ReadReport>& reports) {
-    const std::string seconds = std::to_string(std::chrono::duration<double>(took).count());
-    out += ",\"stats\":{\"timings\":{\"evalTotalTime\":" + seconds +
-           ",\"resultSortTime\":0,\"queryPreparationTime\":0,\"innerEvalTime\":" + seconds +
-           ",\"execQueueTime\":0,\"execTotalTime\":" + seconds +
-           "},\"samples\":{\"totalQueryableSamples\":" + std::to_string(stats.samples_read) +
-           ",\"peakSamples\":" + std::to_string(stats.samples_peak) + "},\"ringside\":{\"selections\":[";
-    const char* before = "{\"selector\":";
-    for (const ReadReport& report : reports) {
-        out += before;
-        append_json(out, std::string_view(report.selector));
-        out += ",\"seriesByTierSeconds\":{";
-        const char* comma = "";
-        for (const auto& [resolution_s, series] : report.series_by_resolution_s) {
-            out += comma + ("\"" + std::to_string(resolution_s) + "\":" + std::to_string(series));
-            comma = ",";
-        }
-        out += "},\"windows\":" + std::to_string(report.windows) + ",\"bytes\":" + std::to_string(report.bytes) +
-               ",\"newest\":";
-        append_json_time(out, report.newest_ms);
-        out += '}';
-        before = ",{\"selector\":";
-    }
-    out += "]}}";
-}
-
 // An error of the evaluation, as opposed to one of the parameters.
 HttpAnswer failed(const Error& error, const FairPool::Turn& turn) {
     if (turn.hung_up()) return error_reply(ErrorType::kCanceled, "query was canceled in expression evaluation");
-    if (turn.is_refused()) return error_reply(ErrorType::kUnavailable, kTooManyLong);
     if (error.code == Code::kInvalid) return error_reply(ErrorType::kExecution, error.message());
     return error_reply(error);
 }
 
-// What one query may use.
-struct Means {
-    const QueryOptions& options;
-    SampleBudget::Share share;
-    FairPool::Turn& turn;
-    steady_clock::time_point deadline;
-
-    std::uint64_t samples_max() const { return std::min(options.samples_max, share.samples()); }
-    bool out_of_time() { return turn.hung_up() || !turn.go_on(deadline) || steady_clock::now() >= deadline; }
-
-    // For an answer of so many bytes.
-    Result<void> room(std::size_t bytes) {
-        if (bytes > options.answer_bytes_max) {
-            return error(Code::kExhausted, "the answer is larger than " +
-                                               std::to_string(options.answer_bytes_max >> 20) +
-                                               " MiB; ask for fewer series, a shorter time or a larger step");
-        }
-        if (out_of_time()) return error(Code::kTimeout, "query timed out while its answer was written");
-        return {};
-    }
-};
-
-// Evaluates with `evaluate(engine, source, limits)` and writes the answer.
-template <typename Evaluate>
-HttpAnswer answered(const HttpForm& form, const Run& run, QuerySession& session, Means means, std::int64_t time_ms,
-                    Evaluate evaluate) {
-    const auto begin = steady_clock::now();
-    // One that is known to be long begins as such.
-    if (means.out_of_time()) return failed(error(Code::kTimeout, "query timed out before it began"), means.turn);
-    promql::EvaluationLimits limits;
-    limits.samples_max = means.samples_max();
-    limits.out_of_time = [&] { return means.out_of_time(); };
-    Result<promql::QueryResult> result = evaluate(promql::Engine(run.engine), session.source(), limits);
-    if (!result && result.error().code == Code::kExhausted && means.samples_max() < means.options.samples_max) {
-        return error_reply(ErrorType::kUnavailable, "other queries have too many samples in memory; try again");
-    }
-    if (!result) return failed(result.error(), means.turn);
-
-    ReplyNotes notes;
-    notes.add(result->notes, form.get("query"));
-    for (const auto& more : {result->warnings, session.warnings()}) {
-        notes.warnings.insert(notes.warnings.end(), more.begin(), more.end());
-    }
-    if (cut(result->value, run.limit)) notes.truncated();
-    std::string reply = begin_reply() + "{";
-    if (auto written = append_json(reply, result->value, time_ms, [&](std::size_t bytes) { return means.room(bytes); });
-        !written) {
-        return failed(written.error(), means.turn);
-    }
-    if (!form.get("stats").empty()) {
-        append_stats(reply, result->stats, steady_clock::now() - begin, session.reports());
-    }
-    return finish_reply(reply + "}", notes);
+Result<void> fits(std::size_t bytes, std::size_t bytes_max) {
+    if (bytes <= bytes_max) return {};
+    return error(Code::kExhausted, "the answer is larger than " + std::to_string(bytes_max >> 20) +
+                                       " MiB; ask for fewer series, a shorter time or a larger step");
 }
 
 }  // namespace
 
+std::optional<std::chrono::nanoseconds> PrometheusApi::expected(const HttpRequest& request) const {
+    constexpr std::size_t kBytesMax = 4096;  // It is asked on the thread that serves every connection.
+    const bool is_query = request.path == "/api/v1/query" || request.path == "/api/v1/query_range";
+    if (!is_query || request.query.size() + request.body.size() > kBytesMax) return std::nullopt;
+    return host_.costs.find(HttpForm(request).get("query"));
+}
+
+HttpAnswer PrometheusApi::evaluate(const Call& call, const promql::Expr& expr, const Query& query, milliseconds timeout,
+                                   std::size_t limit) const {
+    const auto session = host_.backend.open(call.request.caller);
+    QueryTurn turn(host_, call.request.caller, query.text, call.turn, steady_clock::now() + timeout);
+    auto answer = turn.run(query, expr, *session);
+    if (!answer) return failed(answer.error(), call.turn);
+    ReplyNotes notes{std::move(answer->warnings), std::move(answer->infos)};
+    if (cut(answer->value, limit)) notes.truncated();
+    std::string reply = begin_reply();
+    const auto room = [&](std::size_t bytes) -> Result<void> {
+        if (auto enough = fits(bytes, options_.answer_bytes_max); !enough) return enough;
+        return turn.go_on();
+    };
+    const bool stats = !call.form.get("stats").empty();
+    const std::int64_t time_ms = query.step_ms == 0 ? query.begin_ms : query.end_ms;
+    if (auto written = append_json(reply, *answer, time_ms, stats, room); !written) {
+        return failed(written.error(), call.turn);
+    }
+    return finish_reply(std::move(reply), notes);
+}
+
 HttpAnswer PrometheusApi::query(const Call& call) const {
-    auto time = time_parameter(call.form, "time", backend_.now_ms());
+    auto time = time_parameter(call.form, "time", host_.backend.now_ms());
     if (!time) return error_reply(time.error());
-    auto run = read_run(call.form, options_);
+    auto run = read_run(call.form, host_.limits);
     if (!run) return error_reply(run.error());
-    const auto session = backend_.open(call.request.caller);
-    const Remembered remembered(long_queries_, call.form.get("query"), call.turn);
-    return answered(call.form, *run, *session,
-                    {options_, SampleBudget::Share(budget_), call.turn, steady_clock::now() + run->timeout}, *time,
-                    [&](const promql::Engine& engine, promql::SampleSource& source, const auto& limits) {
-                        return engine.instant(*run->expr, *time, source, limits);
-                    });
+    return evaluate(call, *run->expr, {call.form.get("query"), *time, *time, 0, run->lookback_ms}, run->timeout,
+                    run->limit);
 }
 
 HttpAnswer PrometheusApi::query_range(const Call& call) const {
@@ -204,12 +129,12 @@ HttpAnswer PrometheusApi::query_range(const Call& call) const {
         return error_reply(invalid_parameter(
             "step", "zero or negative query resolution step widths are not accepted. Try a positive integer"));
     }
-    if ((*end - *begin) / *step > kPointsMax) {
+    if ((*end - *begin) / *step > kQueryStepsMax) {
         return error_reply(ErrorType::kBadData,
                            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query "
                            "resolution (?step=XX)");
     }
-    auto run = read_run(call.form, options_);
+    auto run = read_run(call.form, host_.limits);
     if (!run) return error_reply(run.error());
     const promql::ValueType type = run->expr->type();
     if (type != promql::ValueType::kScalar && type != promql::ValueType::kVector) {
@@ -217,17 +142,12 @@ HttpAnswer PrometheusApi::query_range(const Call& call) const {
                                                           promql::value_type_text(type) +
                                                           "\" for range query, must be Scalar or instant Vector"));
     }
-    const auto session = backend_.open(call.request.caller);
-    const Remembered remembered(long_queries_, call.form.get("query"), call.turn);
-    return answered(call.form, *run, *session,
-                    {options_, SampleBudget::Share(budget_), call.turn, steady_clock::now() + run->timeout}, *end,
-                    [&](const promql::Engine& engine, promql::SampleSource& source, const auto& limits) {
-                        return engine.range(*run->expr, *begin, *end, *step, source, limits);
-                    });
+    return evaluate(call, *run->expr, {call.form.get("query"), *begin, *end, *step, run->lookback_ms}, run->timeout,
+                    run->limit);
 }
 
 HttpAnswer PrometheusApi::format_query(const Call& call) const {
-    auto expr = parsed(call.form, options_.experimental);
+    auto expr = parsed(call.form, host_.limits.experimental);
     if (!expr) return error_reply(expr.error());
     std::string reply = begin_reply();
     append_json(reply, std::string_view(promql::format_query(**expr)));
@@ -235,7 +155,7 @@ HttpAnswer PrometheusApi::format_query(const Call& call) const {
 }
 
 HttpAnswer PrometheusApi::parse_query(const Call& call) const {
-    auto expr = parsed(call.form, options_.experimental);
+    auto expr = parsed(call.form, host_.limits.experimental);
     if (!expr) return error_reply(expr.error());
     std::string reply = begin_reply();
     append_json_tree(reply, **expr);

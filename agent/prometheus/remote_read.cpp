@@ -155,7 +155,7 @@ HttpAnswer PrometheusApi::remote_read(const Call& call) const {
     }
     auto request = read_remote_read_request(call.request.body);
     if (!request) return failed(400, request.error().context);
-    const auto session = backend_.open(call.request.caller);
+    const auto session = host_.backend.open(call.request.caller);
     std::string response;
     promql::SampleBuffer buffer;
     std::vector<std::string> warnings;  // The protocol has no place for them.
@@ -163,7 +163,7 @@ HttpAnswer PrometheusApi::remote_read(const Call& call) const {
     for (const ReadQuery& query : request->queries) {
         std::string result;
         const auto walked = each_series(
-            session->source(), std::span(&query.selector, 1), hints_of(query, options_.lookback_ms), warnings,
+            session->source(), std::span(&query.selector, 1), hints_of(query, host_.limits.lookback_ms), warnings,
             [&](const promql::SeriesSet& set, std::size_t series) -> Result<void> {
                 if (auto on = call.go_on(); !on) return on;
                 auto span = set.read(series, query.period.begin_ms - 1, query.period.end_ms, buffer);

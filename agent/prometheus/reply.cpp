@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "agent/prometheus/json.h"
+#include "agent/promql/run/json.h"
 
 namespace ringside::agent {
 namespace {
@@ -46,12 +46,6 @@ ErrorKind kind_of(ErrorType type) {
 }
 
 }  // namespace
-
-void ReplyNotes::add(const std::vector<promql::Note>& notes, std::string_view query) {
-    for (const promql::Note& note : notes) {
-        (note.level == promql::NoteLevel::kWarning ? warnings : infos).push_back(promql::note_text(note, query));
-    }
-}
 
 std::string begin_reply() { return "{\"status\":\"success\",\"data\":"; }
 

@@ -7,7 +7,6 @@
 
 #include "agent/base/result.h"
 #include "agent/http/message.h"
-#include "agent/promql/value/notes.h"
 
 namespace ringside::agent {
 
@@ -16,17 +15,12 @@ struct ReplyNotes {
     std::vector<std::string> warnings;
     std::vector<std::string> infos;
 
-    void add(const std::vector<promql::Note>& notes, std::string_view query);
     void truncated() { warnings.emplace_back("results truncated due to limit"); }
 };
 
 // Opens an answer, to be followed by the data and finish_reply().
 std::string begin_reply();
 HttpAnswer finish_reply(std::string begun, const ReplyNotes& notes = {});
-
-// To a query that became long while others are.
-inline constexpr const char* kTooManyLong =
-    "too many queries take long already; try again, or ask for fewer series, a shorter time or a larger step";
 
 // What went wrong, as Prometheus names it.
 enum class ErrorType { kBadData, kExecution, kCanceled, kTimeout, kInternal, kUnavailable };

@@ -4,10 +4,10 @@
 
 #include "agent/base/text.h"
 #include "agent/prometheus/api.h"
-#include "agent/prometheus/json.h"
 #include "agent/prometheus/parameters.h"
 #include "agent/prometheus/reply.h"
 #include "agent/prometheus/selection.h"
+#include "agent/promql/run/json.h"
 
 namespace ringside::agent {
 namespace {
@@ -63,7 +63,8 @@ HttpAnswer names_reply(const std::set<std::string, std::less<>>& names, std::siz
         if (count++ > 0) reply += ',';
         append_json(reply, std::string_view(name));
     }
-    return finish_reply(reply + "]", notes);
+    reply += ']';
+    return finish_reply(std::move(reply), notes);
 }
 
 }  // namespace
@@ -72,7 +73,7 @@ HttpAnswer PrometheusApi::series(const Call& call) const {
     auto question = read_question(call.form);
     if (!question) return error_reply(question.error());
     if (question->selectors.empty()) return error_reply(ErrorType::kBadData, "no match[] parameter provided");
-    const auto session = backend_.open(call.request.caller);
+    const auto session = host_.backend.open(call.request.caller);
     std::set<promql::Labels> found;
     ReplyNotes notes{session->warnings(), {}};
     const auto walked = each_series(session->source(), question->selectors, hints_of(question->period), notes.warnings,
@@ -92,14 +93,15 @@ HttpAnswer PrometheusApi::series(const Call& call) const {
         if (count++ > 0) reply += ',';
         append_json(reply, labels);
     }
-    return finish_reply(reply + "]", notes);
+    reply += ']';
+    return finish_reply(std::move(reply), notes);
 }
 
 HttpAnswer PrometheusApi::labels(const Call& call) const {
     auto question = read_question(call.form);
     if (!question) return error_reply(question.error());
     select_all(*question);
-    const auto session = backend_.open(call.request.caller);
+    const auto session = host_.backend.open(call.request.caller);
     std::set<std::string, std::less<>> names;
     ReplyNotes notes{session->warnings(), {}};
     const auto walked = each_series(session->source(), question->selectors, hints_of(question->period), notes.warnings,
@@ -121,7 +123,7 @@ HttpAnswer PrometheusApi::label_values(const Call& call) const {
     auto question = read_question(call.form);
     if (!question) return error_reply(question.error());
     select_all(*question);
-    const auto session = backend_.open(call.request.caller);
+    const auto session = host_.backend.open(call.request.caller);
     std::set<std::string, std::less<>> values;
     ReplyNotes notes{session->warnings(), {}};
     const auto walked = each_series(session->source(), question->selectors, hints_of(question->period), notes.warnings,
@@ -142,7 +144,7 @@ HttpAnswer PrometheusApi::metadata(const Call& call) const {
     const std::string& wanted = call.form.get("metric");
     std::string reply = begin_reply() + "{";
     std::size_t count = 0;
-    for (const auto& [name, readings] : backend_.metadata(call.request.caller)) {
+    for (const auto& [name, readings] : host_.backend.metadata(call.request.caller)) {
         if (!wanted.empty() && name != wanted) continue;
         if (*limit > 0 && count == *limit) break;
         if (count++ > 0) reply += ',';
@@ -162,7 +164,8 @@ HttpAnswer PrometheusApi::metadata(const Call& call) const {
         }
         reply += ']';
     }
-    return finish_reply(reply + "}");
+    reply += '}';
+    return finish_reply(std::move(reply));
 }
 
 }  // namespace ringside::agent

@@ -3,7 +3,7 @@
 #include <optional>
 #include <string_view>
 
-#include "agent/prometheus/json.h"
+#include "agent/promql/run/json.h"
 #include "agent/promql/value/number.h"
 
 namespace ringside::agent {

@@ -49,30 +49,14 @@ bool grew(const SeriesData& data, std::size_t i, std::size_t stride) {
     return data.count[i] >= data.count[i - 1] && data.count[i] - data.count[i - 1] >= growth;
 }
 
-// Bucket by bucket; what lies above the range is in none of them, and stands in one more here.
 // `follows`: the sample before it is that of the window before it in `data`, so that it is known whether it was reset.
-promql::HistogramPtr histogram_of(const MetricInfo& metric, const SeriesData& data, std::size_t i, bool follows) {
-    auto histogram = std::make_shared<promql::FloatHistogram>();
+promql::HistogramPtr histogram_at(const MetricInfo& metric, double zero_threshold, const SeriesData& data,
+                                  std::size_t i, bool follows) {
     const std::size_t stride = std::size_t{metric.bucket_count} + 1;
-    const std::uint64_t* counts = data.buckets.data() + i * stride;
-    histogram->schema = metric.histogram_scale;
-    histogram->zero_threshold = zero_threshold(metric);
-    histogram->zero_count = static_cast<double>(counts[0]);
-    histogram->positive.reserve(stride + 1 - static_cast<std::size_t>(std::count(counts, counts + stride, 0)));
-    std::uint64_t within = counts[0];
-    for (std::size_t bucket = 1; bucket < stride; ++bucket) {
-        within += counts[bucket];
-        if (counts[bucket] == 0) continue;
-        const auto index = metric.bucket_first + static_cast<std::int32_t>(bucket) - 1;
-        histogram->positive.push_back({index, static_cast<double>(counts[bucket])});
-    }
-    const std::uint64_t count = data.count.empty() ? within : std::max(data.count[i], within);
-    if (count > within) {
-        const auto above = metric.bucket_first + static_cast<std::int32_t>(metric.bucket_count);
-        histogram->positive.push_back({above, static_cast<double>(count - within)});
-    }
-    histogram->count = static_cast<double>(count);
-    histogram->sum = at_or_nan(data.sum, i);
+    const std::span<const std::uint64_t> counts(data.buckets.data() + i * stride, stride);
+    const std::uint64_t count = data.count.empty() ? 0 : data.count[i];
+    auto histogram = std::make_shared<promql::FloatHistogram>(
+        histogram_of(metric, zero_threshold, counts, count, at_or_nan(data.sum, i)));
     if (follows && grew(data, i, stride)) histogram->reset_hint = promql::ResetHint::kNotReset;
     return histogram;
 }
@@ -147,10 +131,11 @@ void append_samples(const MetricInfo& metric, const SeriesData& data, std::int64
     auto& times = histogram ? buffer.histogram_times_ms : buffer.times_ms;
     const auto [begin, end] = wanted(data, begin_ms, end_ms, times.empty() ? INT64_MIN : times.back());
     if (is_counter(metric.kind)) return append_counters(metric, data, begin, end, start_ms, buffer);
+    const double threshold = histogram ? zero_threshold(metric) : 0;
     for (std::size_t i = begin; i < end; ++i) {
         times.push_back(ms_up(data.end_ns[i]));
         if (histogram) {
-            buffer.histograms.push_back(histogram_of(metric, data, i, i > begin));
+            buffer.histograms.push_back(histogram_at(metric, threshold, data, i, i > begin));
             buffer.histogram_starts_ms.push_back(start_ms);
         } else {
             append_window(metric, data, i, buffer);

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "agent/base/model.h"
 #include "agent/promql/engine/source.h"
@@ -27,6 +29,33 @@ void append_samples(const MetricInfo& metric, const SeriesData& data, std::int64
 
 // A value of SeriesData::value as a sample.
 double counter_of(Kind kind, std::uint64_t value);
+
+// A histogram of what is in each bucket, the zero bucket first, and of how many there are in all: what lies above the range of
+// buckets is in none of them, and stands in one more here. `zero_threshold`: that of the metric.
+template <typename Count>
+promql::FloatHistogram histogram_of(const MetricInfo& metric, double zero_threshold, std::span<const Count> buckets,
+                                    std::uint64_t count, double sum) {
+    promql::FloatHistogram histogram;
+    histogram.schema = metric.histogram_scale;
+    histogram.zero_threshold = zero_threshold;
+    histogram.zero_count = static_cast<double>(buckets[0]);
+    const auto empty = static_cast<std::size_t>(std::ranges::count(buckets, Count{0}));
+    histogram.positive.reserve(buckets.size() + 1 - empty);
+    std::uint64_t within = buckets[0];
+    for (std::size_t i = 1; i < buckets.size(); ++i) {
+        within += buckets[i];
+        if (buckets[i] == 0) continue;
+        const auto index = metric.bucket_first + static_cast<std::int32_t>(i) - 1;
+        histogram.positive.push_back({index, static_cast<double>(buckets[i])});
+    }
+    if (count > within) {
+        const auto above = metric.bucket_first + static_cast<std::int32_t>(metric.bucket_count);
+        histogram.positive.push_back({above, static_cast<double>(count - within)});
+    }
+    histogram.count = static_cast<double>(std::max(count, within));
+    histogram.sum = sum;
+    return histogram;
+}
 
 // What a counter or histogram was before all: nothing.
 void append_zero(const MetricInfo& metric, std::int64_t time_ms, promql::SampleBuffer& buffer);

@@ -6,6 +6,7 @@
 #include <map>
 #include <numeric>
 #include <optional>
+#include <utility>
 
 namespace ringside::agent {
 namespace {
@@ -99,7 +100,7 @@ Selection select(const std::vector<CatalogVmPtr>& vms, const Selector& selector,
         }
         auto& rows = rows_of[layout->get()];
         if (!rows) rows = std::make_shared<const std::vector<Row>>(select_rows(**layout, of_schema));
-        if (!rows->empty()) selection.vms.push_back({vm, *layout, rows});
+        if (!rows->empty()) selection.vms.push_back({vm, std::move(*layout), rows});
     }
     return selection;
 }

@@ -27,6 +27,9 @@ std::optional<std::uint32_t> pick_tier(const SchemaInfo& schema, const VmInfo& v
                                        std::uint64_t begin_ns, std::uint64_t now_ns, std::uint64_t window_max_s) {
     auto count = static_cast<std::uint32_t>(schema.tiers.size());
     if (count == 0) return std::nullopt;
+    // Nobody has to reach back to before the VM recorded. After a step back of the clock its begin may lie in a time that
+    // has not come again, and says nothing.
+    if (vm.rebases == 0) begin_ns = std::max(begin_ns, begun_ns(vm));
     if (resolution_s == 0) {
         while (count > 1 && schema.tiers[count - 1].resolution_s > window_max_s) --count;
     }

@@ -9,8 +9,8 @@
 
 namespace ringside::agent {
 
-// The tier of this resolution; for 0 the finest whose history reaches back to begin_ns, else the coarsest, of those with
-// windows of at most `window_max_s` (or the finest, if all are longer). Nothing when the schema has none.
+// The tier of this resolution; for 0 the finest whose history reaches back to begin_ns or to the VM's begin, else the
+// coarsest, of those with windows of at most `window_max_s` (or the finest, if all are longer). Nothing when the schema has none.
 std::optional<std::uint32_t> pick_tier(const SchemaInfo& schema, const VmInfo& vm, std::uint32_t resolution_s,
                                        std::uint64_t begin_ns, std::uint64_t now_ns,
                                        std::uint64_t window_max_s = UINT64_MAX);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 
 #include "agent/query/samples_of.h"
 #include "agent/query/tier_choice.h"
@@ -9,9 +10,6 @@
 
 namespace ringside::agent {
 namespace {
-
-constexpr const char* kInfoName = "ringside_vm_info";
-constexpr const char* kUpName = "ringside_vm_up";
 
 std::string hex(const Epoch& epoch) {
     constexpr char kDigits[] = "0123456789abcdef";
@@ -56,7 +54,7 @@ void set_label(LabelSet& labels, std::string name, std::string value) {
 LabelSet info_labels(const CatalogVm& vm, const Layout* layout, const HostLabels& host) {
     const VmInfo& known = vm.known();
     LabelSet labels = agent_labels(known, host);
-    set_label(labels, kNameLabel, kInfoName);
+    set_label(labels, kNameLabel, kVmInfoName);
     set_label(labels, "epoch", hex(known.epoch));
     set_label(labels, "state", vm_state_name(known.state));
     if (!is_live(known.state)) set_label(labels, "exit_cause", exit_cause_name(known.exit_cause));
@@ -77,7 +75,7 @@ LabelSet info_labels(const CatalogVm& vm, const Layout* layout, const HostLabels
 
 void add_facts(const std::vector<CatalogVmPtr>& vms, const Selector& selector, const HostLabels& host,
                VmSeriesSet& set) {
-    const bool info = names(selector, kInfoName), up = names(selector, kUpName);
+    const bool info = names(selector, kVmInfoName), up = names(selector, kVmUpName);
     if (!info && !up) return;
     for (const CatalogVmPtr& vm : vms) {
         if (vm->state() == VmState::kProvisioned || !selects_vm(selector, vm->known(), host)) continue;
@@ -87,12 +85,45 @@ void add_facts(const std::vector<CatalogVmPtr>& vms, const Selector& selector, c
             if (passes(selector, labels)) set.add_fact(vm, VmSeriesSet::Fact::kInfo, std::move(labels));
         }
         LabelSet labels = agent_labels(vm->known(), host);
-        set_label(labels, kNameLabel, kUpName);
+        set_label(labels, kNameLabel, kVmUpName);
         if (up && passes(selector, labels)) set.add_fact(vm, VmSeriesSet::Fact::kUp, std::move(labels));
     }
 }
 
+bool declares_facts(const Layout& layout) {
+    const Layout::LabelIndex* names = layout.label(kNameLabel);
+    return names && std::ranges::any_of(kFacts, [&](const FactInfo& fact) { return !names->find(fact.name).empty(); });
+}
+
+// The rows that stay (S6).
+std::shared_ptr<const std::vector<Row>> without_facts(const SelectedVm& selected, VmSeriesSet& set) {
+    std::vector<Row> kept;
+    const Layout& layout = *selected.layout;
+    const auto name_of = [&](Row row) -> const std::string& {
+        return layout.schema().metrics[layout.metric(row)].name;
+    };
+    std::ranges::copy_if(*selected.rows, std::back_inserter(kept), [&](Row row) { return !is_fact(name_of(row)); });
+    if (kept.size() == selected.rows->size()) return selected.rows;
+    set.warn("schema " + layout.schema().name +
+             " declares metrics with names of the agent's own, ringside_vm_info or ringside_vm_up: they were left out");
+    return std::make_shared<const std::vector<Row>>(std::move(kept));
+}
+
+void leave_out_facts(Selection& selection, VmSeriesSet& set) {
+    std::map<const Layout*, std::shared_ptr<const std::vector<Row>>> kept;
+    for (SelectedVm& selected : selection.vms) {
+        auto& rows = kept[selected.layout.get()];
+        if (!rows) rows = declares_facts(*selected.layout) ? without_facts(selected, set) : selected.rows;
+        selected.rows = rows;
+    }
+    std::erase_if(selection.vms, [](const SelectedVm& selected) { return selected.rows->empty(); });
+}
+
 }  // namespace
+
+bool is_fact(std::string_view metric) {
+    return std::ranges::any_of(kFacts, [&](const FactInfo& fact) { return metric == fact.name; });
+}
 
 VmSamples::VmSamples(std::vector<CatalogVmPtr> vms, HostLabels host, std::uint64_t now_ns)
     : vms_(std::move(vms)), host_(std::move(host)), now_ns_(now_ns) {}
@@ -121,20 +152,24 @@ Result<std::unique_ptr<promql::SeriesSet>> VmSamples::select(std::span<const Mat
     SelectionReport& report = reports_.emplace_back();
     report.selector = selector.text();
     // Those that lived then: what the archive has of others need not even be opened.
-    std::vector<CatalogVmPtr> vms;
-    for (const CatalogVmPtr& vm : vms_) {
+    const auto lived = [&](const CatalogVmPtr& vm) {
         const VmInfo& known = vm->known();
         const bool over = known.ended_ns != 0 && ms_up(known.ended_ns) < hints.begin_ms;
         const bool to_come = known.rebases == 0 && ms_up(known.created_ns) > hints.end_ms;
-        if (!over && !to_come) vms.push_back(vm);
-    }
+        return !over && !to_come;
+    };
+    std::vector<CatalogVmPtr> some;
+    const bool all = std::ranges::all_of(vms_, lived);
+    if (!all) std::ranges::copy_if(vms_, std::back_inserter(some), lived);
+    const std::vector<CatalogVmPtr>& vms = all ? vms_ : some;
     auto set = std::make_unique<VmSeriesSet>(plan, host_, report);
     Selection selection = agent::select(vms, selector, host_);
     for (std::string& warning : selection.warnings) set->warn(std::move(warning));
+    if (names(selector, kVmInfoName) || names(selector, kVmUpName)) leave_out_facts(selection, *set);
     std::size_t rows = 0;
     for (const SelectedVm& selected : selection.vms) rows += selected.rows->size();
     set->reserve(selection.vms.size(), rows);
-    for (const SelectedVm& selected : selection.vms) set->add(selected);
+    for (SelectedVm& selected : selection.vms) set->add(std::move(selected));
     add_facts(vms, selector, host_, *set);
     return std::unique_ptr<promql::SeriesSet>(std::move(set));
 }

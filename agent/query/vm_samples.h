@@ -1,13 +1,15 @@
 // The series of VMs, live and drained, as samples of PromQL.
 //
-//  S1  A selection reads, of each VM, the finest tier that reaches back to where what it wants begins, or the one that a
-//      matcher ringside_tier="10s" names. Never one whose windows are so long that a range has too few of them: what a
+//  S1  A selection reads, of each life of a VM, the finest tier that reaches back to where what it wants begins, or where the
+//      life does, or the tier that a matcher ringside_tier="10s" names. Never one whose windows are so long that a range has too few of them: what a
 //      finer tier still has is better than no value at all.
 //  S2  A sample has the time of its window's end. Windows that are not over have none.
 //  S3  A function over time sees the column that keeps it exact: see columns_for(). Where the tier does not keep it, it
 //      sees the last values, and a warning says so.
 //  S4  What a VM counted begins with a zero at the VM's begin, and all of its series end with a stale marker at its end.
 //  S5  The lives of one VM are one series, one after the other.
+//  S6  What the agent says of a VM is not for the VM to say: its series under the names of kFacts are left out, with a
+//      warning. Beside the agent's they would break each join with them.
 //
 // Beside what the schemas declare there are, for each VM, ringside_vm_info (1; its labels say what the VM is and how it
 // ended) and ringside_vm_up (1 while it lives, 0 at its end).
@@ -18,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/base/labels.h"
@@ -27,6 +30,20 @@
 namespace ringside::agent {
 
 inline constexpr const char* kTierLabel = "ringside_tier";
+
+inline constexpr const char* kVmInfoName = "ringside_vm_info";
+inline constexpr const char* kVmUpName = "ringside_vm_up";
+
+// The series that the agent adds for each VM. Their names are its own: a VM's series with such a name are left out (S6).
+struct FactInfo {
+    const char* name;
+    const char* help;
+};
+inline constexpr FactInfo kFacts[] = {
+    {kVmInfoName, "1 while the VM lives; the labels say what it is and how it ended."},
+    {kVmUpName, "1 while the VM lives, 0 at its end."},
+};
+bool is_fact(std::string_view metric);
 
 // What one selection has read, for those who ask why an answer is as it is. Grows while the query runs.
 struct SelectionReport {

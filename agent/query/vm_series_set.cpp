@@ -1,7 +1,9 @@
 #include "agent/query/vm_series_set.h"
 
 #include <algorithm>
+#include <array>
 
+#include "agent/base/bucket_bound.h"
 #include "agent/base/clock.h"
 #include "agent/query/samples_of.h"
 #include "agent/query/tier_choice.h"
@@ -23,8 +25,6 @@ std::int64_t fact_step_ms(std::int64_t range_ms, std::int64_t lasts_ms) {
     return std::max(std::min(seconds * kMsPerS, kFactStepMs), lasts_ms / kFactPointsMax);
 }
 
-std::uint64_t begun_ns(const VmInfo& vm) { return std::max(vm.created_ns, vm.attached_ns); }
-
 // A 1 at each step of the VM's life that lies in (begin, end].
 void append_facts(const VmInfo& vm, std::uint64_t now_ns, std::int64_t begin_ms, std::int64_t end_ms,
                   promql::SampleBuffer& buffer) {
@@ -44,8 +44,16 @@ const MetricInfo kFactMetric = [] {
     return metric;
 }();
 
+// Whether there is not one column of the metric that samples are made of; see append_samples().
+bool is_kept_nowhere(const MetricInfo& metric, const TierInfo& tier, std::uint32_t columns) {
+    if (metric.kind == Kind::kHistogram) return (tier.columns & kColumnBuckets) == 0;
+    return (tier.columns & columns) == 0;
+}
+
 constexpr std::uint64_t kTimeBytes = sizeof(std::uint64_t) + 1;  // of a window's end and flags
 constexpr std::uint64_t kCounterWindowBytes = kTimeBytes + sizeof(std::uint64_t);
+constexpr std::size_t kRunsAtOnce = 64;
+constexpr std::uint64_t kWindowsOfGain = 2;  // the first and the last
 
 std::uint64_t bytes_of(const SeriesData& data) {
     return data.size() * kTimeBytes + 8 * (data.count.size() + data.sum.size() + data.min.size() + data.max.size() +
@@ -54,22 +62,22 @@ std::uint64_t bytes_of(const SeriesData& data) {
 
 }  // namespace
 
-std::uint32_t VmSeriesSet::add_life(const CatalogVmPtr& vm, std::shared_ptr<const Layout> layout) {
+std::uint32_t VmSeriesSet::add_life(CatalogVmPtr vm, std::shared_ptr<const Layout> layout) {
     const auto life = static_cast<std::uint32_t>(lives_.size());
     const bool same_vm = life > 0 && lives_.back().info().vm_id == vm->known().vm_id &&
                          lives_.back().info().component == vm->known().component;
     if (!same_vm) series_of_vm_.clear();
-    lives_.push_back({vm, std::move(layout), 0, nullptr});
     has_ends_ = has_ends_ || vm->known().ended_ns != 0;
+    lives_.push_back({std::move(vm), std::move(layout), 0, nullptr});
     return life;
 }
 
-void VmSeriesSet::add(const SelectedVm& selected) {
+void VmSeriesSet::add(SelectedVm selected) {
     const SchemaInfo& schema = selected.layout->schema();
     const VmInfo& info = selected.vm->known();
     auto tier = pick_tier(schema, info, plan_.resolution_s, plan_.begin_ns, plan_.now_ns, plan_.window_max_s);
     if (!tier) return;  // no such resolution
-    const std::uint32_t life = add_life(selected.vm, selected.layout);
+    const std::uint32_t life = add_life(std::move(selected.vm), std::move(selected.layout));
     lives_[life].tier = *tier;
     report_.series_by_resolution_s[schema.tiers[*tier].resolution_s] += selected.rows->size();
     const bool later_life = life > 0 && lives_[life - 1].info().vm_id == info.vm_id &&
@@ -132,20 +140,33 @@ LabelSet VmSeriesSet::labels_of(const Part& part) const {
     return series_labels(life.layout->schema(), life.layout->series(part.row), agent_labels(life.info(), host_));
 }
 
+// As agent_labels() has them; nothing where a VM may say what it likes.
+std::optional<std::string_view> VmSeriesSet::agent_label(const Life& life, std::string_view name) const {
+    if (name == "vm_id") return life.info().vm_id;
+    if (name == "instance" && !host_.instance.empty()) return host_.instance;
+    if (name == "job" && !host_.job.empty()) return host_.job;
+    if (name == "component" && !life.info().component.empty()) return life.info().component;
+    return std::nullopt;
+}
+
 std::string_view VmSeriesSet::label(std::size_t series, std::string_view name) const {
     const Part& part = parts_[series_[series]];
     const Life& life = lives_[part.life];
     if (!life.layout) return label_value(facts_.at(static_cast<std::uint32_t>(series)), name);
-    if (name == "vm_id") return life.info().vm_id;
+    if (auto of_agent = agent_label(life, name)) return *of_agent;
     const MetricInfo& metric = metric_of(part);
     if (name == kNameLabel) return metric.name;
-    if (name == "instance" && !host_.instance.empty()) return host_.instance;
-    if (name == "job" && !host_.job.empty()) return host_.job;
-    if (name == "component" && !life.info().component.empty()) return life.info().component;
     for (std::size_t i = 0; i < metric.label_names.size(); ++i) {
         if (metric.label_names[i] == name) return life.layout->label_value(part.row, i);
     }
     return {};
+}
+
+// In one life these are the same for all series.
+bool VmSeriesSet::same_values(std::size_t one, std::size_t other, std::span<const std::string> names) const {
+    const std::uint32_t life = parts_[series_[one]].life;
+    return life == parts_[series_[other]].life && lives_[life].layout &&
+           std::ranges::all_of(names, [&](const auto& name) { return agent_label(lives_[life], name).has_value(); });
 }
 
 promql::Labels VmSeriesSet::labels(std::size_t series) const {
@@ -221,6 +242,11 @@ const VmSeriesSet::Reading& VmSeriesSet::reading_of(const Part& part, std::int64
         warnings_.insert("the " + std::to_string(tier.resolution_s) + "s tier of schema " + schema.name +
                          " does not keep what the function needs of " + metric.name + ": its last values were read");
     }
+    if (is_kept_nowhere(metric, tier, request.columns)) {
+        warnings_.insert("the " + std::to_string(tier.resolution_s) + "s tier of schema " + schema.name + " keeps no " +
+                         (metric.kind == Kind::kHistogram ? "buckets" : "values") + " of " + metric.name +
+                         ": it has no samples there; another tier is named with " + kTierLabel);
+    }
     const bool cumulative = is_counter(metric.kind) || metric.kind == Kind::kHistogram;
     // After a step back of the clock the begin may lie in a time that will not come.
     if (cumulative && info.rebases == 0) reading_.zero_ms = static_cast<std::int64_t>(begun_ns(info) / kNsPerMs);
@@ -260,20 +286,68 @@ void VmSeriesSet::read_windows(const Part& part, std::int64_t begin_ms, std::int
     append_samples(metric, data_, begin_ms, end_ms, reading.zero_ms, buffer);
 }
 
-// For one life, of which there is neither a begin nor an end to tell.
-bool VmSeriesSet::read_counter(std::size_t series, std::int64_t begin_ms, std::int64_t end_ms,
-                               promql::CounterSpan* span) const {
+// For one life, of which there is neither a begin nor an end to tell, and for its series of one metric at a time.
+std::size_t VmSeriesSet::read_counters(std::size_t series, std::int64_t begin_ms, std::int64_t end_ms,
+                                       std::span<promql::CounterSpan> spans) const {
+    const Part& first = parts_[series_[series]];
+    Life& life = lives_[first.life];
+    if (!life.layout || life.info().ended_ns != 0) return 0;
+    const Reading& reading = reading_of(first, begin_ms, end_ms);
+    if (!is_counter(reading.metric->kind) || reading.zero_is_in_tier) return 0;
+    std::array<std::uint32_t, kRunsAtOnce> indexes;
+    const std::size_t most = std::min({spans.size(), indexes.size(), series_.size() - series});
+    std::size_t count = 0;
+    for (; count < most; ++count) {
+        const Part& part = parts_[series_[series + count]];
+        if (part.life != first.life || part.next != kNone || &metric_of(part) != reading.metric) break;
+        indexes[count] = life.layout->series_index(part.row);
+    }
+    runs_.resize(kRunsAtOnce);
+    count = scan_of(life).read_runs({indexes.data(), count}, reading.request, runs_.data());
+    const Kind kind = reading.metric->kind;
+    std::uint64_t windows = 0, newest_ns = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        const CounterRun& run = runs_[i];
+        spans[i] = {run.count, ms_up(run.first_end_ns), ms_up(run.last_end_ns), counter_of(kind, run.first),
+                    counter_of(kind, run.last)};
+        windows += run.count;
+        if (run.count > 0) newest_ns = std::max(newest_ns, run.last_end_ns);
+    }
+    note_windows(reading, windows, windows * kCounterWindowBytes, newest_ns);
+    return count;
+}
+
+// As of counters.
+bool VmSeriesSet::read_gains(std::size_t series, std::span<const promql::TimeWindow> windows,
+                             std::span<promql::HistogramGain> gains) const {
     const Part& part = parts_[series_[series]];
     Life& life = lives_[part.life];
     if (part.next != kNone || !life.layout || life.info().ended_ns != 0) return false;
-    const Reading& reading = reading_of(part, begin_ms, end_ms);
-    if (!is_counter(reading.metric->kind) || reading.zero_is_in_tier) return false;
-    CounterRun run;
-    if (!scan_of(life).read_run(life.layout->series_index(part.row), reading.request, &run)) return false;
-    note_windows(reading, run.count, run.count * kCounterWindowBytes, run.last_end_ns);
-    const Kind kind = reading.metric->kind;
-    *span = {run.count, ms_up(run.first_end_ns), ms_up(run.last_end_ns), counter_of(kind, run.first),
-             counter_of(kind, run.last)};
+    const Reading& reading = reading_of(part, windows.front().begin_ms, windows.back().end_ms);
+    if (reading.metric->kind != Kind::kHistogram || reading.zero_is_in_tier) return false;
+    ranges_.clear();
+    for (const promql::TimeWindow& window : windows) {
+        ranges_.push_back({ns_of_ms(window.begin_ms), ns_of_ms(window.end_ms)});
+    }
+    const std::uint32_t index = life.layout->series_index(part.row);
+    if (!scan_of(life).read_gains(index, reading.request.tier, ranges_, &gains_)) return false;
+    const std::size_t stride = std::size_t{reading.metric->bucket_count} + 1;
+    const double threshold = zero_threshold(*reading.metric);
+    const std::span<const std::uint32_t> buckets(gains_.buckets);
+    std::uint64_t read = 0, newest_ns = 0;
+    for (std::size_t i = 0; i < gains.size(); ++i) {
+        const HistogramGain& range = gains_.ranges[i];
+        gains[i].count = range.windows;
+        if (range.windows == 0) continue;
+        gains[i].first_ms = ms_up(range.first_end_ns);
+        gains[i].last_ms = ms_up(range.last_end_ns);
+        gains[i].first_count = static_cast<double>(range.first_count);
+        gains[i].gain =
+            histogram_of(*reading.metric, threshold, buckets.subspan(i * stride, stride), range.count, range.sum);
+        newest_ns = std::max(newest_ns, range.last_end_ns);
+        read += kWindowsOfGain;
+    }
+    note_windows(reading, read, read * (kTimeBytes + 8 + 8 + 4 * stride), newest_ns);
     return true;
 }
 

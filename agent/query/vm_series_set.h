@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -34,7 +35,7 @@ class VmSeriesSet : public promql::SeriesSet {
     // Before the first add(): how many VMs and rows there will be.
     void reserve(std::size_t vms, std::size_t rows);
     // The rows of one VM epoch. Epochs come by VM, and those of one VM in their order.
-    void add(const SelectedVm& selected);
+    void add(SelectedVm selected);
     // A fact about it, with its labels.
     enum class Fact { kInfo, kUp };
     void add_fact(const CatalogVmPtr& vm, Fact fact, LabelSet labels);
@@ -44,10 +45,13 @@ class VmSeriesSet : public promql::SeriesSet {
     bool has_stale_markers() const override { return has_ends_; }
     std::string_view label(std::size_t series, std::string_view name) const override;
     promql::Labels labels(std::size_t series) const override;
+    bool same_values(std::size_t one, std::size_t other, std::span<const std::string> names) const override;
     Result<promql::SampleSpan> read(std::size_t series, std::int64_t begin_ms, std::int64_t end_ms,
                                     promql::SampleBuffer& buffer) const override;
-    bool read_counter(std::size_t series, std::int64_t begin_ms, std::int64_t end_ms,
-                      promql::CounterSpan* span) const override;
+    std::size_t read_counters(std::size_t series, std::int64_t begin_ms, std::int64_t end_ms,
+                              std::span<promql::CounterSpan> spans) const override;
+    bool read_gains(std::size_t series, std::span<const promql::TimeWindow> windows,
+                    std::span<promql::HistogramGain> gains) const override;
     std::vector<std::string> warnings() const override { return {warnings_.begin(), warnings_.end()}; }
 
   private:
@@ -79,11 +83,12 @@ class VmSeriesSet : public promql::SeriesSet {
     // Rows that no layout has.
     static constexpr Row kInfoRow = UINT32_MAX, kUpRow = UINT32_MAX - 1;
 
-    std::uint32_t add_life(const CatalogVmPtr& vm, std::shared_ptr<const Layout> layout);
+    std::uint32_t add_life(CatalogVmPtr vm, std::shared_ptr<const Layout> layout);
     void add_part(std::uint32_t life, Row row, std::uint32_t earlier);
     void join_lives(std::uint32_t life, const std::vector<Row>& rows);
     const MetricInfo& metric_of(const Part& part) const;
     LabelSet labels_of(const Part& part) const;
+    std::optional<std::string_view> agent_label(const Life& life, std::string_view name) const;
     void read_parts(std::size_t series, std::int64_t begin_ms, std::int64_t end_ms, promql::SampleBuffer& buffer) const;
     void read_part(const Part& part, std::int64_t begin_ms, std::int64_t end_ms, promql::SampleBuffer& buffer) const;
     void read_windows(const Part& part, std::int64_t begin_ms, std::int64_t end_ms, promql::SampleBuffer& buffer) const;
@@ -104,6 +109,9 @@ class VmSeriesSet : public promql::SeriesSet {
     std::map<LabelSet, std::uint32_t> series_of_vm_;
     mutable Reading reading_;
     mutable SeriesData data_;  // of the series at hand: its memory is used again
+    mutable std::vector<CounterRun> runs_;
+    mutable std::vector<TimeRange> ranges_;
+    mutable HistogramGains gains_;
     mutable std::set<std::string> warnings_;
 };
 

@@ -93,6 +93,4 @@ GuardedRange::~GuardedRange() {
     if (entry_) entry_->begin.store(0, std::memory_order_release);
 }
 
-bool GuardedRange::cut() const { return entry_ && entry_->cut.load(std::memory_order_seq_cst); }
-
 }  // namespace ringside::agent

@@ -30,9 +30,6 @@ class GuardedRange {
     GuardedRange& operator=(const GuardedRange&) = delete;
 
     bool guarded() const { return entry_ != nullptr; }
-    // Whether zero pages are in the place of some of it.
-    bool cut() const;
-
     // Of the table, which is static: signal handlers know no objects.
     struct Entry {
         // Written by the owner: `begin` last, with release, and cleared first. Read by the handler with acquire, so that
@@ -44,6 +41,9 @@ class GuardedRange {
         // Other threads of the same mapping that see zeros instead of a fault read it after an acquire fence.
         std::atomic<bool> cut{false};
     };
+
+    // Whether zero pages are in the place of some of it.
+    bool cut() const { return entry_ && entry_->cut.load(std::memory_order_seq_cst); }
 
   private:
     Entry* entry_ = nullptr;

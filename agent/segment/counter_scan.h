@@ -11,6 +11,7 @@
 #include "agent/base/model.h"
 #include "agent/segment/layout.h"
 #include "agent/segment/mapped_bytes.h"
+#include "agent/segment/ring_span.h"
 #include "agent/segment/windows.h"
 
 namespace ringside::agent {
@@ -20,14 +21,15 @@ class CounterScan {
     // All by reference, all must outlive it.
     CounterScan(const MappedBytes& bytes, const SegmentLayout& layout) : bytes_(bytes), layout_(layout) {}
 
-    // Fills *data and returns true, or returns false: ask the general reader. `index` is a directory entry of `metric`, a
-    // counter. From one call to the next `timeline` differs in created_ns only.
-    bool read(std::uint32_t metric, std::uint32_t index, const ReadRequest& request, const Timeline& timeline,
-              SeriesData* data);
+    // What the reads that follow are of: series of `metric`, a counter, with a timeline that differs from one to the next in
+    // created_ns alone. False: all are for the general reader.
+    bool choose(std::uint32_t metric, const ReadRequest& request);
 
-    // The same in short, without a copy of the windows. False, too, where a window has less than the one before.
-    bool read_run(std::uint32_t metric, std::uint32_t index, const ReadRequest& request, const Timeline& timeline,
-                  CounterRun* run);
+    // Fills *data and returns true, or returns false: ask the general reader. `index` is a directory entry of the metric.
+    bool read(std::uint32_t index, const Timeline& timeline, SeriesData* data);
+
+    // The same in short, by a look at the first window and the last. False, too, where the last has less than the first.
+    bool read_run(std::uint32_t index, const Timeline& timeline, CounterRun* run);
 
   private:
     // What all series of one metric have in common in one request.
@@ -38,24 +40,24 @@ class CounterScan {
         bool floating = false;
         std::uint64_t resolution_ns = 1;
         std::uint64_t slots = 1;
-        const std::byte* ring = nullptr;  // of the metric's first series
+        const std::byte* cells = nullptr;  // of the segment's first series
+        const std::byte* ring = nullptr;   // of the metric's first one
         std::uint64_t ring_step = 0;
         std::uint32_t first_series = 0, end_series = 0;
     };
     // Which windows are to be read, of a series whose `open` is this one: that of most series at a time.
-    struct Span {
-        std::uint64_t open = 0;
-        bool possible = false;
-        std::uint64_t open_window = 0;
-        std::uint64_t first = 0, end = 0;  // windows first .. end - 1, none where first is not below end
-        std::uint64_t newest_slot = 0;     // position of the last one of them that lies in the ring
+    struct Span : RingSpan {
+        std::uint64_t newest_slot = 0;  // position of the last one of them that lies in the ring
+        std::uint64_t oldest_slot = 0;  // and of the first
     };
     void plan(std::uint32_t metric, const ReadRequest& request);
     Span span_of(std::uint64_t open, const Timeline& timeline) const;
-    bool place(std::uint32_t metric, std::uint32_t index, const ReadRequest& request, const Timeline& timeline);
+    bool place(std::uint32_t index, const Timeline& timeline);
     template <typename Take>
     bool walk(std::uint32_t index, std::uint64_t created_ns, std::uint64_t* begun, Take take) const;
-    const std::byte* cell(std::uint32_t index) const;
+    bool ends(std::uint32_t index, std::uint64_t* oldest, std::uint64_t* newest) const;
+    bool is_unchanged(std::uint32_t index) const;
+    const std::byte* cell(std::uint32_t index) const { return plan_.cells + std::uint64_t{index} * sizeof(rside_cell); }
 
     const MappedBytes& bytes_;
     const SegmentLayout& layout_;

@@ -143,6 +143,7 @@ Checked<SegmentHeader> read_header(const ByteSource& source, LayoutCache& layout
 
 namespace {
 
+constexpr std::uint32_t kTickMode = 1;  // RSIDE_CLOCK_TICK of ringside.h
 constexpr std::size_t kWriterPartBegin = offsetof(rside_header, state);
 constexpr std::size_t kWriterPartBytes = offsetof(rside_header, reserved4) - kWriterPartBegin;
 static_assert(kWriterPartBegin % kSourceAlignment == 0);
@@ -168,6 +169,19 @@ std::optional<std::uint32_t> read_series_count(const ByteSource& source) {
     return line.count;
 }
 
+WriterClock read_writer_clock(const MappedBytes& bytes) {
+    const std::byte* const header = bytes.data();
+    WriterClock clock;
+    clock.state = load32(header + offsetof(rside_header, state));
+    // R11, pairs with P11: the time of the close is read after the state that declares it.
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if (clock.state == RSIDE_STATE_CLOSED) clock.closed_ns = load64(header + offsetof(rside_header, closed_ns));
+    clock.ticking = load32(header + offsetof(rside_header, clock_mode)) == kTickMode;
+    clock.tick_ns = load64(header + offsetof(rside_header, tick_ns));
+    clock.rebases = load64(header + offsetof(rside_header, rebases));
+    return clock;
+}
+
 std::optional<WriterPart> read_writer_part(const ByteSource& source) {
     HeaderPage page;
     auto read = [&] { return source.read(kWriterPartBegin, writer_part(page), kWriterPartBytes); };
@@ -187,7 +201,7 @@ std::optional<WriterPart> read_writer_part(const ByteSource& source) {
     }
     part.attached_ns = header.attached_ns;
     part.tick_ns = header.tick_ns;
-    part.ticking = header.clock_mode == 1;  // RSIDE_CLOCK_TICK of ringside.h
+    part.ticking = header.clock_mode == kTickMode;
     part.writer_pid = header.writer_pid;
     part.series_count = header.series_count;
     part.clock_steps_back = header.clock_steps_back;

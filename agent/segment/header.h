@@ -10,6 +10,7 @@
 #include "agent/base/boot_id.h"
 #include "agent/segment/byte_source.h"
 #include "agent/segment/layout.h"
+#include "agent/segment/mapped_bytes.h"
 #include "agent/segment/name.h"
 #include "agent/segment/refusal.h"
 
@@ -26,25 +27,32 @@ struct SegmentHeader {
 // Copies header and schema once and checks the copies. `expected`, where given, is what the file's name says.
 Checked<SegmentHeader> read_header(const ByteSource& source, LayoutCache& layouts, const SegmentName* expected);
 
-// The writer's part. Nothing in it is checked beyond its form; times in particular can be anything.
-struct WriterPart {
-    std::uint32_t state = 0;  // enum rside_state, or a number that is none
-    std::int32_t close_code = 0;
-    std::string close_text;  // printable; empty before the segment is closed
-    std::uint64_t attached_ns = 0;
+// What the writer's part says of time. Nothing in it is checked beyond its form; times in particular can be anything.
+struct WriterClock {
+    std::uint32_t state = 0;      // enum rside_state, or a number that is none
     std::uint64_t closed_ns = 0;  // 0 before the segment is closed
     std::uint64_t tick_ns = 0;
     bool ticking = false;  // tick mode
+    std::uint64_t rebases = 0;
+};
+
+// The writer's part.
+struct WriterPart : WriterClock {
+    std::int32_t close_code = 0;
+    std::string close_text;  // printable; empty before the segment is closed
+    std::uint64_t attached_ns = 0;
     std::uint32_t writer_pid = 0;
     std::uint32_t series_count = 0;
     std::uint64_t clock_steps_back = 0;
-    std::uint64_t rebases = 0;
     std::uint64_t rejected_samples = 0;
     std::uint64_t refused_series = 0;
 };
 
 // Nothing when the file is too short by now.
 std::optional<WriterPart> read_writer_part(const ByteSource& source);
+
+// Its clock alone, for those who look at many VMs. Worth nothing where the file has been cut.
+WriterClock read_writer_clock(const MappedBytes& bytes);
 
 // Its series_count alone, for those who ask every VM each second.
 std::optional<std::uint32_t> read_series_count(const ByteSource& source);

@@ -91,8 +91,8 @@ bool idle_slot(const WindowPoint& point, std::uint32_t kept, const WindowSpan& s
 //
 // But before the first value was set there is nothing to carry, and the oldest slot does not tell by itself whether a run
 // or the first value precedes it. It does when a slot of an earlier lap is still in the ring, or when it is idle and the
-// ring may have lapped since the series was created. So a read goes down to a slot at or before the first window that is
-// wanted, or to the end of the ring.
+// ring may have lapped since the series was created, or lost slots to a step of the clock. So a read goes down to a slot at
+// or before the first window that is wanted, or to the end of the ring.
 class LevelWindows : public WindowBuilder {
   public:
     LevelWindows(const TierInfo& finest, std::uint32_t tier, std::uint32_t kept, WindowSpan span)
@@ -101,7 +101,7 @@ class LevelWindows : public WindowBuilder {
     void add_hot(const SeriesView& view) override {
         open_ = span_.window_of(view.open_ns);
         created_ = span_.created_window(open_);
-        older_ = open_ - created_ > span_.slots();
+        older_ = open_ - created_ > span_.slots() || span_.rebased();
         std::optional<HotLevel> hot = view.hot ? hot_level(view) : std::nullopt;
         if (hot) {
             for (std::uint64_t window : std::views::reverse(span_.idle_windows(open_))) {

@@ -16,7 +16,7 @@ namespace {
 
 // What the reader may take for the present: see kClosingGraceNs. In tick mode records carry the time of the last tick, however
 // long ago that was, and a closed segment has no time after its end.
-std::uint64_t effective_now(const WriterPart& writer, std::uint64_t as_of_ns) {
+std::uint64_t effective_now(const WriterClock& writer, std::uint64_t as_of_ns) {
     std::uint64_t now = std::min(as_of_ns, kTimeEndNs);
     now = writer.ticking ? std::min(now, writer.tick_ns) : now - std::min(now, kClosingGraceNs);
     if (writer.state == RSIDE_STATE_CLOSED) now = std::min(now, writer.closed_ns);
@@ -132,24 +132,32 @@ Result<SeriesData> LiveSegment::read_at(std::uint32_t series_index, const ReadRe
                                              " is not registered: ask for the list of series");
         }
     }
-    Result<Timeline> timeline = timeline_at(as_of_ns, *source_);
+    Result<Timeline> timeline = timeline_at(as_of_ns);
     if (!timeline) return timeline.error();
     timeline->created_ns = known->created_ns;
     return read_windows(*source_, known->metric, series_index, request, *timeline);
 }
 
 // Without the series' creation.
-Result<Timeline> LiveSegment::timeline_at(std::uint64_t as_of_ns, const ByteSource& source) const {
-    Timeline timeline;
-    timeline.latest_ns = latest_sane_ns(as_of_ns);
+Result<Timeline> LiveSegment::timeline_at(std::uint64_t as_of_ns) const {
     if (std::optional<End> ended = end()) {
+        Timeline timeline;
+        timeline.latest_ns = latest_sane_ns(as_of_ns);
         timeline.ended = true;
+        timeline.rebased = rebases_.load(std::memory_order_relaxed) != 0;
         timeline.now_ns = ended->ended_ns;
         return timeline;
     }
-    std::optional<WriterPart> writer = read_writer_part(source);
+    std::optional<WriterPart> writer = read_writer_part(*source_);
     if (!writer) return read_error(errno, "its header");
-    timeline.now_ns = effective_now(*writer, as_of_ns);
+    return living_timeline(as_of_ns, *writer);
+}
+
+Timeline LiveSegment::living_timeline(std::uint64_t as_of_ns, const WriterClock& writer) const {
+    Timeline timeline;
+    timeline.latest_ns = latest_sane_ns(as_of_ns);
+    timeline.now_ns = effective_now(writer, as_of_ns);
+    timeline.rebased = writer.rebases != 0;
     return timeline;
 }
 

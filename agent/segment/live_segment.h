@@ -46,6 +46,7 @@ struct ReadStats {
 };
 
 struct SegmentHeader;
+struct WriterClock;
 struct WriterPart;
 struct Timeline;
 enum class ViewOutcome : std::uint8_t;
@@ -152,7 +153,8 @@ class LiveSegment : public SeriesSource {
     Error too_long(std::uint32_t index) const;
     Result<SeriesData> read_windows(const ByteSource& source, std::uint32_t metric, std::uint32_t index,
                                     const ReadRequest& request, const Timeline& timeline) const;
-    Result<Timeline> timeline_at(std::uint64_t as_of_ns, const ByteSource& source) const;
+    Result<Timeline> timeline_at(std::uint64_t as_of_ns) const;
+    Timeline living_timeline(std::uint64_t as_of_ns, const WriterClock& writer) const;
     std::shared_ptr<const MappedBytes> mapped() const;
     friend class SegmentScan;
 

@@ -8,15 +8,12 @@
 #include <cerrno>
 #include <cstring>
 
+#include "agent/base/clock.h"
+
 namespace ringside::agent {
 namespace {
 
 constexpr std::uint64_t kBlockBytes = 512;  // what st_blocks counts
-
-std::uint64_t changed_ns(const struct stat& status) {
-    return static_cast<std::uint64_t>(status.st_ctim.tv_sec) * 1'000'000'000u +
-           static_cast<std::uint64_t>(status.st_ctim.tv_nsec);
-}
 
 // The blocks alone do not tell: there may be some beyond the end of the file. `status` is from before this look, so that
 // what changes meanwhile is seen by the next one.
@@ -32,9 +29,9 @@ bool has_no_holes(int fd, const struct stat& status, std::uint64_t bytes) {
 bool MappedBytes::has_all_pages(int fd) {
     struct stat status;
     if (fd < 0 || fstat(fd, &status) != 0 || static_cast<std::uint64_t>(status.st_size) < bytes_) return false;
-    if (changed_ns(status) == changed_ns_) return true;
+    if (timespec_ns(status.st_ctim) == changed_ns_) return true;
     if (!has_no_holes(fd, status, bytes_)) return false;
-    changed_ns_ = changed_ns(status);
+    changed_ns_ = timespec_ns(status.st_ctim);
     return true;
 }
 
@@ -44,7 +41,7 @@ std::unique_ptr<MappedBytes> MappedBytes::map(int fd, std::uint64_t bytes) {
     void* pages = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd, 0);
     if (pages == MAP_FAILED) return nullptr;
     std::unique_ptr<MappedBytes> mapped(
-        new MappedBytes(static_cast<const std::byte*>(pages), bytes, changed_ns(status)));
+        new MappedBytes(static_cast<const std::byte*>(pages), bytes, timespec_ns(status.st_ctim)));
     return mapped->guard_->guarded() ? std::move(mapped) : nullptr;
 }
 

@@ -49,5 +49,16 @@ inline std::uint32_t load32(const std::byte* at) {
 inline std::uint64_t load64(const std::byte* at) {
     return __atomic_load_n(reinterpret_cast<const std::uint64_t*>(at), __ATOMIC_RELAXED);
 }
+// A value of 64 bits that lies on a 4-byte boundary, as those of slots do: two words, of which one may be older. They are not
+// where `open` was the same before and after (V1).
+inline std::uint64_t load_halves(const std::byte* at) {
+    return load32(at) | std::uint64_t{load32(at + sizeof(std::uint32_t))} << 32;
+}
+// Sends for memory that will be read soon.
+inline void prefetch(const std::byte* begin, std::uint64_t bytes) {
+    constexpr std::uint64_t kLineBytes = 64;
+    for (std::uint64_t at = 0; at < bytes; at += kLineBytes) __builtin_prefetch(begin + at);
+    __builtin_prefetch(begin + bytes - 1);
+}
 
 }  // namespace ringside::agent

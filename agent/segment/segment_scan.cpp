@@ -1,9 +1,11 @@
 // LiveSegment::scan(): one look at the segment's header and its directory for many series.
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "agent/segment/counter_scan.h"
 #include "agent/segment/header.h"
+#include "agent/segment/histogram_scan.h"
 #include "agent/segment/live_segment.h"
 #include "agent/segment/series_directory.h"
 
@@ -23,6 +25,7 @@ class SegmentScan : public SeriesScan {
           layout_(*segment.header_->layout),
           mapped_(std::move(mapped)),
           counters_(*mapped_, layout_),
+          histograms_(*mapped_, layout_),
           timeline_(timeline),
           known_(std::move(known)) {}
 
@@ -32,8 +35,9 @@ class SegmentScan : public SeriesScan {
     }
 
     Result<void> read(std::uint32_t series_index, const ReadRequest& request, SeriesData* data) override {
-        const ScannedSeries* known = find(series_index, request);
-        if (known && is_counter(*known) && counters_.read(known->metric, series_index, request, timeline_, data)) {
+        const ScannedSeries* known = find(series_index, request.tier);
+        if (known && is_counter(kind_of(*known)) && counters_.choose(known->metric, request) &&
+            counters_.read(series_index, timeline_, data)) {
             ++scanned_;
             return {};
         }
@@ -46,23 +50,36 @@ class SegmentScan : public SeriesScan {
         return {};
     }
 
-    bool read_run(std::uint32_t series_index, const ReadRequest& request, CounterRun* run) override {
-        const ScannedSeries* known = find(series_index, request);
-        if (!known || !is_counter(*known)) return false;
-        if (!counters_.read_run(known->metric, series_index, request, timeline_, run)) return false;
+    std::size_t read_runs(std::span<const std::uint32_t> series, const ReadRequest& request,
+                          CounterRun* runs) override {
+        const ScannedSeries* known = series.empty() ? nullptr : find(series.front(), request.tier);
+        if (!known || !is_counter(kind_of(*known)) || !counters_.choose(known->metric, request)) return 0;
+        const std::uint32_t metric = known->metric;
+        std::size_t read = 0;
+        while (read < series.size() && (known = find(series[read], request.tier)) && known->metric == metric &&
+               counters_.read_run(series[read], timeline_, &runs[read])) {
+            ++read;
+        }
+        scanned_ += read;
+        return read;
+    }
+
+    bool read_gains(std::uint32_t series_index, std::uint32_t tier, std::span<const TimeRange> ranges,
+                    HistogramGains* gains) override {
+        const ScannedSeries* known = find(series_index, tier);
+        if (!known || kind_of(*known) != Kind::kHistogram) return false;
+        if (!histograms_.read(known->metric, series_index, tier, ranges, timeline_, gains)) return false;
         ++scanned_;
         return true;
     }
 
   private:
-    bool is_counter(const ScannedSeries& series) const {
-        return agent::is_counter(layout_.schema->metrics[series.metric].kind);
-    }
+    Kind kind_of(const ScannedSeries& series) const { return layout_.schema->metrics[series.metric].kind; }
 
     // With the timeline set for it. Null where the general reader is to find out what is wrong with the request.
-    const ScannedSeries* find(std::uint32_t index, const ReadRequest& request) {
+    const ScannedSeries* find(std::uint32_t index, std::uint32_t tier) {
         const ScannedSeries* known = find(index);
-        if (!known || request.tier >= layout_.schema->tiers.size()) return nullptr;
+        if (!known || tier >= layout_.schema->tiers.size()) return nullptr;
         timeline_.created_ns = known->created_ns;
         return known;
     }
@@ -78,6 +95,7 @@ class SegmentScan : public SeriesScan {
     const SegmentLayout& layout_;
     const std::shared_ptr<const MappedBytes> mapped_;
     CounterScan counters_;
+    HistogramScan histograms_;
     Timeline timeline_;
     const std::shared_ptr<const std::vector<ScannedSeries>> known_;
     std::uint64_t scanned_ = 0;
@@ -94,8 +112,8 @@ std::shared_ptr<const MappedBytes> LiveSegment::mapped() const {
 std::unique_ptr<SeriesScan> LiveSegment::scan() const {
     std::shared_ptr<const MappedBytes> bytes = mapped();
     if (!bytes) return SeriesSource::scan();
-    Result<Timeline> timeline = timeline_at(look_at_clock(), *bytes);
-    if (!timeline.ok() || timeline->ended) return SeriesSource::scan();
+    if (end()) return SeriesSource::scan();
+    const Timeline timeline = living_timeline(look_at_clock(), read_writer_clock(*bytes));
     std::lock_guard lock(mutex_);
     if (!scanned_series_ || scanned_series_->size() != directory_->size()) {
         auto all = std::make_shared<std::vector<ScannedSeries>>();
@@ -104,7 +122,7 @@ std::unique_ptr<SeriesScan> LiveSegment::scan() const {
         }
         scanned_series_ = std::move(all);
     }
-    return std::make_unique<SegmentScan>(*this, std::move(bytes), *timeline, scanned_series_);
+    return std::make_unique<SegmentScan>(*this, std::move(bytes), timeline, scanned_series_);
 }
 
 }  // namespace ringside::agent

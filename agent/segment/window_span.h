@@ -40,6 +40,7 @@ class WindowSpan {
     std::uint64_t slots() const { return slots_; }
     std::uint64_t now_ns() const { return timeline_.now_ns; }
     std::uint64_t created_ns() const { return timeline_.created_ns; }
+    bool rebased() const { return timeline_.rebased; }
     std::uint64_t window_of(std::uint64_t ns) const { return ns / resolution_ns_; }
     std::uint64_t begin_of(std::uint64_t window) const { return window * resolution_ns_; }
     std::uint64_t end_of(std::uint64_t window) const { return (window + 1) * resolution_ns_; }

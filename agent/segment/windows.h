@@ -26,6 +26,7 @@ struct Timeline {
     // Windows that begin after this were written under a wrong clock, or by somebody who wishes to confuse; they are left
     // out and counted.
     std::uint64_t latest_ns = UINT64_MAX;
+    bool rebased = false;  // the writer has moved series back in time at least once
 };
 
 // What was left out of the answer.

@@ -1,6 +1,5 @@
 #include "agent/upstream/rollup_plans.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -25,8 +24,6 @@ std::optional<std::uint32_t> fine_tier(const SchemaInfo& schema, const RollupPla
 }
 
 }  // namespace
-
-std::uint64_t begun_ns(const VmInfo& vm) { return std::max(vm.created_ns, vm.attached_ns); }
 
 RollupPlans::RollupPlans(std::shared_ptr<const SchemaInfo> schema, const RollupChoice& choice)
     : usual_(std::make_shared<const RollupPlan>(schema, choice)) {

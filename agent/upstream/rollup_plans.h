@@ -18,9 +18,6 @@
 
 namespace ringside::agent {
 
-// When a VM began to record: a provisioned segment may have waited long for its writer.
-std::uint64_t begun_ns(const VmInfo& vm);
-
 class RollupPlans {
   public:
     // `schema` has a tier.

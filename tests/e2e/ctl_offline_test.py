@@ -3,7 +3,6 @@
 import grp
 import json
 import os
-import pty
 import re
 import socket
 import stat
@@ -15,13 +14,15 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from ringsidectl import RINGSIDECTL, ctl, fails, ok, ok_csv, ok_json  # noqa: E402
+from ringsidectl import RINGSIDECTL, ctl, fails, ok, ok_csv, ok_json, on_terminal  # noqa: E402
 
 AGENT_COMMANDS = [
     ("ls",),
     ("show", "vm-1"),
     ("stat", "vm-1", "1s", "1"),
     ("read", "vm-1", "x_total"),
+    ("query", "x_total"),
+    ("graph", "x_total"),
     ("events",),
     ("drain", "vm-1"),
     ("admit", "vm-1", "--uid", "1000", "--bytes", "4096"),
@@ -126,34 +127,19 @@ def test_a_full_disk_is_an_error():
     assert done.returncode == 1 and "cannot write to stdout: No space left" in done.stderr
 
 
-def on_terminal(*args, env):
-    """Output of a run whose stdout is a terminal."""
-    leader, follower = pty.openpty()
-    try:
-        process = subprocess.Popen([RINGSIDECTL, *args], stdout=follower, env=env, stdin=subprocess.DEVNULL)
-        os.close(follower)
-        output = b""
-        while True:
-            try:
-                part = os.read(leader, 65536)
-            except OSError:  # EIO: the last one on the other side has left
-                break
-            if not part:
-                break
-            output += part
-        assert process.wait(60) == 0
-        return output.decode()
-    finally:
-        os.close(leader)
+def coloured(*args, env):
+    code, output = on_terminal(*args, env=env)
+    assert code == 0, output
+    return output
 
 
 def test_colours_only_on_a_terminal_that_wants_them():
     check = ("schema", "check", "vmm")
-    assert "\033[1m" in on_terminal(*check, env={"TERM": "xterm"})
-    assert "\033" not in on_terminal(*check, env={"TERM": "xterm", "NO_COLOR": "1"})
-    assert "\033" not in on_terminal(*check, env={"TERM": "dumb"})
-    assert "\033" not in on_terminal(*check, "-o", "json", env={"TERM": "xterm"})
-    assert "\033[1m" in on_terminal(*check, env={"TERM": "xterm", "NO_COLOR": ""})
+    assert "\033[1m" in coloured(*check, env={"TERM": "xterm"})
+    assert "\033" not in coloured(*check, env={"TERM": "xterm", "NO_COLOR": "1"})
+    assert "\033" not in coloured(*check, env={"TERM": "dumb"})
+    assert "\033" not in coloured(*check, "-o", "json", env={"TERM": "xterm"})
+    assert "\033[1m" in coloured(*check, env={"TERM": "xterm", "NO_COLOR": ""})
     assert "\033" not in ok(*check, env={"TERM": "xterm"})
 
 

@@ -126,9 +126,24 @@ class Writer(Process):
             self.tally = answer["series"]
         return answer
 
+    def counted(self, metric):
+        return sum(one["value"] for one in self.tally if one["metric"] == metric)
+
     def close_segment(self, code=0, text="done"):
         self.tell(f"close {code} {text}")
         assert self.process.wait(DEADLINE_S) == 0
+
+
+def web_writers(stack, directory, disk):
+    """web-1, which runs, and web-2, which was killed; both recorded the same way before, and close with `stack`."""
+    writers = []
+    for name in ("web-1", "web-2"):
+        writer = Writer(directory, name, disk / f"{name}.log", tiers="1x300,10x360")
+        stack.enter_context(contextlib.closing(writer))
+        writer.tell("run 200")
+        writers.append(writer)
+    writers[1].kill()
+    return writers
 
 
 class Agent(Process):

@@ -80,8 +80,8 @@ def ask(port, page, parameters, timeout_s=60):
         connection.close()
 
 
-def send_nasty(port, threads, statuses, asked):
-    """Each request once, then all of them again, without end."""
+def send_nasty(port, threads, pause_s, statuses, asked):
+    """Each request once, then all of them again, without end; each thread rests between two."""
     requests = nasty_requests()
     lock = threading.Lock()
     position = [0]
@@ -98,6 +98,7 @@ def send_nasty(port, threads, statuses, asked):
             with asked.get_lock():
                 statuses[status] += 1
                 asked.value += 1
+            time.sleep(pause_s)
 
     for _ in range(threads - 1):
         threading.Thread(target=work, daemon=True).start()
@@ -134,13 +135,13 @@ class SlowClient:
         if self.kind == 0:  # headers, byte by byte
             self.say(b"GET /api/v1/query?query=1 HTTP/1.1\r\nX-Filler: " + b"x" * 10_000, 1)
         elif self.kind == 1:  # a body in small pieces
-            self.say(b"POST /api/v1/query HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+            self.say(b"POST /api/v1/query HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
                      b"Content-Length: 200000\r\n\r\nquery=" + b"1" * 199_000, 500)  # fmt: skip
         elif self.kind == 2:  # asks for much and reads a byte at a time
-            self.say(b"GET /api/v1/series?match[]=" + urllib.parse.quote(EVERYTHING).encode() + b" HTTP/1.1\r\nHost: x\r\n\r\n", 1000)
+            self.say(b"GET /api/v1/series?match[]=" + urllib.parse.quote(EVERYTHING).encode() + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 1000)
             self.read(1)
         else:  # asks once and stays
-            self.say(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n", 1000)
+            self.say(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n", 1000)
             self.read(4096)
 
     def say(self, text, bytes_at_a_time):
@@ -163,7 +164,7 @@ def be_slow(port, clients):
 
 
 @contextlib.contextmanager
-def crowd(port, slow, nasty_threads):
+def crowd(port, slow, nasty_threads, pause_s=0.0):
     """`slow` slow clients, and nasty queries on so many connections at a time, for as long as it lasts. Yields what counts the
     answers: an array by status, and their number."""
     context = multiprocessing.get_context("fork")
@@ -174,7 +175,7 @@ def crowd(port, slow, nasty_threads):
         target(*arguments)
 
     processes = [context.Process(target=run, args=(be_slow, port, slow), daemon=True),
-                 context.Process(target=run, args=(send_nasty, port, nasty_threads, statuses, asked), daemon=True)]  # fmt: skip
+                 context.Process(target=run, args=(send_nasty, port, nasty_threads, pause_s, statuses, asked), daemon=True)]  # fmt: skip
     for process in processes:
         process.start()
     try:

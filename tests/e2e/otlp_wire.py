@@ -6,6 +6,8 @@ request consists of, also those that the agent never sends, and refuses what it 
 
 import struct
 
+from protobuf_bytes import varint
+
 # Per message: field number -> (name, type, repeated). A type is a scalar, or the name of a message.
 MESSAGES = {
     "ExportMetricsServiceRequest": {1: ("resource_metrics", "ResourceMetrics", True)},
@@ -44,17 +46,6 @@ MESSAGES = {
 }  # fmt: skip
 VARINTS = {"uint32", "uint64", "int64", "sint32", "bool", "enum"}
 EIGHT_BYTES = {"fixed64": "<Q", "sfixed64": "<q", "double": "<d"}
-
-
-def varint(data, at):
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            assert shift <= 70 and value < 1 << 64
-            return value, at
 
 
 def scalar(kind, raw):

@@ -3,12 +3,14 @@
 import contextlib
 import json
 import re
+import ssl
 import subprocess
 import urllib.parse
 
 import pytest
 
-from harness import AGENT, DEADLINE_S, Agent, Prometheus, Writer, http_get, scratch, wait_until
+import remote_read
+from harness import AGENT, DEADLINE_S, Agent, Prometheus, http_get, scratch, wait_until, web_writers
 from tls_files import Authority
 
 
@@ -31,16 +33,10 @@ def agent(place):
         agent = stack.enter_context(
             contextlib.closing(Agent(disk, memory, "--scan-interval", "100ms", "--http-socket", disk / "http.sock"))
         )
-        for name in ("web-1", "web-2"):
-            writer = Writer(agent.directory, name, disk / f"{name}.log", tiers="1x300,10x360")
-            stack.enter_context(contextlib.closing(writer))
-            writer.tell("run 200")
-            if name == "web-2":
-                writer.kill()
-            setattr(agent, name.replace("-", "_"), writer)
+        agent.web_1, agent.web_2 = web_writers(stack, agent.directory, disk)
         (agent.directory / f"bad.{'0' * 32}.seg").write_bytes(b"no segment\n" * 1000)
         wait_until("web-2 to be drained", lambda: value(agent, 'ringside_vm_up{vm_id="web-2"}') != ["1"])
-        exact = str(counted(agent.web_1, "t_ops_total"))
+        exact = str(agent.web_1.counted("t_ops_total"))
         wait_until("web-1's windows to be over", lambda: value(agent, 'sum(t_ops_total{vm_id="web-1"})') == [exact])
         yield agent
 
@@ -67,12 +63,8 @@ def promtool(*arguments):
     return done.stdout
 
 
-def counted(writer, metric):
-    return sum(one["value"] for one in writer.tally if one["metric"] == metric)
-
-
 def test_a_sum_of_counters_is_what_the_writer_counted(agent):
-    assert float(value(agent, 'sum(t_ops_total{vm_id="web-1"})')[0]) == counted(agent.web_1, "t_ops_total")
+    assert float(value(agent, 'sum(t_ops_total{vm_id="web-1"})')[0]) == agent.web_1.counted("t_ops_total")
 
 
 def test_promtool_asks_for_one_time(agent):
@@ -124,7 +116,7 @@ scrape_configs:
   static_configs: [{{targets: ["127.0.0.1:{agent.http_port}"]}}]
 """
     with scratch() as (disk, _), contextlib.closing(Prometheus(disk, configuration=configuration)) as central:
-        exact = str(counted(agent.web_1, "t_ops_total"))
+        exact = str(agent.web_1.counted("t_ops_total"))
         # What web-2 was is not federated, so it comes by remote read alone.
         read = central.samples('ringside_vm_up{vm_id="web-2"}')
         assert len(read) == 1 and all(value in (0.0, 1.0) for _, value in next(iter(read.values())))
@@ -150,6 +142,16 @@ def test_metadata_has_the_types_of_the_schemas(agent):
     data = json.loads(curl(agent.url("/api/v1/metadata")))["data"]
     assert data["t_ops_total"][0]["type"] == "counter"
     assert data["t_busy_seconds_total"][0]["unit"] == "seconds"
+
+
+def test_a_tier_that_cannot_be_read_from_its_matcher_is_the_askers_mistake(agent):
+    for matcher in ('up{ringside_tier="fine"}', 'up{ringside_tier=~"1s"}'):
+        for page in ("/federate", "/api/v1/series", "/api/v1/labels", "/api/v1/label/vm_id/values"):
+            status, body = http_get(agent.url(page + "?" + urllib.parse.urlencode({"match[]": matcher})))
+            assert status == 400 and "names no tier" in body, (page, status, body)
+    asked = remote_read.request(remote_read.query(0, 10**13, (remote_read.EQUAL, "ringside_tier", "fine")))
+    status, _, body = remote_read.post(agent.url("/api/v1/read"), asked)
+    assert status == 400 and b"names no tier" in body, body
 
 
 def test_stats_tell_which_tiers_were_read(agent):
@@ -192,6 +194,38 @@ def test_tls_and_token_guard_the_port(authority):
             assert curl(agent.url("/metrics"), *trust, "-o", "/dev/null", "-w", "%{http_code}") == "401"
             plain = subprocess.run(["curl", "-sS", url.replace("https", "http")], capture_output=True, timeout=DEADLINE_S)
             assert plain.returncode != 0
+
+
+def test_renewed_certificates_and_tokens_count_without_a_restart(authority):
+    with scratch() as (disk, memory):
+        certificate, key, token = disk / "agent.pem", disk / "agent.key", disk / "token"
+
+        def put(name):
+            """Key and certificate one after the other, as who renews them does."""
+            for source, place in zip(authority.issue(name), (certificate, key)):
+                place.write_bytes(source.read_bytes())
+
+        put("agent")
+        token.write_text("first\n")
+        agent = GuardedAgent(disk, memory, authority, "--http-certificate", certificate, "--http-key", key,
+                             "--http-token-file", token)  # fmt: skip
+
+        def status(secret):
+            return curl(agent.url("/metrics"), "--cacert", authority.path, "-H", f"Authorization: Bearer {secret}", "-o", "/dev/null",
+                        "-w", "%{http_code}")  # fmt: skip
+
+        def shown():
+            return ssl.get_server_certificate(("127.0.0.1", agent.http_port))
+
+        with contextlib.closing(agent):
+            old = shown()
+            certificate.write_text(certificate.read_text()[:200])
+            wait_until("the broken renewal to be told", lambda: shown() == old and "cannot be used" in agent.output())
+            put("renewed")
+            token.write_text("second\n")
+            wait_until("the renewal to count", lambda: shown() == certificate.read_text() and status("second") == "200")
+            assert status("first") == "401"
+            assert agent.output().count("cannot be used") == 1
 
 
 class GuardedAgent(Agent):

@@ -7,6 +7,8 @@ import urllib.request
 
 import snappy
 
+from protobuf_bytes import fields
+from protobuf_bytes import varint as read_varint
 from remote_write import field, varint
 
 SAMPLES, STREAMED_XOR_CHUNKS = 0, 1
@@ -40,30 +42,6 @@ def post(url, message):
 
 
 # --- protobuf ---------------------------------------------------------------------------------------------------------
-
-
-def read_varint(data, at):
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return value, at
-
-
-def fields(data):
-    """(number, value) of each field, values as integers or bytes."""
-    at = 0
-    while at < len(data):
-        tag, at = read_varint(data, at)
-        if tag & 7 == 0:
-            value, at = read_varint(data, at)
-        else:
-            size, at = (8, at) if tag & 7 == 1 else read_varint(data, at)
-            value, at = data[at : at + size], at + size
-            assert len(value) == size
-        yield tag >> 3, value
 
 
 def signed(value):

@@ -61,6 +61,13 @@ def test_agent_has_one_capability(root):  # noqa: F811
     assert service["CapabilityBoundingSet"] == service["AmbientCapabilities"] == "CAP_LEASE"
 
 
+def test_agent_may_lower_the_priority_of_long_queries(root):  # noqa: F811
+    filters = re.findall(r"^SystemCallFilter=(.*)$", find(root, "ringside-agent.service").read_text(), re.M)
+    # The later line counts.
+    last = [line for line in filters if "setpriority" in line or "@resources" in line][-1]
+    assert "setpriority" in last and not last.startswith("~"), filters
+
+
 def test_sysusers_makes_the_users_of_the_units(root, tmp_path):  # noqa: F811
     # The folder and the drop-in share the name ringside.conf; sysusers.d is the one with users.
     config = next(root.rglob("sysusers.d/ringside.conf"))

@@ -20,7 +20,7 @@ HTTP = "an HTTP library"
 
 BELOW_CATALOG = {"agent/base", "agent/segment", "agent/archive", PUBLIC}
 BELOW_API = BELOW_CATALOG | {"agent/catalog"}
-PROMQL = {"agent/promql/syntax", "agent/promql/value", "agent/promql/engine"}
+PROMQL = {"agent/promql/syntax", "agent/promql/value", "agent/promql/engine", "agent/promql/run"}
 MIDDLE = {"agent/query", "agent/drain", "agent/upstream", "agent/placement"}
 
 ARROWS = {
@@ -38,6 +38,7 @@ ARROWS = {
     "agent/promql/syntax": {"agent/base"},
     "agent/promql/value": {"agent/base"},
     "agent/promql/engine": {"agent/base", "agent/promql/syntax", "agent/promql/value"},
+    "agent/promql/run": {"agent/base", "agent/promql/syntax", "agent/promql/value", "agent/promql/engine"},
     "agent/prometheus": {"agent/base", "agent/http", WIRE} | PROMQL,
     "agent/query": BELOW_API | PROMQL,
     "agent/drain": BELOW_API,
@@ -46,18 +47,19 @@ ARROWS = {
     "agent/audit": {"agent/base", "agent/upstream"},  # counts again what upstreams have counted
     "agent/api": BELOW_API | MIDDLE | PROMQL | {"agent/audit", "libwriter/toml", PROTO, WIRE, HTTP},
     # main.cpp and what stands beside it
-    "agent": BELOW_API | MIDDLE | {"agent/api", "agent/http", "agent/prometheus", "agent/audit", "agent/witness", "libwriter/toml"},
+    "agent": BELOW_API | MIDDLE | PROMQL | {"agent/api", "agent/http", "agent/prometheus", "agent/audit", "agent/witness", "libwriter/toml"},
     "tools/ringsidectl": {
         "agent/base",
         "agent/segment",
         "agent/archive",
+        "agent/catalog",
         "agent/query",
-        "agent/promql/syntax",
         "libwriter/toml",
         PUBLIC,
         PROTO,
         WIRE,
-    },
+    }
+    | PROMQL,
     "tools/bridge": {"libwriter/toml", PUBLIC},
     "tools/demo-vmm": {"libwriter/toml", PUBLIC},
 }

@@ -71,6 +71,7 @@ agent::Reply Receiver::answer(std::span<const agent::WireSample> samples, std::u
         for (const Arrival& arrival : arrivals) {
             if (arrival.series->exit) exits_.refuse(*arrival.sample, life_of(arrival));
             if (!refuses(arrival)) refused_with_others_.emplace(arrival.series, arrival.sample->timestamp_ms);
+            if (agent::is_stale(*arrival.sample)) refused_ends_.insert(arrival.series);
         }
         nothing("http_400");
         reply.verdict = agent::Verdict::kRefusedParts;
@@ -193,6 +194,7 @@ void Receiver::take(const Arrival& arrival, std::uint64_t run) {
     }
     if (!series.output) return findings_.add(Fault::kInvented, name_ + " does not know " + text_of(sample));
     refused_with_others_.erase({&series, sample.timestamp_ms});
+    if (agent::is_stale(sample)) refused_ends_.erase(&series);
     if (is_twice(sample.timestamp_ms)) return take_of_time_twice(series, sample, run);
     if (sample.timestamp_ms <= series.newest_ms) return take_again(series, sample, run);
     Life* life = life_of(arrival);
@@ -334,7 +336,8 @@ void Receiver::take_new(Series& series, Life& life, const agent::WireSample& sam
     const auto at_ns = static_cast<std::uint64_t>(sample.timestamp_ms) * kMs;
     const bool first = series.life != &life;
     const bool clear = series.life && !is_twice(series.newest_ms);
-    if (first && clear && !series.ended && !forgetful_runs.contains(series.taken_run)) {
+    const bool refused = first && refused_ends_.erase(&series) > 0 && time_.steps_back() > 0;
+    if (first && clear && !series.ended && !refused && !forgetful_runs.contains(series.taken_run)) {
         findings_.add(Fault::kLost, name_ + ": " + series.life->vm->key() + " has had no end: " + text_of(sample));
     }
     if (first || !clear) series.ended = false;

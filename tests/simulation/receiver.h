@@ -127,6 +127,7 @@ class Receiver {
     std::uint64_t excused_ = 0;
     // What was refused for the sake of others in its request, and has not come again.
     std::set<std::pair<const Series*, std::int64_t>> refused_with_others_;
+    std::set<const Series*> refused_ends_;  // whose end was refused, and has not come again
 };
 
 }  // namespace ringside::simulation

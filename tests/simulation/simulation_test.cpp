@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <vector>
 
 #include "tests/simulation/mutants.h"
 #include "tests/simulation/world.h"
@@ -46,10 +47,16 @@ TEST(Simulation, LosesNothingInAQuietTime) {
 
 TEST(Simulation, LosesNothingOnABadDay) { expect_no_fault(bad_time(chosen_seed(), kDay, 20)); }
 
+// Steps of the clock among all the rest meet what docs/known-defects.md tells of with about one seed in a hundred, so that the
+// suite has seeds of its own, each of which found something once. A soak draws one.
 TEST(Simulation, LosesOnlyWhatItTellsOfWhenTheClockIsSet) {
-    Plan plan = bad_time(chosen_seed(), kDay / 2, 16);
-    plan.clock_step_every_ns = kHour;
-    expect_no_fault(plan);
+    std::vector<std::uint64_t> seeds = {4, 5, 907'518'930};
+    if (std::getenv("RINGSIDE_SOAK") || std::getenv("RINGSIDE_SEED")) seeds = {chosen_seed()};
+    for (const std::uint64_t seed : seeds) {
+        Plan plan = bad_time(seed, kDay / 2, 16);
+        plan.clock_step_every_ns = kHour;
+        expect_no_fault(plan);
+    }
 }
 
 // A host of 200 VMs for 30 days; RINGSIDE_SIMULATED_DAYS and RINGSIDE_SIMULATED_VMS say otherwise.

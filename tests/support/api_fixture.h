@@ -13,10 +13,12 @@
 #include <vector>
 
 #include "agent/api/grpc_server.h"
+#include "agent/query/catalog_queries.h"
 #include "ringside/v1/admission.grpc.pb.h"
 #include "ringside/v1/blackbox.grpc.pb.h"
 #include "ringside/v1/error.pb.h"
 #include "ringside/v1/event.grpc.pb.h"
+#include "ringside/v1/query.grpc.pb.h"
 #include "ringside/v1/series.grpc.pb.h"
 #include "ringside/v1/status.grpc.pb.h"
 #include "ringside/v1/vm.grpc.pb.h"
@@ -41,7 +43,8 @@ class ApiClient {
           event(v1::EventService::NewStub(channel)),
           admission(v1::AdmissionService::NewStub(channel)),
           status(v1::StatusService::NewStub(channel)),
-          black_box(v1::BlackBoxService::NewStub(channel)) {}
+          black_box(v1::BlackBoxService::NewStub(channel)),
+          query(v1::QueryService::NewStub(channel)) {}
 
     template <typename Reader>
     static auto read_all(std::unique_ptr<grpc::ClientReader<Reader>> reader) {
@@ -70,6 +73,14 @@ class ApiClient {
     Streamed<v1::Event> watch(const v1::WatchRequest& request) const {
         grpc::ClientContext context;
         return read_all(event->Watch(&context, request));
+    }
+    Streamed<v1::QueryResponse> ask(const v1::QueryRequest& request) const {
+        grpc::ClientContext context;
+        return read_all(query->Query(&context, request));
+    }
+    Streamed<v1::QueryResponse> ask(const v1::QueryRangeRequest& request) const {
+        grpc::ClientContext context;
+        return read_all(query->QueryRange(&context, request));
     }
     grpc::Status get_vm(const v1::GetVmRequest& request, v1::GetVmResponse* response) const {
         grpc::ClientContext context;
@@ -109,6 +120,7 @@ class ApiClient {
     std::unique_ptr<v1::AdmissionService::Stub> admission;
     std::unique_ptr<v1::StatusService::Stub> status;
     std::unique_ptr<v1::BlackBoxService::Stub> black_box;
+    std::unique_ptr<v1::QueryService::Stub> query;
 };
 
 // The ErrorInfo of an error; one without a reason when it has none.
@@ -125,25 +137,31 @@ inline v1::ErrorInfo info_of(const grpc::Status& status) {
 
 class ApiFixture {
   public:
-    explicit ApiFixture(std::size_t event_capacity = 4096, Budgets budgets = {}, ApiOptions options = {})
-        : backend(event_capacity, budgets) {
+    explicit ApiFixture(std::size_t event_capacity = 4096, Budgets budgets = {}, ApiOptions options = {},
+                        const QueryLimits& limits = patient(), const FairPool::Limits& turns = {})
+        : backend(event_capacity, budgets),
+          queries(backend.catalog, {"host-1", "ringside"}, [this] { return query_clock(); }),
+          query_host(queries, limits, turns) {
         options.socket.path = folder / "agent.sock";
         options.policy.own_uid = geteuid();
         options.peers.fd_count = 4096;
         options.host = {"host-1", "ringside"};
         options.now_ns = [] { return kTestNowNs; };
-        auto started = ApiServer::start(std::move(options), backend, metrics);
+        auto started = ApiServer::start(std::move(options), backend, query_host, metrics);
         if (!started) ADD_FAILURE() << started.error().message();
         server = std::move(*started);
     }
 
     ~ApiFixture() { backend.bus.close(); }
+    // Queries that become long run at the lowest priority, which on a busy host may take a while.
+    static QueryLimits patient() { return {.timeout = std::chrono::hours(1)}; }
 
     // Over the socket's file, as whoever runs the test: an operator.
     ApiClient connect() const { return ApiClient(channel()); }
     std::shared_ptr<grpc::Channel> channel() const {
         grpc::ChannelArguments arguments;
         arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // a connection of its own
+        arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);  // who does not read gets 64 KiB in advance, and no more
         return grpc::CreateCustomChannel("unix:" + server->path(), grpc::InsecureChannelCredentials(), arguments);
     }
     // Over a pair of sockets, as somebody else.
@@ -160,9 +178,18 @@ class ApiFixture {
             .value();
     }
 
+    std::uint64_t query_clock() const {
+        if (has_no_memory) throw std::bad_alloc();
+        return query_now_ns;
+    }
+
     TemporaryFolder folder;
     Metrics metrics;
     TestBackend backend;
+    std::atomic<std::uint64_t> query_now_ns{kTestNowNs};  // what queries take for now
+    std::atomic<bool> has_no_memory{false};               // who asks for that gets std::bad_alloc
+    CatalogQueries queries;
+    QueryHost query_host;
     std::unique_ptr<ApiServer> server;
 };
 

@@ -16,6 +16,7 @@
 #include "agent/api/grpc_server.h"
 #include "agent/http/pages.h"
 #include "agent/http/server.h"
+#include "agent/query/catalog_queries.h"
 #include "tests/support/api_backend.h"
 
 namespace ringside::agent {
@@ -48,9 +49,10 @@ class Testbed {
         options.policy.any_tenant = settings.tenants == "any";
         options.host = {"host-1", "ringside"};
         options.now_ns = [] { return kTestNowNs; };
-        auto api = ApiServer::start(std::move(options), backend_, metrics_);
+        auto api = ApiServer::start(std::move(options), backend_, query_host_, metrics_);
         if (!api) return fail(api.error());
-        HttpServer http({}, {.quick = http_pages(metrics_, [this] { return backend_.ready(); }), .slow = {}, .busy = {}}, metrics_);
+        HttpServer http(
+            {}, {.quick = http_pages(metrics_, [this] { return backend_.ready(); }), .slow = {}, .busy = {}}, metrics_);
         if (auto started = http.start(); !started) return fail(started.error());
         std::printf("{\"http_port\": %u}\n", http.port());
         std::fflush(stdout);
@@ -82,6 +84,8 @@ class Testbed {
     }
 
     TestBackend backend_;
+    CatalogQueries queries_{backend_.catalog, {"host-1", "ringside"}, [] { return kTestNowNs; }};
+    QueryHost query_host_{queries_, {}, {}};
     Metrics metrics_;
     std::map<std::string, std::string> keys_;
 };

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import pty
 import subprocess
 from pathlib import Path
 
@@ -73,3 +74,24 @@ def fails(code, *args, says=(), **options):
     for text in says:
         assert text in done.stderr, (text, done.stderr)
     return done
+
+
+def on_terminal(*args, env):
+    """Exit code and output of a run whose stdout and stderr are a terminal."""
+    leader, follower = pty.openpty()
+    try:
+        process = subprocess.Popen(
+            [RINGSIDECTL, *args], stdout=follower, stderr=follower, env=env, stdin=subprocess.DEVNULL)  # fmt: skip
+        os.close(follower)
+        output = b""
+        while True:
+            try:
+                part = os.read(leader, 65536)
+            except OSError:  # EIO: the last one on the other side has left
+                break
+            if not part:
+                break
+            output += part
+        return process.wait(TIMEOUT_S), output.decode()
+    finally:
+        os.close(leader)

@@ -123,6 +123,7 @@ class SegmentBuilder {
     }
 
     void set_state(std::uint32_t state) { poke<std::uint32_t>(1024, state); }
+    void set_rebases(std::uint64_t rebases) { poke(1288, rebases); }
     void close(std::uint64_t closed_ns, std::int32_t code, const std::string& text);
     void set_tick(std::uint64_t tick_ns) {
         poke<std::uint32_t>(1052, 1);

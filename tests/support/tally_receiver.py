@@ -10,18 +10,9 @@ import re
 import struct
 import threading
 
+from protobuf_bytes import fields, varint
+
 STALE = 0x7FF0000000000002  # the bits of a value that ends a series
-
-
-def varint(data, at):
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
 
 
 def uncompress(data):
@@ -50,22 +41,6 @@ def uncompress(data):
             out.append(out[-offset])
     assert len(out) == size
     return bytes(out)
-
-
-def fields(data):
-    """(number, value) of each field of a protobuf message."""
-    at = 0
-    while at < len(data):
-        key, at = varint(data, at)
-        if key & 7 == 0:
-            value, at = varint(data, at)
-        elif key & 7 == 1:
-            value, at = data[at : at + 8], at + 8
-        else:
-            assert key & 7 == 2, key
-            size, at = varint(data, at)
-            value, at = data[at : at + size], at + size
-        yield key >> 3, value
 
 
 def series_of(message):

@@ -7,6 +7,7 @@
 #include <ringside/v1/blackbox.grpc.pb.h>
 #include <ringside/v1/error.pb.h>
 #include <ringside/v1/event.grpc.pb.h>
+#include <ringside/v1/query.grpc.pb.h>
 #include <ringside/v1/series.grpc.pb.h>
 #include <ringside/v1/status.grpc.pb.h>
 #include <ringside/v1/vm.grpc.pb.h>
@@ -119,6 +120,7 @@ struct Client::Stubs {
     std::unique_ptr<v1::AuditService::Stub> audit;
     std::unique_ptr<v1::StatusService::Stub> status;
     std::unique_ptr<v1::BlackBoxService::Stub> black_box;
+    std::unique_ptr<v1::QueryService::Stub> query;
 
     std::string socket;
     std::uint64_t timeout_ns = 0;
@@ -154,6 +156,20 @@ struct Client::Stubs {
         }
         return check(reader->Finish());
     }
+    // The one answer of a stream.
+    template <typename Reader>
+    Result<agent::QueryAnswer> whole_answer(grpc::ClientContext& context, const Reader& reader) const {
+        AnswerReader answer;
+        Result<void> added;
+        const auto result = drain<v1::QueryResponse>(context, reader, [&](v1::QueryResponse& response) {
+            added = answer.add(response);
+            return added.ok();
+        });
+        if (!result) return result.error();
+        if (!added) return added.error();
+        if (!answer.is_whole()) return error(Code::kInternal, "the agent's answer ended before its last message");
+        return answer.take();
+    }
 };
 
 Client::Client(std::string socket, std::uint64_t timeout_ns)
@@ -171,6 +187,7 @@ Client::Client(std::string socket, std::uint64_t timeout_ns)
     stubs_->audit = v1::AuditService::NewStub(stubs_->channel);
     stubs_->status = v1::StatusService::NewStub(stubs_->channel);
     stubs_->black_box = v1::BlackBoxService::NewStub(stubs_->channel);
+    stubs_->query = v1::QueryService::NewStub(stubs_->channel);
     stubs_->socket = socket_;
     stubs_->timeout_ns = timeout_ns_;
 }
@@ -297,6 +314,33 @@ Result<void> Client::watch(const v1::WatchRequest& request, const std::function<
     if (!request.follow()) stubs_->set_deadline(context);
     const auto reader = stubs_->event->Watch(&context, request);
     return stubs_->drain<v1::Event>(context, reader, [&take](const v1::Event& event) { return take(event); });
+}
+
+Result<agent::QueryAnswer> Client::query(const v1::QueryRequest& request) {
+    grpc::ClientContext context;
+    stubs_->set_deadline(context);
+    return stubs_->whole_answer(context, stubs_->query->Query(&context, request));
+}
+
+Result<agent::QueryAnswer> Client::query(const v1::QueryRangeRequest& request) {
+    grpc::ClientContext context;
+    stubs_->set_deadline(context);
+    return stubs_->whole_answer(context, stubs_->query->QueryRange(&context, request));
+}
+
+Result<void> Client::watch_query(const v1::WatchQueryRequest& request,
+                                 const std::function<bool(WatchedAnswer&)>& take) {
+    grpc::ClientContext context;
+    AnswerReader answer;
+    Result<void> added;
+    const auto reader = stubs_->query->Watch(&context, request);
+    const auto result = stubs_->drain<v1::QueryResponse>(context, reader, [&](v1::QueryResponse& response) {
+        added = answer.add(response);
+        if (!added || !answer.is_whole()) return added.ok();
+        WatchedAnswer watched{answer.take(), answer.time_ms(), answer.dropped()};
+        return take(watched);
+    });
+    return result ? added : result;
 }
 
 }  // namespace ringside::ctl

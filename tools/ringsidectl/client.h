@@ -18,11 +18,9 @@
 #include <vector>
 
 #include "agent/base/result.h"
+#include "tools/ringsidectl/query_wire.h"
 
 namespace ringside::ctl {
-
-namespace v1 = ringside::v1;
-using agent::Result;
 
 // Not for several threads. Every call blocks until its answer, at most `timeout_ns`; kTimeout after that.
 class Client {
@@ -53,6 +51,17 @@ class Client {
 
     // Until the stream ends or `take` says false. Without a deadline when `request.follow`.
     Result<void> watch(const v1::WatchRequest& request, const std::function<bool(const v1::Event&)>& take);
+
+    // One answer, put together from its messages.
+    Result<agent::QueryAnswer> query(const v1::QueryRequest& request);
+    Result<agent::QueryAnswer> query(const v1::QueryRangeRequest& request);
+    // Until `take` says false. Without a deadline.
+    struct WatchedAnswer {
+        agent::QueryAnswer answer;
+        std::int64_t time_ms = 0;   // of what it was evaluated
+        std::uint64_t dropped = 0;  // answers that were left out before it
+    };
+    Result<void> watch_query(const v1::WatchQueryRequest& request, const std::function<bool(WatchedAnswer&)>& take);
 
   private:
     struct Stubs;

@@ -88,8 +88,10 @@ void add_admit(Command& root, const Session& session);  // admit, release, admis
 void add_audit(Command& root, const Session& session);
 void add_drain(Command& root, const Session& session);
 void add_events(Command& root, const Session& session);
+void add_graph(Command& root, const Session& session);
 void add_ls(Command& root, const Session& session);
 void add_provision(Command& root, const Session& session);
+void add_query(Command& root, const Session& session);
 void add_read(Command& root, const Session& session);
 void add_schema(Command& root, const Session& session);
 void add_segment(Command& root, const Session& session);

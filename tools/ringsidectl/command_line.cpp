@@ -114,6 +114,8 @@ std::unique_ptr<CLI::App> make_command_line(Session& session) {
     add_show(command, session);
     add_stat(command, session);
     add_read(command, session);
+    add_query(command, session);
+    add_graph(command, session);
     add_events(command, session);
     add_drain(command, session);
     add_admit(command, session);

@@ -131,6 +131,30 @@ std::string csv_header(const std::vector<Column>& columns) {
     return joined(columns, ",", [](const Column& column) { return csv_field(column.name); }) + "\r\n";
 }
 
+// The cells of a table as texts, and how wide each column is.
+struct Laid {
+    std::vector<std::vector<std::string>> lines;
+    std::vector<std::size_t> widths;
+};
+Laid lay_out(const Section& section) {
+    Laid laid;
+    for (const Column& column : section.columns) laid.widths.push_back(width_of(heading_of(column)));
+    for (const auto& row : section.rows) {
+        std::vector<std::string>& line = laid.lines.emplace_back();
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            line.push_back(cell_text(row[i], section.columns[i].unit));
+            laid.widths[i] = std::max(laid.widths[i], width_of(line.back()));
+        }
+    }
+    return laid;
+}
+
+// 0: there is none.
+unsigned long number_in_environment(const char* name) {
+    const char* text = std::getenv(name);
+    return text ? std::strtoul(text, nullptr, 10) : 0;
+}
+
 }  // namespace
 
 void Document::keep(const std::string& section) {
@@ -174,20 +198,31 @@ std::string cell_text(const Value& value, Unit unit) {
     return text.empty() ? "-" : text;
 }
 
+bool is_screen(std::FILE* file) {
+    const char* term = std::getenv("TERM");
+    return term && std::strcmp(term, "dumb") != 0 && isatty(fileno(file)) == 1;
+}
+
 bool wants_colours(std::FILE* file) {
     const char* no_color = std::getenv("NO_COLOR");
-    const char* term = std::getenv("TERM");
-    if (no_color && *no_color) return false;
-    if (!term || std::strcmp(term, "dumb") == 0) return false;
-    return isatty(fileno(file)) == 1;
+    return !(no_color && *no_color) && is_screen(file);
 }
 
 std::size_t terminal_width(std::FILE* file) {
-    if (const char* columns = std::getenv("COLUMNS")) {
-        if (const unsigned long wanted = std::strtoul(columns, nullptr, 10); wanted > 0) return wanted;
-    }
+    if (const unsigned long wanted = number_in_environment("COLUMNS")) return wanted;
     winsize size{};
     return ioctl(fileno(file), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+std::size_t terminal_height(std::FILE* file) {
+    if (const unsigned long wanted = number_in_environment("LINES")) return wanted;
+    winsize size{};
+    return ioctl(fileno(file), TIOCGWINSZ, &size) == 0 ? size.ws_row : 0;
+}
+
+std::size_t table_width(const Section& section) {
+    const std::vector<std::size_t> widths = lay_out(section).widths;
+    return std::accumulate(widths.begin(), widths.end(), 2 * (widths.size() - 1));
 }
 
 void Output::put(const std::string& text) { std::fwrite(text.data(), 1, text.size(), file_); }
@@ -215,16 +250,7 @@ void Output::print_csv(const Section& section) {
 }
 
 void Output::print_table(const Section& section) {
-    std::vector<std::vector<std::string>> lines;
-    std::vector<std::size_t> widths;
-    for (const Column& column : section.columns) widths.push_back(width_of(heading_of(column)));
-    for (const auto& row : section.rows) {
-        std::vector<std::string>& line = lines.emplace_back();
-        for (std::size_t i = 0; i < row.size(); ++i) {
-            line.push_back(cell_text(row[i], section.columns[i].unit));
-            widths[i] = std::max(widths[i], width_of(line.back()));
-        }
-    }
+    const auto [lines, widths] = lay_out(section);
     const std::vector<std::size_t> shown =
         fitting_columns(section.columns, widths, width_ ? width_ : std::numeric_limits<std::size_t>::max() - 2);
     const auto print_line = [&](const std::vector<std::string>& line) {

@@ -116,12 +116,19 @@ class Output {
     std::size_t rows_since_heading_ = 0;
 };
 
-// Whether `file` may get colours: a terminal, no NO_COLOR (no-color.org: set and not empty), no
-// TERM=dumb.
+// Whether `file` is a terminal whose cursor can be moved: no TERM=dumb.
+bool is_screen(std::FILE* file);
+
+// Whether `file` may get colours: a screen, no NO_COLOR (no-color.org: set and not empty).
 bool wants_colours(std::FILE* file);
 
-// Columns of the terminal that `file` is, unless COLUMNS in the environment says otherwise; 0: there is no limit.
+// Columns and lines of the terminal that `file` is, unless COLUMNS and LINES in the environment say otherwise; 0: there is no
+// limit.
 std::size_t terminal_width(std::FILE* file);
+std::size_t terminal_height(std::FILE* file);
+
+// Columns that a section takes as a table, all of its columns shown.
+std::size_t table_width(const Section& section);
 
 // One value for a table or a sentence, escaped.
 std::string cell_text(const Value& value, Unit unit);

@@ -10,22 +10,11 @@
 namespace ringside::ctl {
 namespace {
 
+using agent::kColumnNames;
 using agent::Kind;
 using agent::SeriesData;
 
 constexpr std::uint64_t kNsPerS = 1'000'000'000;
-
-struct ColumnName {
-    std::uint32_t bit;
-    const char* name;
-};
-constexpr std::array<ColumnName, 7> kColumnNames{{{agent::kColumnCount, "count"},
-                                                  {agent::kColumnSum, "sum"},
-                                                  {agent::kColumnMin, "min"},
-                                                  {agent::kColumnMax, "max"},
-                                                  {agent::kColumnLast, "last"},
-                                                  {agent::kColumnValue, "value"},
-                                                  {agent::kColumnBuckets, "buckets"}}};
 
 std::uint32_t columns_of(const SeriesData& data) {
     std::uint32_t columns = 0;
@@ -93,14 +82,6 @@ std::uint32_t column_bits(const std::vector<std::string>& words) {
         if (std::find(words.begin(), words.end(), name) != words.end()) bits |= bit;
     }
     return bits;
-}
-
-Texts column_names(std::uint32_t columns) {
-    Texts names;
-    for (const auto& [bit, name] : kColumnNames) {
-        if (columns & bit) names.emplace_back(name);
-    }
-    return names;
 }
 
 Texts flag_names(std::uint32_t flags) {

@@ -6,10 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "agent/base/columns.h"
 #include "agent/base/model.h"
 #include "tools/ringsidectl/output.h"
 
 namespace ringside::ctl {
+
+using agent::column_names;
 
 // One series of one tier.
 struct SeriesOfPoints {
@@ -31,8 +34,6 @@ struct SeriesOfPoints {
 const std::vector<std::string>& column_words();
 // The bits of such words, which must be of them; all bits for none.
 std::uint32_t column_bits(const std::vector<std::string>& words);
-// The words of bits.
-Texts column_names(std::uint32_t columns);
 
 // "open", "carried", "partial".
 Texts flag_names(std::uint32_t flags);

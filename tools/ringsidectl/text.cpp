@@ -185,4 +185,14 @@ std::size_t width_of(std::string_view text) {
         text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0u) != 0x80; }));
 }
 
+std::string shortened(std::string_view text, std::size_t columns) {
+    if (width_of(text) <= columns) return std::string(text);
+    std::size_t end = 0;
+    for (std::size_t shown = 0; shown + 1 < columns; ++shown) {
+        do ++end;
+        while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xc0u) == 0x80);
+    }
+    return std::string(text.substr(0, end)) + (columns > 0 ? "…" : "");
+}
+
 }  // namespace ringside::ctl

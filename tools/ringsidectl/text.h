@@ -65,4 +65,7 @@ std::string printable(std::string_view text);
 // Columns that `text` takes on a terminal, counting each code point as one.
 std::size_t width_of(std::string_view text);
 
+// At most `columns` of it, the last one "…" where that is not all.
+std::string shortened(std::string_view text, std::size_t columns);
+
 }  // namespace ringside::ctl

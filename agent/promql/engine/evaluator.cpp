@@ -8,7 +8,6 @@
 namespace ringside::agent::promql {
 namespace {
 
-constexpr std::uint64_t kChecksBetweenClocks = 32;       // 0.1 us each, where a series of many steps takes 10 ms
 constexpr std::uint64_t kWorkBetweenClocks = 64 * 1024;  // samples, of which a function looks at each for some ns
 constexpr std::uint64_t kStepsOfACheck = 64;  // a row of so many steps takes as long as a series that is read
 
@@ -54,15 +53,12 @@ Labels RowLabels::labels() const {
     return without_metadata_ ? labels.without_metadata() : labels;
 }
 
-Result<void> Evaluator::check(std::uint64_t samples) {
-    stats.samples_peak = std::max(stats.samples_peak, held_ + samples);
+Result<void> Evaluator::look_closer(std::uint64_t samples) {
     if (held_ + samples > limits_.samples_max) {
         return error(Code::kExhausted, "query processing would load too many samples into memory in query execution");
     }
-    const bool is_due = checks_ == 0 || checks_ > kChecksBetweenClocks;
-    if (is_due) checks_ = 0;
-    ++checks_;
-    return is_due ? look_at_clock() : Result<void>();
+    checks_ = 1;
+    return look_at_clock();
 }
 
 Result<void> Evaluator::work(std::uint64_t samples) {

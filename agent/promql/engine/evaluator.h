@@ -4,6 +4,7 @@
 // over a function over a selector never holds more than one series.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -24,11 +25,16 @@ namespace ringside::agent::promql {
 // The labels of a row on its way, in the source or already taken from there.
 class RowLabels {
   public:
+    RowLabels() = default;  // of no row
     explicit RowLabels(const Labels& labels) : own_(&labels) {}
     RowLabels(const SeriesSet& set, std::size_t series) : set_(&set), series_(series) {}
 
     std::string_view label(std::string_view name) const;
     Labels labels() const;
+    // Whether it is known at little cost that the row before, of the same producer, has the same values of `names`.
+    bool same_values(const RowLabels& before, std::span<const std::string> names) const {
+        return set_ != nullptr && set_ == before.set_ && set_->same_values(before.series_, series_, names);
+    }
     // Without metadata labels from here on.
     void drop_metadata() { without_metadata_ = true; }
 
@@ -98,7 +104,13 @@ class Evaluator {
     bool reads_counts_only() const { return counts_only_ > 0 && needs_buckets_ == 0; }
 
     // For whoever holds `samples` more than what grid() has counted. kExhausted, kTimeout.
-    Result<void> check(std::uint64_t samples);
+    Result<void> check(std::uint64_t samples) {
+        stats.samples_peak = std::max(stats.samples_peak, held_ + samples);
+        const bool is_due = checks_ == 0 || checks_ > kChecksBetweenClocks;
+        if (is_due || held_ + samples > limits_.samples_max) return look_closer(samples);
+        ++checks_;
+        return {};
+    }
     // For who has looked at `samples`, again and again for overlapping windows. kTimeout.
     Result<void> work(std::uint64_t samples);
     // Room for `samples` that check() then counts for all, for as long as it lives.
@@ -135,6 +147,9 @@ class Evaluator {
     QueryStats stats;
 
   private:
+    static constexpr std::uint64_t kChecksBetweenClocks = 32;  // 0.1 us each, where a series of many steps takes 10 ms
+
+    Result<void> look_closer(std::uint64_t samples);
     Result<void> look_at_clock() const;
     Result<Grid> evaluate(const Expr& expr, const Steps& steps, Around around);
     Result<Grid> call(const Expr& expr, const Call& call, const Steps& steps, Around around);

@@ -60,6 +60,7 @@ using RangeFunction = Cell (*)(const RangeCall& call, const SampleSpan& window);
 
 // The same of a window that is known in short. With at least one sample.
 using CounterFunction = Cell (*)(const RangeCall& call, const CounterSpan& window);
+using GainFunction = Cell (*)(const RangeCall& call, HistogramGain&& window);
 
 // scalar(), label_replace(): anything that looks at all rows, labels or times. Evaluates its own arguments.
 struct GridCall {
@@ -83,6 +84,7 @@ struct FunctionBody {
     bool allows_anchored = false;
     bool allows_smoothed = false;
     CounterFunction of_counter = nullptr;  // of a range function that asks no more of floats than that
+    GainFunction of_gain = nullptr;        // and no more of histograms
 };
 
 const FunctionBody* function_body(const Function& function);

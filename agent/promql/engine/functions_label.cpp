@@ -28,7 +28,6 @@ Result<void> check_label(const GridCall& call, const char* side, const std::stri
 // long.
 Result<void> write_label(const GridCall& call, Grid& grid, std::size_t row, const std::string& name,
                          std::string_view value, std::uint64_t& bytes) {
-    constexpr std::uint64_t kSampleBytes = 16;
     if (value.size() > kLabelBytesMax) {
         return error(Code::kInvalid, std::string(call.call.function->name) + "() would make a label of more than " +
                                          std::to_string(kLabelBytesMax) + " bytes");

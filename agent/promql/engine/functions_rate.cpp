@@ -182,6 +182,17 @@ Cell rate_of_counter(const RangeCall& call, const CounterSpan& window) {
     return Cell::of(kIsRate ? increase / call.range_seconds : increase);
 }
 
+template <bool kIsRate>
+Cell rate_of_gain(const RangeCall& call, HistogramGain&& window) {
+    if (window.count < 2) return {};
+    FloatHistogram increase = std::move(window.gain);
+    increase.reset_hint = ResetHint::kGauge;
+    increase.scale(extrapolation(call, window.count, window.first_ms, window.last_ms, std::nullopt, true,
+                                 window.first_count, increase.count));
+    if (kIsRate) increase.divide(call.range_seconds);
+    return Cell::of(std::move(increase));
+}
+
 // One of the last two samples of a window.
 struct LastSample {
     SampleTimes times;
@@ -237,8 +248,8 @@ Cell instant_rate(const RangeCall& call, const SampleSpan& window) {
 }
 
 constexpr FunctionBody kFunctions[] = {
-    {"rate", &rate<true, true>, false, true, true, &rate_of_counter<true>},
-    {"increase", &rate<true, false>, false, true, true, &rate_of_counter<false>},
+    {"rate", &rate<true, true>, false, true, true, &rate_of_counter<true>, &rate_of_gain<true>},
+    {"increase", &rate<true, false>, false, true, true, &rate_of_counter<false>, &rate_of_gain<false>},
     {"delta", &rate<false, false>, false, true, true},
     {"irate", &instant_rate<true>},
     {"idelta", &instant_rate<false>},

@@ -24,6 +24,9 @@ std::size_t Grouping::group_of(const RowLabels& row) {
         return at->second;
     }
     // Rows of one group often come in a row: those need no key.
+    const bool known_same = row.same_values(last_, names_);
+    last_ = row;
+    if (known_same) return last_group_;
     bool same = count() > 0;
     for (std::size_t i = 0; i < names_.size(); ++i) {
         std::string_view value = row.label(names_[i]);

@@ -31,6 +31,7 @@ class Grouping {
     bool without_;
     std::vector<std::string> values_;  // of names_ in the row before
     std::string key_;
+    RowLabels last_;  // the row before
     std::size_t last_group_ = 0;
     std::unordered_map<std::string, std::size_t, TextHash, std::equal_to<>> by_values_;
     std::unordered_map<Labels, std::size_t, LabelsHash> by_labels_;

@@ -1,4 +1,6 @@
 // Functions over ranges: one window a step over the samples of one series after the other.
+#include <algorithm>
+#include <array>
 #include <unordered_set>
 
 #include "agent/promql/engine/function.h"
@@ -36,6 +38,10 @@ Result<void> check_modifiers(const RangeArgument& range, const FunctionBody& bod
                                      " modifier can only be used with: " + allowed_functions(allows) + " - not with " +
                                      std::string(body.name));
 }
+
+constexpr std::size_t kCountersAtOnce = 64;
+constexpr std::size_t kGainsAtOnce = 64;
+constexpr std::size_t kSamplesOfGain = 2;  // are looked at
 
 bool looks_like_a_counter(std::string_view metric) {
     return metric.ends_with("_total") || metric.ends_with("_sum") || metric.ends_with("_count") ||
@@ -81,20 +87,17 @@ class RangeEvaluation {
         return {};
     }
 
-    // All series have this name, so it need not be asked for. No effect with "".
+    // All series have this name, so one of them tells of it what there is to tell. No effect with "".
     void set_metric(std::string_view metric) {
-        bool known = !metric.empty() && !evaluator_.options.type_and_unit_labels;
-        if (known && looks_like_a_counter(metric)) checks_counter_ = false;
+        has_one_metric_ = !metric.empty() && !evaluator_.options.type_and_unit_labels;
+        if (has_one_metric_ && looks_like_a_counter(metric)) checks_counter_ = false;
     }
 
     // Two rows may turn out to have the same labels once metadata is gone.
     void watch_for_same_labels() { watches_labels_ = !evaluator_.options.delayed_name_removal && !body_.keeps_name; }
 
     // Whether there is one window, of which take_counter() needs no sample.
-    bool takes_counters() const {
-        return body_.of_counter != nullptr && steps_.count == 1 && !range_.anchored && !range_.smoothed &&
-               !evaluator_.options.start_timestamps;
-    }
+    bool takes_counters() const { return body_.of_counter != nullptr && steps_.count == 1 && needs_ends_only(); }
 
     // `window` has the samples of the only step.
     Result<void> take_counter(const RowLabels& series, const CounterSpan& window) {
@@ -104,6 +107,39 @@ class RangeEvaluation {
         return pass_on(call, false, static_cast<bool>(cells_[0]), true);
     }
 
+    // The same of histograms, over any number of steps.
+    bool takes_gains() const { return body_.of_gain != nullptr && needs_ends_only(); }
+
+    // A row from what a histogram's windows gained. False: its samples are to be read.
+    Result<bool> take_gains(const SeriesSet& set, std::size_t series) {
+        const RowLabels labels(set, series);
+        RangeCall call = call_of(labels);
+        bool any = false;
+        std::uint64_t held = 0;
+        for (std::size_t begin = 0; begin < steps_.count; begin += kGainsAtOnce) {
+            const std::size_t count = std::min(kGainsAtOnce, steps_.count - begin);
+            windows_.resize(count);
+            gains_.resize(count);
+            for (std::size_t i = 0; i < count; ++i) {
+                move_to(call, begin + i);
+                windows_[i] = {call.begin_ms, call.end_ms};
+            }
+            if (!set.read_gains(series, windows_, gains_)) return false;
+            evaluator_.stats.samples_read += kSamplesOfGain * count;
+            for (std::size_t i = 0; i < count; ++i) {
+                move_to(call, begin + i);
+                Cell& cell = cells_[begin + i];
+                cell = gains_[i].count > 0 ? body_.of_gain(call, std::move(gains_[i])) : Cell{};
+                any |= static_cast<bool>(cell);
+                if (cell.histogram) held += sample_weight(*cell.histogram);
+            }
+            if (Result<void> room = evaluator_.check(held); !room) return room.error();
+            if (Result<void> time = evaluator_.work(count); !time) return time.error();
+        }
+        if (Result<void> passed = pass_on(call, false, any, false); !passed) return passed.error();
+        return true;
+    }
+
     Result<void> take(const RowLabels& series, bool drop_name, const SampleSpan& samples) {
         RangeCall call = call_of(series);
         std::int64_t lookback = evaluator_.options.lookback_ms;
@@ -111,6 +147,7 @@ class RangeEvaluation {
                      behind = range_.smoothed ? lookback : 0;
         Windows windows(samples);
         bool any = false, any_float = false;
+        std::uint64_t held = 0;  // by histograms of this row
         for (std::size_t step = 0; step < steps_.count; ++step) {
             move_to(call, step);
             SampleSpan window = windows.at(call.begin_ms - before, call.end_ms + behind);
@@ -121,6 +158,10 @@ class RangeEvaluation {
             cells_[step] = function_(call, window);
             if (Result<void> time = evaluator_.work(window.count()); !time) return time;
             any |= static_cast<bool>(cells_[step]);
+            if (cells_[step].histogram) {
+                held += sample_weight(*cells_[step].histogram);
+                if (Result<void> room = evaluator_.check(held); !room) return room;
+            }
             any_float |= cells_[step].kind == CellKind::kFloat;
         }
         if (failure_) return *failure_;
@@ -128,6 +169,11 @@ class RangeEvaluation {
     }
 
   private:
+    // Of what stands in a window, by a function that can do with its first and last sample.
+    bool needs_ends_only() const {
+        return !range_.anchored && !range_.smoothed && !evaluator_.options.start_timestamps;
+    }
+
     RangeCall call_of(const RowLabels& series) {
         return {
             evaluator_, call_, series, range_.anchored, range_.smoothed, static_cast<double>(range_.range_ms) / 1000, 0,
@@ -152,6 +198,7 @@ class RangeEvaluation {
     }
 
     void note_if_no_counter(const RangeCall& call) {
+        if (has_one_metric_) checks_counter_ = false;
         std::string_view metric = call.metric();
         if (metric.empty()) return;
         if (evaluator_.options.type_and_unit_labels) {
@@ -172,11 +219,14 @@ class RangeEvaluation {
     const Steps& steps_;
     const RowSink& sink_;
     RangeFunction function_;
-    bool checks_counter_ = false;  // until it is known that there is one
+    bool checks_counter_ = false;  // until it is known that there is one, or it has been told
+    bool has_one_metric_ = false;
     std::string last_metric_;
     std::size_t argument_count_ = 0;
     std::vector<double> arguments_;  // argument_count_ a step
     std::vector<Cell> cells_;
+    std::vector<TimeWindow> windows_;
+    std::vector<HistogramGain> gains_;
     std::optional<Error> failure_;
     bool watches_labels_ = false;
     std::unordered_set<Labels, LabelsHash> seen_;
@@ -264,14 +314,26 @@ Result<void> Evaluator::range_rows(const Call& call, const FunctionBody& body, c
     bool has_stale = (*set)->has_stale_markers();
     SampleBuffer buffer, clean, hinted;
     const bool takes_counters = evaluation.takes_counters();
-    CounterSpan counter;
-    for (std::size_t series = 0; series < (*set)->size(); ++series) {
-        if (takes_counters && (*set)->read_counter(series, hints.begin_ms, hints.end_ms, &counter)) {
-            stats.samples_read += counter.count;
-            if (Result<void> room = check(counter.count); !room) return room;
-            Result<void> taken = evaluation.take_counter(RowLabels(**set, series), counter);
+    std::array<CounterSpan, kCountersAtOnce> counters;
+    const bool takes_gains = evaluation.takes_gains();
+    for (std::size_t series = 0; series < (*set)->size();) {
+        const std::size_t in_short =
+            takes_counters ? (*set)->read_counters(series, hints.begin_ms, hints.end_ms, counters) : 0;
+        for (std::size_t i = 0; i < in_short; ++i) {
+            stats.samples_read += counters[i].count;
+            if (Result<void> room = check(counters[i].count); !room) return room;
+            Result<void> taken = evaluation.take_counter(RowLabels(**set, series + i), counters[i]);
             if (!taken) return taken;
-            continue;
+        }
+        series += in_short;
+        if (in_short > 0) continue;
+        if (takes_gains) {
+            Result<bool> taken = evaluation.take_gains(**set, series);
+            if (!taken) return taken.error();
+            if (*taken) {
+                ++series;
+                continue;
+            }
         }
         Result<SampleSpan> samples = (*set)->read(series, hints.begin_ms, hints.end_ms, buffer);
         if (!samples) return samples.error();
@@ -282,6 +344,7 @@ Result<void> Evaluator::range_rows(const Call& call, const FunctionBody& body, c
         if (!options.start_timestamps) span.floats.starts_ms = span.histograms.starts_ms = nullptr;
         Result<void> taken = evaluation.take(RowLabels(**set, series), false, span);
         if (!taken) return taken;
+        ++series;
     }
     take_warnings(**set);
     return {};

@@ -71,11 +71,23 @@ struct SampleSpan {
     std::size_t count() const { return floats.count + histograms.count; }
 };
 
-// The samples of a counter in short, where none is less than the one before it.
+// The samples of a counter in short, none of which is less than the one before.
 struct CounterSpan {
     std::size_t count = 0;
     std::int64_t first_ms = 0, last_ms = 0;
     double first = 0, last = 0;
+};
+
+// A window of the samples of a histogram in short, none of whose counts falls.
+struct HistogramGain {
+    std::size_t count = 0;  // samples; where there are none, nothing else is set
+    std::int64_t first_ms = 0, last_ms = 0;
+    double first_count = 0;  // of the first sample
+    FloatHistogram gain;     // the last sample without the first, no bucket of it empty
+};
+
+struct TimeWindow {
+    std::int64_t begin_ms = 0, end_ms = 0;  // (begin, end]
 };
 
 // Room for the samples of one series, used again for the next. A source fills it, or points into memory of its own.
@@ -99,6 +111,11 @@ class SeriesSet {
     // "" where the series has no such label. Valid as long as the set. Cheap: aggregations ask for each series.
     virtual std::string_view label(std::size_t series, std::string_view name) const = 0;
     virtual Labels labels(std::size_t series) const = 0;
+    // Whether two series have the same values of all these labels, none of which is metadata. False where that is not known
+    // without a look at the values.
+    virtual bool same_values(std::size_t /*one*/, std::size_t /*other*/, std::span<const std::string> /*names*/) const {
+        return false;
+    }
     // Whether some series has __type__ or __unit__, so that two may differ in nothing else.
     virtual bool has_metadata_labels() const { return false; }
 
@@ -108,10 +125,16 @@ class SeriesSet {
     // The samples with begin_ms < time <= end_ms, stale markers included.
     virtual Result<SampleSpan> read(std::size_t series, std::int64_t begin_ms, std::int64_t end_ms,
                                     SampleBuffer& buffer) const = 0;
-    // What read() would give of a series of floats in short, if they never fall and no stale marker is among them. False,
-    // with *span undefined, where only read() can tell.
-    virtual bool read_counter(std::size_t /*series*/, std::int64_t /*begin_ms*/, std::int64_t /*end_ms*/,
-                              CounterSpan* /*span*/) const {
+    // What read() would give in short, of `series` and those after it, where it is floats that never fall and no stale marker.
+    // Returns how many of `spans` it filled; of the series after these only read() can tell.
+    virtual std::size_t read_counters(std::size_t /*series*/, std::int64_t /*begin_ms*/, std::int64_t /*end_ms*/,
+                                      std::span<CounterSpan> /*spans*/) const {
+        return 0;
+    }
+    // The same for a histogram, window by window: gains[i] is that of windows[i], whose begins and ends rise. False, with
+    // *gains undefined, where only read() can tell.
+    virtual bool read_gains(std::size_t /*series*/, std::span<const TimeWindow> /*windows*/,
+                            std::span<HistogramGain> /*gains*/) const {
         return false;
     }
     // What the caller should know about the answer's gaps: "vm-7 is quarantined".

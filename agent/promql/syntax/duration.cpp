@@ -9,6 +9,11 @@ namespace {
 // Nanoseconds in 64 bits, as Prometheus counts durations: about 292 years.
 constexpr double kSecondsMax = 9223372036.0;
 
+// Where it stands in the query, as Prometheus says it: first byte and end.
+Error error_at(Span span, const char* what) {
+    return error(Code::kInvalid, std::to_string(span.begin) + ":" + std::to_string(span.end) + ": " + what);
+}
+
 Result<double> evaluate(const DurationNode& node, const DurationContext& context);
 
 Result<double> evaluate_binary(const DurationNode& node, const DurationContext& context) {
@@ -21,10 +26,10 @@ Result<double> evaluate_binary(const DurationNode& node, const DurationContext& 
         case DurationOp::kSub: return *left - *right;
         case DurationOp::kMul: return *left * *right;
         case DurationOp::kDiv:
-            if (*right == 0) return error(Code::kInvalid, "division by zero");
+            if (*right == 0) return error_at(node.right->span, "division by zero");
             return *left / *right;
         case DurationOp::kMod:
-            if (*right == 0) return error(Code::kInvalid, "modulo by zero");
+            if (*right == 0) return error_at(node.right->span, "modulo by zero");
             return std::fmod(*left, *right);
         case DurationOp::kPow: return std::pow(*left, *right);
         case DurationOp::kMin: return std::fmin(*left, *right);
@@ -53,8 +58,9 @@ Result<std::int64_t> resolve(const Duration& duration, const DurationContext& co
     auto seconds = evaluate(*duration.expr, context);
     if (!seconds) return seconds.error();
     // Written so that NaN (0 ^ -1 * 0 and the like) is refused, too.
-    if (!may_be_negative && !(*seconds > 0)) return error(Code::kInvalid, "duration must be greater than 0");
-    if (!(std::fabs(*seconds) < kSecondsMax)) return error(Code::kInvalid, "duration is out of range");
+    const Span span = duration.expr->span;
+    if (!may_be_negative && !(*seconds > 0)) return error_at(span, "duration must be greater than 0");
+    if (!(std::fabs(*seconds) < kSecondsMax)) return error_at(span, "duration is out of range");
     return static_cast<std::int64_t>(*seconds * 1000);
 }
 

@@ -35,8 +35,8 @@ struct Duration {
     bool is_set() const { return ms != 0 || expr != nullptr; }
 };
 
-// The length in milliseconds. kInvalid: not above zero where `may_be_negative` is not set, a division by zero, or
-// out of range.
+// The length in milliseconds. kInvalid, with the place in the query: not above zero where `may_be_negative` is not set, a
+// division by zero, or out of range.
 Result<std::int64_t> resolve(const Duration& duration, const DurationContext& context, bool may_be_negative);
 
 }  // namespace ringside::agent::promql

@@ -188,7 +188,7 @@ TEST(Config, ReadsEveryOptionFromTheCommandLine) {
     EXPECT_EQ(config.http_address, "::1");
     EXPECT_EQ(http_options(config).socket->path, "/run/http.sock");
     EXPECT_EQ(http_options(config).socket->mode, 0600u);
-    EXPECT_EQ(http_options(config).workers, 2u);
+    EXPECT_EQ(config.query_concurrency, 2u);
     EXPECT_EQ(config.operator_uids, (std::vector<std::uint32_t>{1000, 0}));
     EXPECT_FALSE(config.tenants);
     EXPECT_EQ(config.budgets.host_segments, 7u);
@@ -215,8 +215,9 @@ TEST_F(ConfigFile, HasTheSameNamesAndTheCommandLineWins) {
 }
 
 TEST_F(ConfigFile, ComesBackFromWhatIsPrinted) {
-    auto line = read({"--upstream", "a=http://h/w@v?q=\"x\\", "--label", "dc=fra\"1", "--label", "owner=ops@example/a@b", "--socket-group", "4",
-                      "--archive-max-age", "90m", "--operator-user", "0", "--vm-bytes", "12345"});
+    auto line =
+        read({"--upstream", "a=http://h/w@v?q=\"x\\", "--label", "dc=fra\"1", "--label", "owner=ops@example/a@b",
+              "--socket-group", "4", "--archive-max-age", "90m", "--operator-user", "0", "--vm-bytes", "12345"});
     ASSERT_TRUE(line.ok()) << line.error().message();
     auto back = config(config_text(line->config));
     ASSERT_TRUE(back.ok()) << back.error().message();
@@ -275,7 +276,10 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{{"--http-socket", "/run/ringside/agent.sock"},
                 "option http-socket: /run/ringside/agent.sock is the socket"},
         Mistake{{"--query-concurrency", "0"}, "option query-concurrency: 0 is not within 1 to 16"},
-        Mistake{{"--query-timeout", "0"}, "option query-timeout: no query would be answered"},
+        Mistake{{"--query-timeout", "0"}, "option query-timeout: 0 is not within 1ms to 1h"},
+        Mistake{{"--query-timeout", "2h"}, "option query-timeout: 2h is not within 1ms to 1h"},
+        Mistake{{"--query-max-samples", "0"}, "option query-max-samples: 0 is not within 1 to 1000000000"},
+        Mistake{{"--query-max-samples", "1000000001"}, "is not within 1 to 1000000000"},
         Mistake{{"--operator-user", "no such user"}, "\"no such user\" is not a user that this host knows"},
         Mistake{{"--operator-group", "4294967295"}, "is not the number of a group"},
         Mistake{{"--tenants", "maybe"}, "option tenants: \"maybe\" is not true or false"},

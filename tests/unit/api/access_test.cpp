@@ -227,7 +227,7 @@ TEST(Access, AConnectionKeepsItsIdentityWhileOthersComeAndGo) {
 
 TEST(Access, ATenantCannotHaveMoreCallsThanItsShare) {
     ApiOptions options;
-    options.calls.calls_per_tenant_max = 2;
+    options.calls.answers.one_tenant = 2;
     ApiFixture fixture(16, {}, std::move(options));
     fixture.backend.add({.vm_id = "alpha", .uid = kMine, .counters = 400, .windows = 3000});
     const ApiClient tenant = fixture.connect_as({kMine, false});
@@ -392,7 +392,7 @@ TEST(Server, SaysWhyItCannotStart) {
     ApiOptions options;
     options.socket.path = fixture.server->path();
     Metrics metrics;
-    auto second = ApiServer::start(std::move(options), fixture.backend, metrics);
+    auto second = ApiServer::start(std::move(options), fixture.backend, fixture.query_host, metrics);
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().code, Code::kExists);
     EXPECT_TRUE(fixture.connect().list_vms({}).status.ok());
@@ -406,7 +406,7 @@ TEST(Server, StartsAgainWhereAnEarlierOneWas) {
         options.policy.own_uid = geteuid();
         options.now_ns = [] { return kTestNowNs; };
         Metrics metrics;
-        auto server = ApiServer::start(std::move(options), fixture.backend, metrics);
+        auto server = ApiServer::start(std::move(options), fixture.backend, fixture.query_host, metrics);
         ASSERT_TRUE(server) << server.error().message();
         const ApiClient client(grpc::CreateChannel("unix:" + (*server)->path(), grpc::InsecureChannelCredentials()));
         grpc::ClientContext context;

@@ -53,9 +53,9 @@ v1::WatchRequest following() {
 
 // Waits until so many watchers are under way: a call reaches its handler some time after it was made.
 void wait_for_watchers(ApiFixture& fixture, double count) {
-    MetricGauge& gauge = fixture.metrics.gauge("ringside_api_calls",
-                                               "gRPC calls under way: those that are answered, and watchers of events.",
-                                               {{"kind", "watch"}});
+    MetricGauge& gauge = fixture.metrics.gauge(
+        "ringside_api_calls", "gRPC calls under way: answers, watchers of events, queries, and watchers of queries.",
+        {{"kind", "watch"}});
     for (int i = 0; i < 60'000 && gauge.value() != count; ++i) std::this_thread::sleep_for(1ms);
     ASSERT_EQ(gauge.value(), count);
 }
@@ -146,7 +146,7 @@ TEST(EventService, FollowsWhatIsToCome) {
 
 // An event that came between the first wait and the first look of the fan's thread woke nobody.
 TEST(EventFan, WakesWhoWaitedBeforeItsThreadLooked) {
-    struct : EventFan::Waiter {
+    struct : Waiter {
         void wake() override { woken.set_value(); }
         bool is_cancelled() const override { return false; }
         std::promise<void> woken;
@@ -250,7 +250,7 @@ TEST(EventService, EndsItsWatchersWhenTheAgentStops) {
 
 TEST(EventService, RefusesMoreWatchersThanThereMayBe) {
     ApiOptions options;
-    options.calls.watchers_max = 2;
+    options.calls.watchers.all = 2;
     ApiFixture fixture(16, {}, std::move(options));
     const ApiClient client = fixture.connect();
     Watch one(client, following());

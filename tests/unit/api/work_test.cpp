@@ -40,7 +40,7 @@ TEST(WorkPool, RunsAJobAtOnceAfterItsStop) {
 }
 
 CallLimits small() {
-    return {.watchers_max = 4, .watchers_per_tenant_max = 2, .tenant_calls_max = 3, .calls_per_tenant_max = 2};
+    return {.answers = {SIZE_MAX, 3, 2}, .watchers = {4, SIZE_MAX, 2}};
 }
 
 TEST(CallGate, BoundsTheCallsOfEachTenantAndOfAllTenants) {

@@ -32,9 +32,10 @@ struct Fixture {
         pool.stop();
     }
     // Starts a job that works until told to end, and is long.
-    void start_long(const std::atomic<bool>& end) {
-        pool.submit(hung_up, [&](FairPool::Turn& turn) {
-            turn.expect_long();
+    void start_long(const std::atomic<bool>& end, bool guest = false) {
+        pool.submit(hung_up, [&, guest](FairPool::Turn& turn) {
+            if (guest) turn.be_guest();
+            turn.expect(1s);
             while (!end && !turn.hung_up() && turn.go_on(kForever)) std::this_thread::yield();
         });
     }
@@ -54,6 +55,49 @@ TEST(FairPool, RunsShortJobsInTheOrderOfComing) {
     EXPECT_EQ(order, "abc");
 }
 
+// Until the test lets it go, and without asking for a turn.
+struct Holder {
+    std::promise<void> begun, let_go;
+    void hold(Fixture& fixture) {
+        fixture.pool.submit(fixture.hung_up, [this](auto&) {
+            begun.set_value();
+            let_go.get_future().wait();
+        });
+        begun.get_future().wait();
+    }
+};
+
+TEST(FairPool, RunsWhatIsExpectedToBeQuickWhileAllThreadsHaveOtherJobs) {
+    Fixture fixture(kOne);
+    Holder holder;
+    holder.hold(fixture);
+    std::promise<void> done;
+    fixture.pool.submit(fixture.hung_up, [](auto&) {});  // waits
+    fixture.pool.submit(
+        fixture.hung_up, [&](auto&) { done.set_value(); }, FairPool::kQuickTime);
+    done.get_future().wait();
+    holder.let_go.set_value();
+}
+
+TEST(FairPool, LetsAJobPassOneThatIsExpectedToUseMore) {
+    Fixture fixture(kOne);
+    Holder holder;
+    holder.hold(fixture);
+    std::string order;  // of one thread
+    std::promise<void> done;
+    fixture.pool.submit(
+        fixture.hung_up, [&](auto&) { done.set_value(); }, 1h);
+    fixture.pool.submit(
+        fixture.hung_up, [&](auto&) { order += 'c'; }, 4ms);
+    fixture.pool.submit(
+        fixture.hung_up, [&](auto&) { order += 'b'; }, 2ms);
+    fixture.pool.submit(
+        fixture.hung_up, [&](auto&) { order += 'a'; }, 1ms);
+    holder.let_go.set_value();
+    done.get_future().wait();
+    EXPECT_EQ(order, "abc");
+}
+
 TEST(FairPool, LetsShortJobsPassOneThatIsLong) {
     Fixture fixture(kOne);
     std::atomic<bool> end{false};
@@ -61,17 +105,22 @@ TEST(FairPool, LetsShortJobsPassOneThatIsLong) {
     std::promise<int> done;
     fixture.pool.submit(fixture.hung_up, [&](auto&) { done.set_value(priority()); });
     EXPECT_EQ(done.get_future().get(), priority());
-    EXPECT_EQ(fixture.long_running(), 1u);
+    wait_until([&] { return fixture.long_running() == 1; });  // its place is counted after it made way
 }
 
-TEST(FairPool, LowersThePriorityOfALongJobAndOfNoLaterOne) {
+TEST(FairPool, LowersThePriorityOfALongJobStepByStepAndOfNoLaterOne) {
     Fixture fixture(kOne);
-    std::promise<int> of_long, of_next;
+    std::promise<std::vector<int>> of_long;
+    std::promise<int> of_next;
     fixture.pool.submit(fixture.hung_up, [&](FairPool::Turn& turn) {
-        while (!turn.is_long()) turn.go_on(kForever);  // by the time that it uses
-        of_long.set_value(priority());
+        std::vector<int> seen{priority()};
+        while (seen.size() < 3) {
+            turn.go_on(kForever);  // by the time that it uses
+            if (priority() != seen.back()) seen.push_back(priority());
+        }
+        of_long.set_value(seen);
     });
-    EXPECT_EQ(of_long.get_future().get(), 19);
+    EXPECT_EQ(of_long.get_future().get(), (std::vector<int>{priority(), 5, 10}));
     fixture.pool.submit(fixture.hung_up, [&](auto&) { of_next.set_value(priority()); });
     EXPECT_EQ(of_next.get_future().get(), priority());
     wait_until([&] { return fixture.long_running() == 0; });
@@ -84,13 +133,58 @@ TEST(FairPool, RunsNoMoreLongJobsThanItMayAndRefusesWhoWouldWaitBehindTooMany) {
     wait_until([&] { return fixture.long_running() == 1 && fixture.long_waiting() == 2; });
     std::promise<bool> went_on;
     fixture.pool.submit(fixture.hung_up, [&](FairPool::Turn& turn) {
-        turn.expect_long();
+        turn.expect(1s);
         const bool first = turn.go_on(kForever);
         went_on.set_value(first || turn.go_on(kForever) || !turn.is_refused() || turn.is_long());
     });
     EXPECT_FALSE(went_on.get_future().get());
     end = true;
     wait_until([&] { return fixture.long_running() == 0 && fixture.long_waiting() == 0; });
+}
+
+TEST(FairPool, GivesGuestsHalfOfThePlacesForLongJobs) {
+    Fixture fixture({.threads = 1, .long_running = 1, .long_waiting = 3, .short_time = 5ms, .slice = 1ms});
+    std::atomic<bool> end{false}, end_guests{false};
+    for (int i = 0; i < 2; ++i) fixture.start_long(end_guests, true);
+    wait_until([&] { return fixture.long_running() == 1 && fixture.long_waiting() == 1; });
+    const auto is_refused = [&](bool guest) {
+        std::promise<bool> refused;
+        fixture.pool.submit(fixture.hung_up, [&](FairPool::Turn& turn) {
+            if (guest) turn.be_guest();
+            turn.expect(1s);
+            turn.go_on(std::chrono::steady_clock::now());  // waits for no turn
+            refused.set_value(turn.is_refused());
+        });
+        return refused.get_future().get();
+    };
+    EXPECT_TRUE(is_refused(true));
+    EXPECT_FALSE(is_refused(false));
+    end_guests = true;
+    wait_until([&] { return fixture.long_running() == 0 && fixture.long_waiting() == 0; });
+    EXPECT_FALSE(is_refused(true));
+}
+
+TEST(FairPool, TakesNoMoreThanMayWait) {
+    Fixture fixture({.threads = 1, .queue_max = 2});
+    std::atomic<bool> end{false};
+    const auto job = [&](FairPool::Turn& turn) {
+        while (!end && !turn.hung_up()) std::this_thread::yield();
+    };
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(fixture.pool.submit(fixture.hung_up, job)) << i;
+    EXPECT_FALSE(fixture.pool.submit(fixture.hung_up, job));
+    end = true;
+    wait_until([&] { return fixture.pool.counts().short_jobs == 0; });
+    EXPECT_TRUE(fixture.pool.submit(fixture.hung_up, job));
+}
+
+TEST(FairPool, CountsLongJobsNotAmongThoseThatWaitForAThread) {
+    Fixture fixture({.threads = 1, .queue_max = 0});
+    std::atomic<bool> end{false};
+    fixture.start_long(end);
+    wait_until([&] { return fixture.long_running() == 1; });
+    EXPECT_EQ(fixture.pool.counts().short_jobs, 0u);
+    EXPECT_TRUE(fixture.pool.submit(fixture.hung_up, [](auto&) {}));
+    end = true;
 }
 
 TEST(FairPool, LetsTheOneThatHasUsedTheLeastGoBeforeOthers) {
@@ -101,7 +195,7 @@ TEST(FairPool, LetsTheOneThatHasUsedTheLeastGoBeforeOthers) {
     // It would wait for good if the other one did not make way.
     std::promise<void> done;
     fixture.pool.submit(fixture.hung_up, [&](FairPool::Turn& turn) {
-        turn.expect_long();
+        turn.expect(1s);
         EXPECT_TRUE(turn.go_on(kForever));
         done.set_value();
     });
@@ -117,13 +211,13 @@ TEST(FairPool, WakesWhoWaitsAtTheDeadlineAndWhenNobodyWantsIt) {
     wait_until([&] { return fixture.long_running() == 1; });
     std::promise<void> late, left;
     fixture.pool.submit(fixture.hung_up, [&](FairPool::Turn& turn) {
-        turn.expect_long();
+        turn.expect(1s);
         EXPECT_TRUE(turn.go_on(std::chrono::steady_clock::now() + 1ms));
         late.set_value();
     });
     late.get_future().wait();
     fixture.pool.submit(gone, [&](FairPool::Turn& turn) {
-        turn.expect_long();
+        turn.expect(1s);
         EXPECT_TRUE(turn.go_on(kForever));
         left.set_value();
     });
@@ -140,7 +234,7 @@ TEST(FairPool, EndsWithJobsOfEachKindInIt) {
         Fixture fixture(kOne);
         for (int i = 0; i < 3; ++i) {
             fixture.pool.submit(fixture.hung_up, [&](FairPool::Turn& turn) {
-                turn.expect_long();
+                turn.expect(1s);
                 while (!turn.hung_up() && turn.go_on(kForever)) std::this_thread::yield();
                 ++ended;
             });

@@ -184,6 +184,18 @@ TEST(Gzip, GivesBackWhatWentIn) {
     EXPECT_EQ(out, plain);
 }
 
+TEST(HttpPages, ShowTheAgentsOwnMetricsToOperatorsAlone) {
+    Metrics metrics;
+    const HttpPages pages = http_pages(metrics, [] { return true; });
+    HttpRequest request;
+    request.method = "GET";
+    request.caller = {.uid = 1000, .is_operator = false};
+    request.path = "/metrics";
+    EXPECT_EQ(pages(request)->status, 403);
+    request.path = "/-/ready";
+    EXPECT_EQ(pages(request)->status, 200);
+}
+
 TEST(HttpPages, ServeMetricsHealthAndReadiness) {
     Metrics metrics;
     metrics.counter("ringside_x_total", "X.").add(3);

@@ -24,7 +24,7 @@ std::optional<HttpAnswer> echo(const HttpRequest& request) {
 }
 
 std::string get(const std::string& path, const std::string& headers = "Connection: close\r\n") {
-    return "GET " + path + " HTTP/1.1\r\nHost: x\r\n" + headers + "\r\n";
+    return "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n" + headers + "\r\n";
 }
 
 class Client {
@@ -80,9 +80,13 @@ class Client {
 
 struct Fixture {
     Metrics metrics;
+    FairPool pool;
     std::unique_ptr<HttpServer> server;
 
-    explicit Fixture(HttpOptions options = {}, HttpHandlers handlers = {.quick = echo, .slow = {}, .busy = {}}) {
+    explicit Fixture(HttpOptions options = {}, HttpHandlers handlers = {.quick = echo, .slow = {}, .busy = {}},
+                     const FairPool::Limits& turns = {})
+        : pool(turns) {
+        handlers.pool = &pool;
         server = std::make_unique<HttpServer>(std::move(options), std::move(handlers), metrics);
         auto started = server->start();
         EXPECT_TRUE(started) << started.error().message();
@@ -133,15 +137,17 @@ void wait_until(const std::function<bool()>& done) {
 TEST(HttpServer, AnswersARequestThatComesByteByByte) {
     Fixture fixture;
     Client client = fixture.client();
-    for (char c : std::string("GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")) client.send_text({c});
+    for (char c : std::string("GET /slow HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+        client.send_text({c});
     EXPECT_TRUE(client.read_all().ends_with("GET /slow "));
 }
 
 TEST(HttpServer, DoesNotTakeABodyForARequest) {
     Fixture fixture;
     const std::string body = get("/smuggled");
-    const std::string answer = fixture.ask("POST /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " +
-                                           std::to_string(body.size()) + "\r\n\r\n" + body);
+    const std::string answer = fixture.ask(
+        "POST /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) +
+        "\r\n\r\n" + body);
     EXPECT_TRUE(answer.ends_with("POST /a " + body)) << answer;
 }
 
@@ -173,17 +179,14 @@ TEST(HttpServer, AnswersRequestsThatAreSentAheadInTheirOrder) {
 
 TEST(HttpServer, SendsNoBodyForHead) {
     Fixture fixture;
-    const std::string answer = fixture.ask("HEAD /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    const std::string answer = fixture.ask("HEAD /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     EXPECT_NE(answer.find("Content-Length: 8\r\n"), std::string::npos) << answer;
     EXPECT_TRUE(answer.ends_with("\r\n\r\n")) << answer;
 }
 
 TEST(HttpServer, AnswersOthersWhileAllWorkersAreBusy) {
     SlowPage page;
-    HttpOptions options;
-    options.workers = 2;
-    options.queue_max = 1;
-    Fixture fixture(options, page.handlers());
+    Fixture fixture({}, page.handlers(), {.threads = 2, .queue_max = 1});
     std::vector<Client> slow;
     for (int i = 0; i < 3; ++i) {
         slow.push_back(fixture.client());
@@ -198,11 +201,28 @@ TEST(HttpServer, AnswersOthersWhileAllWorkersAreBusy) {
     EXPECT_TRUE(fixture.ask(get("/slow")).ends_with("GET /slow "));
 }
 
+TEST(HttpServer, AnswersWhatIsKnownToBeQuickWhileAllWorkersAreBusy) {
+    SlowPage page;
+    HttpHandlers handlers = page.handlers();
+    handlers.quick = [](const HttpRequest&) { return std::optional<HttpAnswer>(); };
+    handlers.slow = [&page, slow = handlers.slow](const HttpRequest& request, FairPool::Turn& turn) {
+        return request.path == "/slow" ? slow(request, turn) : *echo(request);
+    };
+    handlers.expected = [](const HttpRequest& request) -> std::optional<std::chrono::nanoseconds> {
+        if (request.path == "/known") return 10us;
+        return std::nullopt;
+    };
+    Fixture fixture({}, handlers, {.threads = 1});
+    Client slow = fixture.client();
+    slow.send_text(get("/slow"));
+    wait_until([&] { return page.begun == 1; });
+    EXPECT_TRUE(fixture.ask(get("/known")).ends_with("GET /known "));
+    page.let_go = true;
+}
+
 TEST(HttpServer, TellsTheJobOfAClientThatHangsUp) {
     SlowPage page;
-    HttpOptions options;
-    options.workers = 1;
-    Fixture fixture(options, page.handlers());
+    Fixture fixture({}, page.handlers(), {.threads = 1});
     {
         Client running = fixture.client();
         running.send_text(get("/slow"));
@@ -216,12 +236,77 @@ TEST(HttpServer, TellsTheJobOfAClientThatHangsUp) {
     EXPECT_EQ(page.begun, 1);  // what waited in the queue was not begun
 }
 
+// As `nc -N` does.
+TEST(HttpServer, AnswersAClientThatHasEndedItsSendingSide) {
+    SlowPage page;
+    Fixture fixture({}, page.handlers());
+    Client client = fixture.client();
+    client.send_text("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    shutdown(client.fd(), SHUT_WR);
+    EXPECT_EQ(client.read_answer(), "HTTP/1.1 100 Continue\r\n\r\n") << "it is asked whether it is there still";
+    page.let_go = true;
+    EXPECT_TRUE(client.read_all().ends_with("GET /slow "));
+    EXPECT_EQ(page.hung_up, 0);
+}
+
+TEST(HttpServer, AnswersAClientOfHttp10ThatHasEndedItsSendingSide) {
+    SlowPage page;
+    Fixture fixture({}, page.handlers());
+    Client client = fixture.client();
+    client.send_text("GET /slow HTTP/1.0\r\n\r\n");
+    shutdown(client.fd(), SHUT_WR);
+    std::this_thread::sleep_for(500ms);  // longer than it takes to ask others
+    page.let_go = true;
+    const std::string answer = client.read_all();
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("GET /slow ")) << answer;
+}
+
+TEST(HttpServer, TakesAClientOfHttp10ThatHasEndedItsSendingSideForGoneAfterAWhile) {
+    SlowPage page;
+    HttpOptions options;
+    options.write_timeout = 50ms;
+    Fixture fixture(options, page.handlers());
+    Client client = fixture.client();
+    client.send_text("GET /slow HTTP/1.0\r\n\r\n");
+    shutdown(client.fd(), SHUT_WR);
+    EXPECT_EQ(client.read_all(), "");
+    wait_until([&] { return page.hung_up == 1; });
+    EXPECT_EQ(fixture.dropped("timeout"), 1);
+}
+
+TEST(HttpServer, AnswersAllRequestsOfAClientThatThenEndsItsSendingSide) {
+    SlowPage page;
+    Fixture fixture({}, page.handlers());
+    Client client = fixture.client();
+    for (const char* path : {"/slow", "/a", "/b"}) client.send_text(get(path, ""));
+    shutdown(client.fd(), SHUT_WR);
+    wait_until([&] { return page.begun == 1; });
+    page.let_go = true;
+    const std::string answers = client.read_all();
+    EXPECT_TRUE(answers.ends_with("GET /b ")) << answers;
+    EXPECT_NE(answers.find("GET /slow "), std::string::npos) << answers;
+}
+
+// What it leaves unread lies in the kernel, which would offer it for minutes.
+TEST(HttpServer, GivesUpOnAClientThatHasEndedItsSendingSideAndReadsNothing) {
+    HttpOptions options;
+    options.write_timeout = 300ms;
+    Fixture fixture(options, {.quick = [](const HttpRequest&) { return HttpAnswer{.body = std::string(150'000, 'x')}; },
+                              .slow = {},
+                              .busy = {}});
+    Client client = fixture.client();
+    client.send_text(get("/", ""));
+    shutdown(client.fd(), SHUT_WR);
+    wait_until([&] { return fixture.gauge("ringside_http_connections") == 1; });
+    wait_until([&] { return fixture.gauge("ringside_http_connections") == 0; });
+    EXPECT_LT(client.read_all().size(), 150'000u);
+}
+
 TEST(HttpServer, DisplacesNobodyWhoseAnswerIsBeingMade) {
     SlowPage page;
     HttpOptions options;
     options.connections_max = 3;
-    options.workers = 2;
-    Fixture fixture(options, page.handlers());
+    Fixture fixture(options, page.handlers(), {.threads = 2});
     std::vector<Client> slow;
     for (int i = 0; i < 2; ++i) {
         slow.push_back(fixture.client());
@@ -256,6 +341,19 @@ TEST(HttpServer, CompressesWhatWorkersMakeForWhoeverAsks) {
     EXPECT_EQ(small.find("Content-Encoding"), std::string::npos);
 }
 
+TEST(HttpServer, AnswersWhoseAnswerFindsNoMemory) {
+    Fixture fixture({},
+                    {.quick = [](const HttpRequest&) { return std::optional<HttpAnswer>(); },
+                     .slow = [](const HttpRequest& request, FairPool::Turn&) -> HttpAnswer {
+                         if (request.path == "/large") throw std::bad_alloc();
+                         return *echo(request);
+                     },
+                     .busy = {}},
+                    {.threads = 1});
+    EXPECT_TRUE(fixture.ask(get("/large")).starts_with("HTTP/1.1 500 "));
+    EXPECT_TRUE(fixture.ask(get("/small")).ends_with("GET /small ")) << "its worker is there still";
+}
+
 TEST(HttpServer, RefusesHeadersWithoutEnd) {
     Fixture fixture;
     Client client = fixture.client();
@@ -285,7 +383,7 @@ TEST(HttpServer, GivesUpOnAnAnswerThatNobodyReads) {
                      .slow = {},
                      .busy = {}});
     Client client = fixture.client();
-    client.send_text("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.send_text("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     pollfd hung_up{client.fd(), POLLRDHUP, 0};
     EXPECT_EQ(poll(&hung_up, 1, 60'000), 1);
     EXPECT_TRUE(hung_up.revents & (POLLERR | POLLHUP));
@@ -319,7 +417,7 @@ TEST(HttpServer, GivesWhoReadsLaterTheWholeAnswerAlsoWhenItThenHangsUp) {
 TEST(HttpServer, AnswersOthersWhileOneSendsWithoutEnd) {
     Fixture fixture;
     Client endless = fixture.client();
-    endless.send_text("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;");
+    endless.send_text("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1;");
     std::thread sender([&] {
         const std::string piece(64 * 1024, 'x');
         for (int i = 0; i < 1000; ++i) endless.send_text(piece);
@@ -406,6 +504,26 @@ TEST(HttpServer, RefusesToShowOtherHostsWhatIsNotGuarded) {
     for (const char* address : {"127.0.0.1", "127.9.9.9", "::1", ""}) EXPECT_TRUE(passes(address)) << address;
 }
 
+// A page of another site may have a name of its own lead to this host, and would be read by that page as its own.
+TEST(HttpServer, RefusesToBeCalledByAForeignName) {
+    HttpOptions options;
+    options.open_paths = {"/-/healthy"};
+    Fixture fixture(options);
+    const auto status = [&](const std::string& host, const std::string& path = "/a") {
+        return fixture.ask("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n").substr(9, 3);
+    };
+    for (const char* own : {"localhost", "LocalHost:9465", "127.0.0.1", "127.0.0.1:9465", "[::1]", "[::1]:80", ""}) {
+        EXPECT_EQ(status(own), "200") << own;
+    }
+    for (const char* foreign : {"evil.example", "localhost.evil.example:9465", "127.0.0.1.evil.example", "[evil"}) {
+        EXPECT_EQ(status(foreign), "403") << foreign;
+    }
+    EXPECT_EQ(status("evil.example", "/-/healthy"), "200");
+    EXPECT_TRUE(fixture.ask("GET /a HTTP/1.0\r\n\r\n").starts_with("HTTP/1.1 200 "));
+    EXPECT_NE(fixture.ask("GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").find("Host: localhost"),
+              std::string::npos);
+}
+
 TEST(HttpServer, AsksForTheTokenButOnOpenPaths) {
     const TemporaryFolder folder;
     HttpOptions options;
@@ -464,7 +582,7 @@ TEST(HttpServer, ServesGoodClientsAmongAThousandSlowOnesInBoundedMemory) {
     for (int i = 0; i < 1000; ++i) {
         slow.push_back(fixture.client());
         const std::string requests[] = {
-            "GET / HTTP/1.1\r\nX-Filler: ", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\nx",
+            "GET / HTTP/1.1\r\nX-Filler: ", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\nx",
             get("/large", "")};
         slow.back().send_text(requests[i % 3]);
         if (i % 10 != 0) continue;

@@ -33,7 +33,7 @@ class MemoryBackend : public QueryBackend {
         explicit Session(const MemoryBackend& backend) : owner(backend) {}
         promql::SampleSource& source() override { return owner.series; }
         std::vector<std::string> warnings() const override { return owner.gaps; }
-        std::vector<ReadReport> reports() const override { return {{"x", {{1, 2}}, 3, 24, 999'000}}; }
+        std::vector<ReadReport> reports() const override { return {{"x", {{1, 2}}, kColumnValue, 3, 24, 999'000}}; }
         const MemoryBackend& owner;
     };
 };
@@ -72,7 +72,8 @@ class PrometheusApiTest : public testing::Test {
 
     MemoryBackend backend_;
     std::atomic<bool> hung_up_{false};
-    PrometheusApi api_{{.version = "1.2.3"}, backend_};
+    QueryHost host_{backend_, {}, {.threads = 1}};
+    PrometheusApi api_{{.version = "1.2.3"}, host_};
 };
 
 TEST_F(PrometheusApiTest, AnswersInstantQueries) {
@@ -87,6 +88,22 @@ TEST_F(PrometheusApiTest, AnswersInstantQueries) {
               R"({"status":"success","data":{"resultType":"vector","result":[]}})");
     EXPECT_EQ(ask("query", "query=up{job=\"a\"}[15s]")["data"]["result"][0]["values"],
               json::parse(R"([[990,"990"],[1000,"1000"]])"));
+}
+
+// At which time it is asked, and in which way, says little.
+TEST_F(PrometheusApiTest, KnowsWhatAQueryUsedWhenItWasAskedBefore) {
+    HttpRequest request{.method = "GET", .path = "/api/v1/query", .query = "time=1&query=up%2B1"};
+    EXPECT_EQ(api_.expected(request), std::nullopt);
+    answer(request);
+    request.query = "query=up%2B1&time=7";
+    EXPECT_NE(api_.expected(request), std::nullopt);
+    EXPECT_NE(api_.expected({.method = "GET", .path = "/api/v1/query_range", .query = "step=1&query=up%2b1"}),
+              std::nullopt);
+    request.query = "query=up%2B2";
+    EXPECT_EQ(api_.expected(request), std::nullopt);
+    request.path = "/api/v1/labels";
+    request.query = "";
+    EXPECT_EQ(api_.expected(request), std::nullopt);
 }
 
 TEST_F(PrometheusApiTest, TakesNowWhereNoTimeIsGiven) {
@@ -156,9 +173,8 @@ TEST_F(PrometheusApiTest, AllowsElevenThousandStepsAndNoMore) {
 
 TEST_F(PrometheusApiTest, TellsWhatIsWrongWithTheData) {
     EXPECT_EQ(failure("query", "query=up%20*%20on()%20up").substr(0, 15), "422 execution: ");
-    QueryOptions options;
-    options.samples_max = 1;
-    const PrometheusApi small(options, backend_);
+    QueryHost host(backend_, {.samples_max = 1}, {.threads = 1});
+    const PrometheusApi small({}, host);
     FairPool::Turn turn(hung_up_);
     const HttpAnswer got = small.answer({.method = "GET", .path = "/api/v1/query", .query = "query=up[1m]"}, turn);
     EXPECT_EQ(got.status, 422);
@@ -212,8 +228,10 @@ TEST_F(PrometheusApiTest, GivesStatsToWhoAsks) {
     const json stats = ask("query", "query=up&stats=all")["data"]["stats"];
     EXPECT_GE(stats["samples"]["totalQueryableSamples"], 2);
     EXPECT_TRUE(stats["timings"]["evalTotalTime"].is_number());
-    EXPECT_EQ(stats["ringside"]["selections"],
-              json::parse(R"([{"selector":"x","seriesByTierSeconds":{"1":2},"windows":3,"bytes":24,"newest":999}])"));
+    EXPECT_EQ(
+        stats["ringside"]["selections"],
+        json::parse(
+            R"([{"selector":"x","seriesByTierSeconds":{"1":2},"windows":3,"bytes":24,"columns":["value"],"newest":999}])"));
 }
 
 TEST_F(PrometheusApiTest, FindsSeriesLabelsAndValues) {

@@ -333,5 +333,28 @@ TEST_F(ScanSamplesTest, AnswersAreThoseOfReads) {
     EXPECT_GT(scanned, answers);
 }
 
+// A histogram at each step takes more than a number does, however it was read.
+TEST_F(ScanSamplesTest, CountsTheBucketsOfARow) {
+    add("vm-0");
+    for (int second = 0; second < 30; ++second) {
+        time_.advance_to(time_.monotonic_ns() + kSecond);
+        for (int i = 1; i < 400; ++i) rside_histogram_record(lives_.back().delays.front(), 0.02 * i);
+    }
+    open_all();
+    const auto now_ms = static_cast<std::int64_t>(time_.realtime_ns() / kMs);
+    auto expr = promql::parse_query("count(rate(t_delay[10s]))", promql::ParseOptions::all());
+    ASSERT_TRUE(expr.ok()) << message_of(expr);
+    promql::EvaluationLimits limits;
+    limits.samples_max = 20'000;
+    for (const bool scanned : {true, false}) {
+        VmSamples samples(vms(scanned), {"host-1", "ringside"}, time_.realtime_ns());
+        const promql::Engine engine;
+        EXPECT_TRUE(engine.range(**expr, now_ms - 3'000, now_ms - 2'950, 1, samples, limits).ok());
+        auto many = engine.range(**expr, now_ms - 3'000, now_ms - 2'000, 1, samples, limits);
+        ASSERT_FALSE(many.ok()) << scanned;
+        EXPECT_EQ(many.error().code, Code::kExhausted);
+    }
+}
+
 }  // namespace
 }  // namespace ringside::agent

@@ -209,6 +209,24 @@ TEST_F(VmSamplesTest, ReadsTheFinestTierThatReachesBack) {
     EXPECT_EQ(samples_->reports().back().newest_ns, at(60));
 }
 
+// The finest tier has all that there is of it.
+TEST_F(VmSamplesTest, AVmYoungerThanTheQuestionIsReadFromTheTierThatHasItsLife) {
+    add_vm("old", 1, 0, 0);
+    add_vm("young", 2, 60, 0);
+    add_vm("short", 3, 10, 20);
+    select("requests_total", -500, 100);
+    EXPECT_EQ(samples_->reports().back().series_by_resolution_s,
+              (std::map<std::uint32_t, std::uint64_t>{{1, 2}, {10, 1}}));
+}
+
+TEST_F(VmSamplesTest, ABeginByAnotherClockSaysNothingOfTheTier) {
+    auto vm = add_vm("a", 1, 60, 0);
+    vm->info.rebases = 1;
+    vms_.back() = std::make_shared<const CatalogVm>(vm->info, vm, *layouts_.intern(schema_, vm->list));
+    select("requests_total", -500, 100);
+    EXPECT_EQ(samples_->reports().back().series_by_resolution_s, (std::map<std::uint32_t, std::uint64_t>{{10, 1}}));
+}
+
 // However far back an older sample could stand in.
 TEST_F(VmSamplesTest, AnInstantSelectorReadsTheTierOfItsStep) {
     add_vm("a", 1, 0, 0);
@@ -278,6 +296,22 @@ TEST_F(VmSamplesTest, SaysWhereATierLacksAColumn) {
     EXPECT_FALSE(set->read(0, ms(90), ms(100), buffer)->floats.has_windows());
     ASSERT_EQ(set->warnings().size(), 1u);
     EXPECT_NE(set->warnings()[0].find("does not keep what the function needs of load"), std::string::npos);
+}
+
+TEST_F(VmSamplesTest, SaysWhereATierHasNoSamplesOfAMetricAtAll) {
+    schema_->tiers[0].columns = kColumnsAll & ~(kColumnBuckets | kColumnLast | kColumnMax | kColumnMin);
+    add_vm("a", 1, 0, 0);
+    const auto warning = [&](const char* metric, const char* function) {
+        auto set = select(metric, 95, 100, function);
+        read(*set, 95, 100);
+        return set->warnings().empty() ? "" : set->warnings()[0];
+    };
+    EXPECT_TRUE(
+        warning("delay_seconds", "rate").starts_with("the 1s tier of schema web keeps no buckets of delay_seconds"));
+    EXPECT_TRUE(warning("load", "").starts_with("the 1s tier of schema web keeps no values of load"));
+    EXPECT_EQ(warning("load", "avg_over_time"), "");
+    EXPECT_EQ(warning("requests_total", "rate"), "");
+    EXPECT_EQ(warning("delay_seconds{ringside_tier=\"10s\"}", "rate"), "");
 }
 
 TEST_F(VmSamplesTest, WhatIsCountedBeginsAtZeroAndEndsStale) {
@@ -391,6 +425,25 @@ TEST_F(VmSamplesTest, FactsAboutVmsAreSeries) {
     auto about = select("about", 95, 100);
     EXPECT_EQ(about->size(), 2u);
     EXPECT_EQ(about->label(0, "tenant"), "acme");
+}
+
+// They stood beside those of the agent, and joins with them failed.
+TEST_F(VmSamplesTest, AVmAddsNothingToTheFactsAboutIt) {
+    add_metric("ringside_vm_up", Kind::kGauge, {});
+    add_metric("ringside_vm_info", Kind::kInfo, {"tenant"});
+    auto vm = add_vm("a", 1, 0, 0);
+    vm->list.push_back({5, 5, {}, at(0)});
+    vm->list.push_back({6, 6, {"other"}, at(0)});
+    vms_.back() = std::make_shared<const CatalogVm>(vm->info, vm, *layouts_.intern(schema_, vm->list));
+    for (const char* fact : {"ringside_vm_up", "ringside_vm_info"}) {
+        auto set = select(fact, 98, 100);
+        ASSERT_EQ(set->size(), 1u) << fact;
+        EXPECT_NE(set->labels(0).get("instance"), "");
+        ASSERT_EQ(set->warnings().size(), 1u);
+        EXPECT_TRUE(set->warnings()[0].starts_with("schema web declares metrics with names of the agent's own"));
+    }
+    EXPECT_EQ(select("{vm_id=\"a\"}", 98, 100)->size(), 7u) << "its own five and two facts";
+    EXPECT_TRUE(select("load", 98, 100)->warnings().empty());
 }
 
 // Whatever a VM says of its begin, and a client of the time that it wants.

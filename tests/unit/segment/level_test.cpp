@@ -106,6 +106,19 @@ TEST_F(LevelReading, HasNoDataBeforeTheFirstValue) {
     EXPECT_THAT(ends(read(series)), ElementsAre(1004, 1005));
 }
 
+TEST_F(LevelReading, CarriesToTheLeftWhereTheClockWasSetBack) {
+    // The same slots, but earlier ones may have gone when their time came again.
+    builder.gauge_slot(series, 0, 1003, whole(7));
+    builder.set_open(series, 1004 * kSecond);
+    builder.set_level(series, {0, 0, 7, 7, 7}, 1004 * kSecond);
+    builder.set_rebases(1);
+    set_time(1004 * kSecond);
+    const SeriesData data = read(series);
+    EXPECT_THAT(ends(data), ElementsAre(1001, 1002, 1003, 1004, 1005));
+    EXPECT_THAT(data.last, ElementsAre(7, 7, 7, 7, 7));
+    EXPECT_EQ(ends(read_settled(series)).front(), 1001);
+}
+
 TEST_F(LevelReading, CarriesToTheLeftOnceTheRingHasLapped) {
     // Set once long ago, and again now: only the slot that ends the run is left.
     builder.gauge_slot(series, 0, 1049, whole(7));

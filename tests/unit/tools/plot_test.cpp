@@ -92,12 +92,13 @@ TEST(TerminalPlot, DrawsALineFromCornerToCorner) {
     Plot plot = plot_of({0, 10});
     plot.title = "rate(requests_total[30s])";
     const auto lines = lines_of(terminal_text(plot, 40, 9, false));
-    ASSERT_EQ(lines.size(), 10u);
+    ASSERT_EQ(lines.size(), 11u);
     EXPECT_EQ(lines[0], plot.title);
     EXPECT_EQ(lines[1].substr(0, 6), "10 ┤");
     EXPECT_EQ(lines[1].back(), 'a') << "the curve ends at the top right";
     EXPECT_NE(lines[6].find("0 ┤⣀⠤"), std::string::npos) << lines[6];
-    EXPECT_EQ(lines[9], "  a requests  last 10  min 0  max 10");
+    EXPECT_EQ(lines[9], "    CURVE     LAST  MIN  MAX");
+    EXPECT_EQ(lines[10], "  a requests    10    0   10");
     for (const std::string& line : lines) EXPECT_LE(width_of(line), 40u) << line;
 }
 
@@ -120,7 +121,7 @@ TEST(TerminalPlot, AConstantIsALevelLineAndNothingIsAnEmptyField) {
                  line.find("⠉") != std::string::npos || line.find("⣀") != std::string::npos;
     EXPECT_EQ(drawn, 1);
     Plot nothing = plot_of({NAN, NAN});
-    EXPECT_NE(terminal_text(nothing, 40, 9, false).find("a requests  no data"), std::string::npos);
+    EXPECT_NE(terminal_text(nothing, 40, 9, false).find("a requests     -    -    -\n"), std::string::npos);
 }
 
 TEST(TerminalPlot, ColoursOnlyWhereAsked) {
@@ -135,11 +136,23 @@ TEST(TerminalPlot, TellsManyCurvesApartAndKeepsToItsWidth) {
         plot.curves.push_back({"vm-" + std::to_string(i), {{kNoon, 1.0 * i}, {kNoon + kSecond, 2.0 * i}}});
     }
     const auto lines = lines_of(terminal_text(plot, 20, 3, false));  // less than the least
-    EXPECT_EQ(lines.size(), 8u + 60u);
-    EXPECT_EQ(lines[8].substr(0, 8), "  a vm-0");
-    EXPECT_EQ(lines[8 + 26].substr(0, 9), "  A vm-26");
-    EXPECT_EQ(lines[8 + 59].substr(0, 9), "  * vm-59");
-    for (std::size_t i = 0; i < 8; ++i) EXPECT_LE(width_of(lines[i]), 30u);
+    EXPECT_EQ(lines.size(), 8u + 1u + 60u);
+    EXPECT_EQ(lines[9].substr(0, 8), "  a vm-0");
+    EXPECT_EQ(lines[9 + 26].substr(0, 9), "  A vm-26");
+    EXPECT_EQ(lines[9 + 59].substr(0, 9), "  * vm-59");
+    for (const std::string& line : lines) EXPECT_LE(width_of(line), 30u) << line;
+}
+
+TEST(TerminalPlot, CutsWhatIsTooLongButNotTheUnit) {
+    Plot plot = plot_of({0, 10});
+    plot.title = "sum by (vm_id) (rate(network_receive_bytes_total[30s]))";
+    plot.unit = "bytes";
+    plot.per_second = true;
+    plot.curves[0].name = "network_receive_bytes_total{device=\"eth0\"}";
+    const auto lines = lines_of(terminal_text(plot, 40, 9, false));
+    EXPECT_EQ(lines[0], "sum by (vm_id) (rate(network_rece… [B/s]");
+    EXPECT_EQ(lines[10], "  a network_receive_byt…   10B   0B  10B");
+    for (const std::string& line : lines) EXPECT_LE(width_of(line), 40u) << line;
 }
 
 TEST(SvgPlot, EscapesNamesAndDrawsEachRun) {

@@ -121,5 +121,13 @@ TEST(WidthOf, CountsCodePoints) {
     EXPECT_EQ(width_of("tä€"), 3u);
 }
 
+TEST(Text, IsShortenedWithoutCuttingALetter) {
+    EXPECT_EQ(shortened("abc", 3), "abc");
+    EXPECT_EQ(shortened("abcd", 3), "ab…");
+    EXPECT_EQ(shortened("aäöü", 3), "aä…");
+    EXPECT_EQ(shortened("ab", 1), "…");
+    EXPECT_EQ(shortened("ab", 0), "");
+}
+
 }  // namespace
 }  // namespace ringside::ctl

@@ -26,9 +26,9 @@ struct Plot {
     std::vector<PlotCurve> curves;
 };
 
-// `columns` x `rows` characters, the axes and the title included, and a legend of a line a curve below: its letter (which also
-// stands where the curve ends), its name, and its last, least and greatest value. At least 30 x 8. Where `colours`, each
-// curve has one of six.
+// `columns` x `rows` characters, the axes and the title included, and below them a table with a line a curve: its letter (which
+// also stands where the curve ends), its name, and its last, least and greatest value. At least 30 x 8; what is too long for
+// the width is cut. Where `colours`, each curve has one of six.
 std::string terminal_text(const Plot& plot, int columns, int rows, bool colours);
 
 // A document that stands alone, of so many pixels; readable on white and on black.

@@ -115,23 +115,53 @@ std::string time_line(const std::vector<Tick>& ticks, const Scale& times, int co
     return line;
 }
 
-std::string legend_line(const Plot& plot, std::size_t curve, bool colours) {
-    std::string line = "  ";
-    if (colours) line += colour(curve);
-    line += letter(curve);
-    if (colours) line += kReset;
-    const PlotCurve& of = plot.curves[curve];
-    line += " " + of.name;
+struct LegendLine {
+    std::string name, last, least, greatest;
+};
+
+LegendLine legend_line(const Plot& plot, const PlotCurve& curve) {
     double last = NAN, least = INFINITY, greatest = -INFINITY;
-    for (const PlotPoint& point : of.points) {
+    for (const PlotPoint& point : curve.points) {
         if (!std::isfinite(point.value)) continue;
         last = point.value;
         least = std::min(least, point.value);
         greatest = std::max(greatest, point.value);
     }
-    if (std::isnan(last)) return line + "  no data";
+    if (std::isnan(last)) return {curve.name, "-", "-", "-"};
     auto text = [&](double value) { return value_text(value, plot.unit, plot.per_second); };
-    return line + "  last " + text(last) + "  min " + text(least) + "  max " + text(greatest);
+    return {curve.name, text(last), text(least), text(greatest)};
+}
+
+// A table with a line a curve. Names are cut where they are too long for it.
+std::string legend(const Plot& plot, std::size_t columns, bool colours) {
+    std::vector<LegendLine> lines{{"CURVE", "LAST", "MIN", "MAX"}};
+    for (const PlotCurve& curve : plot.curves) lines.push_back(legend_line(plot, curve));
+    std::size_t names = 0, last = 0, least = 0, greatest = 0;
+    for (const LegendLine& line : lines) {
+        names = std::max(names, width_of(line.name));
+        last = std::max(last, width_of(line.last));
+        least = std::max(least, width_of(line.least));
+        greatest = std::max(greatest, width_of(line.greatest));
+    }
+    const std::size_t others = 4 + 3 * 2 + last + least + greatest;
+    names = std::min(names, std::max<std::size_t>(columns > others ? columns - others : 0, 8));
+    std::string text;
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        const LegendLine& line = lines[i];
+        const std::string name = shortened(line.name, names);
+        const std::string mark = i == 0 ? " " : std::string(1, letter(i - 1));
+        text += "  " + (colours && i > 0 ? colour(i - 1) + mark + kReset : mark) + " " + name +
+                std::string(names - width_of(name), ' ') + "  " + padded(line.last, last) + "  " +
+                padded(line.least, least) + "  " + padded(line.greatest, greatest) + "\n";
+    }
+    return text;
+}
+
+// The title cut to the width, but not its unit.
+std::string heading_line(const Plot& plot, std::size_t columns) {
+    const std::string whole = heading_of(plot);
+    const std::size_t unit = width_of(whole) - width_of(plot.title);
+    return shortened(plot.title, columns > unit ? columns - unit : 0) + whole.substr(plot.title.size());
 }
 
 }  // namespace
@@ -164,7 +194,7 @@ std::string terminal_text(const Plot& plot, int columns, int rows, bool colours)
         }
         if (y != kNobody) letters[static_cast<std::size_t>(y / kDotsDown)] = letter(curve);
     }
-    std::string text = plot.title.empty() ? "" : heading_of(plot) + "\n";
+    std::string text = plot.title.empty() ? "" : heading_line(plot, static_cast<std::size_t>(columns)) + "\n";
     for (int row = 0; row < inner_rows; ++row) {
         std::string label;
         for (const Tick& tick : axis.ticks) {
@@ -180,8 +210,7 @@ std::string terminal_text(const Plot& plot, int columns, int rows, bool colours)
             time_line(time_ticks(plot.begin_ns, plot.end_ns, static_cast<std::size_t>(inner_columns / 12 + 1)), times,
                       inner_columns) +
             '\n';
-    for (std::size_t curve = 0; curve < plot.curves.size(); ++curve) text += legend_line(plot, curve, colours) + '\n';
-    return text;
+    return plot.curves.empty() ? text : text + legend(plot, static_cast<std::size_t>(columns), colours);
 }
 
 }  // namespace ringside::ctl

@@ -216,12 +216,12 @@ TEST(Durations, AreRefusedWhereTheyComeToNothing) {
         const char* query;
         const char* why;
     } const cases[] = {
-        {"foo[step()-10]", "duration must be greater than 0"},
-        {"sum(rate(foo[step()-1m]))", "duration must be greater than 0"},
-        {"foo[5m/(step()-10s)]", "division by zero"},
-        {"foo[5m%(step()-10s)]", "modulo by zero"},
-        {"foo[10^(step()*2)]", "duration is out of range"},
-        {"foo offset -(10^step()^2)", "duration is out of range"},
+        {"foo[step()-10]", "4:13: duration must be greater than 0"},
+        {"sum(rate(foo[step()-1m]))", "13:22: duration must be greater than 0"},
+        {"foo[5m/(step()-10s)]", "8:18: division by zero"},
+        {"foo[5m%(step()-10s)]", "8:18: modulo by zero"},
+        {"foo[10^(step()*2)]", "4:16: duration is out of range"},
+        {"foo offset -(10^step()^2)", "11:24: duration is out of range"},
     };
     for (const auto& one : cases) {
         ExprPtr expr = parse(one.query);

@@ -1,4 +1,4 @@
-#include "agent/prometheus/json.h"
+#include "agent/promql/run/json.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-// What the query API asks of the agent.
+// What those who answer queries ask of the agent.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,7 @@ namespace ringside::agent {
 struct ReadReport {
     std::string selector;
     std::map<std::uint32_t, std::uint64_t> series_by_resolution_s;
+    std::uint32_t columns = 0;  // bits of model.h, of all its series together
     std::uint64_t windows = 0;
     std::uint64_t bytes = 0;
     std::int64_t newest_ms = 0;  // 0: nothing was read

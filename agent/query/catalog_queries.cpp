@@ -1,38 +1,15 @@
-#include "agent/agent_queries.h"
+#include "agent/query/catalog_queries.h"
 
 #include <algorithm>
 #include <set>
 
-#include "agent/base/clock.h"
-#include "agent/query/vm_samples.h"
+#include "agent/query/samples_of.h"
+#include "agent/query/vm_session.h"
 
 namespace ringside::agent {
 namespace {
 
 constexpr std::size_t kNamesMax = 3;  // of files in a warning
-constexpr std::uint64_t kNsPerMs = 1'000'000;
-
-class VmSession : public QuerySession {
-  public:
-    VmSession(std::vector<CatalogVmPtr> vms, const HostLabels& host, std::uint64_t now_ns,
-              std::vector<std::string> gaps)
-        : samples_(std::move(vms), host, now_ns), gaps_(std::move(gaps)) {}
-
-    promql::SampleSource& source() override { return samples_; }
-    std::vector<std::string> warnings() const override { return gaps_; }
-    std::vector<ReadReport> reports() const override {
-        std::vector<ReadReport> all;
-        for (const SelectionReport& one : samples_.reports()) {
-            all.push_back({one.selector, one.series_by_resolution_s, one.windows, one.bytes,
-                           static_cast<std::int64_t>(one.newest_ns / kNsPerMs)});
-        }
-        return all;
-    }
-
-  private:
-    VmSamples samples_;
-    const std::vector<std::string> gaps_;
-};
 
 // As Prometheus names types.
 const char* type_of(Kind kind) {
@@ -47,9 +24,9 @@ const char* type_of(Kind kind) {
 
 }  // namespace
 
-std::int64_t AgentQueries::now_ms() const { return static_cast<std::int64_t>(realtime_ns() / kNsPerMs); }
+std::int64_t CatalogQueries::now_ms() const { return static_cast<std::int64_t>(now_ns_() / kNsPerMs); }
 
-std::vector<CatalogVmPtr> AgentQueries::visible(const Caller& caller) const {
+std::vector<CatalogVmPtr> CatalogQueries::visible(const Caller& caller) const {
     const auto view = catalog_.view();
     if (caller.is_operator) return view->vms;
     std::vector<CatalogVmPtr> mine;
@@ -59,7 +36,7 @@ std::vector<CatalogVmPtr> AgentQueries::visible(const Caller& caller) const {
 }
 
 // Segments that are in quarantine are in no answer, and an answer has to say so.
-std::vector<std::string> AgentQueries::gaps(const Caller& caller) const {
+std::vector<std::string> CatalogQueries::gaps(const Caller& caller) const {
     std::size_t count = 0;
     std::string names;
     for (const QuarantinedFile& file : catalog_.quarantined()) {
@@ -72,19 +49,18 @@ std::vector<std::string> AgentQueries::gaps(const Caller& caller) const {
             "; `ringsidectl status` says why"};
 }
 
-std::unique_ptr<QuerySession> AgentQueries::open(const Caller& caller) const {
-    return std::make_unique<VmSession>(visible(caller), host_, realtime_ns(), gaps(caller));
+std::unique_ptr<QuerySession> CatalogQueries::open(const Caller& caller) const {
+    return std::make_unique<VmSession>(visible(caller), host_, now_ns_(), gaps(caller));
 }
 
-std::map<std::string, std::vector<MetricMetadata>> AgentQueries::metadata(const Caller& caller) const {
+std::map<std::string, std::vector<MetricMetadata>> CatalogQueries::metadata(const Caller& caller) const {
     std::set<std::shared_ptr<const SchemaInfo>> schemas;
-    for (const CatalogVmPtr& vm : visible(caller)) {
-        if (vm->state() == VmState::kDrained) continue;
-        if (const auto layout = vm->layout()) schemas.insert((*layout)->shared_schema());
-    }
+    for (const CatalogVmPtr& vm : visible(caller)) schemas.insert(vm->source()->schema());
     std::map<std::string, std::vector<MetricMetadata>> all;
+    for (const FactInfo& fact : kFacts) all[fact.name] = {{"gauge", fact.help, ""}};
     for (const auto& schema : schemas) {
         for (const MetricInfo& metric : schema->metrics) {
+            if (is_fact(metric.name)) continue;
             MetricMetadata one{type_of(metric.kind), metric.help, metric.unit};
             auto& readings = all[metric.name];
             if (std::ranges::find(readings, one) == readings.end()) readings.push_back(std::move(one));

@@ -8,6 +8,7 @@
 
 #include "agent/base/result.h"
 #include "agent/promql/engine/engine.h"
+#include "agent/promql/run/run.h"
 
 namespace ringside::agent {
 
@@ -19,6 +20,11 @@ void append_json(std::string& out, const promql::FloatHistogram& histogram);
 
 // `"resultType":"matrix","result":[...]`. Asks `room` after each series whether so many bytes in all may stay.
 Result<void> append_json(std::string& out, const promql::QueryValue& value, std::int64_t time_ms,
+                         const std::function<Result<void>(std::size_t bytes)>& room);
+
+// The same as an object: what the HTTP API has under "data". With `stats` also what the answer has cost as Prometheus tells it,
+// and under "ringside" where the samples came from.
+Result<void> append_json(std::string& out, const QueryAnswer& answer, std::int64_t time_ms, bool stats,
                          const std::function<Result<void>(std::size_t bytes)>& room);
 
 }  // namespace ringside::agent

@@ -1,8 +1,9 @@
-#include "agent/prometheus/json.h"
+#include "agent/promql/run/json.h"
 
 #include <charconv>
 #include <cmath>
 
+#include "agent/base/columns.h"
 #include "agent/base/text.h"
 #include "agent/promql/value/number.h"
 
@@ -124,6 +125,38 @@ Result<void> append_list(std::string& out, const char* type, const List& list, c
     return {};
 }
 
+void append_stats(std::string& out, const QueryAnswer& answer) {
+    const std::string seconds = std::to_string(std::chrono::duration<double>(answer.took).count());
+    out += ",\"stats\":{\"timings\":{\"evalTotalTime\":" + seconds +
+           ",\"resultSortTime\":0,\"queryPreparationTime\":0,\"innerEvalTime\":" + seconds +
+           ",\"execQueueTime\":0,\"execTotalTime\":" + seconds +
+           "},\"samples\":{\"totalQueryableSamples\":" + std::to_string(answer.stats.samples_read) +
+           ",\"peakSamples\":" + std::to_string(answer.stats.samples_peak) + "},\"ringside\":{\"selections\":[";
+    const char* before = "{\"selector\":";
+    for (const ReadReport& report : answer.reports) {
+        out += before;
+        append_json(out, std::string_view(report.selector));
+        out += ",\"seriesByTierSeconds\":{";
+        const char* comma = "";
+        for (const auto& [resolution_s, series] : report.series_by_resolution_s) {
+            out += comma + ("\"" + std::to_string(resolution_s) + "\":" + std::to_string(series));
+            comma = ",";
+        }
+        out += "},\"windows\":" + std::to_string(report.windows) + ",\"bytes\":" + std::to_string(report.bytes) +
+               ",\"columns\":[";
+        comma = "\"";
+        for (const std::string& column : column_names(report.columns)) {
+            out += comma + column + '"';
+            comma = ",\"";
+        }
+        out += "],\"newest\":";
+        append_json_time(out, report.newest_ms);
+        out += '}';
+        before = ",{\"selector\":";
+    }
+    out += "]}}";
+}
+
 }  // namespace
 
 void append_json(std::string& out, std::string_view text) {
@@ -204,6 +237,15 @@ Result<void> append_json(std::string& out, const QueryValue& value, std::int64_t
     out += ',';
     append_json(out, std::string_view(std::get<promql::StringValue>(value).value));
     out += ']';
+    return {};
+}
+
+Result<void> append_json(std::string& out, const QueryAnswer& answer, std::int64_t time_ms, bool stats,
+                         const Room& room) {
+    out += '{';
+    if (auto written = append_json(out, answer.value, time_ms, room); !written) return written;
+    if (stats) append_stats(out, answer);
+    out += '}';
     return {};
 }
 

@@ -34,7 +34,10 @@ def place():
 
 
 def pushed(agent, vm_id):
-    (vm,) = agent.ctl("ls", vm_id)["vms"]
+    vms = agent.ctl("ls", vm_id)["vms"]
+    if not vms:
+        return False  # the agent has not yet looked at the folder
+    (vm,) = vms
     upstreams = agent.ctl("show", vm_id)["upstreams"]
     return vm["state"] == "drained" and all(upstream["done"] for upstream in upstreams)
 

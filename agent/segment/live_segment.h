@@ -155,7 +155,7 @@ class LiveSegment : public SeriesSource {
                                     const ReadRequest& request, const Timeline& timeline) const;
     Result<Timeline> timeline_at(std::uint64_t as_of_ns) const;
     Timeline living_timeline(std::uint64_t as_of_ns, const WriterClock& writer) const;
-    std::shared_ptr<const MappedBytes> mapped() const;
+    bool can_scan(std::uint64_t now_ns) const;
     friend class SegmentScan;
 
     const std::unique_ptr<const ByteSource> source_;

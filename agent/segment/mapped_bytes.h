@@ -15,8 +15,10 @@ class MappedBytes : public ByteSource {
     // The first `bytes` of the file, read-only. Null where they cannot or must not be mapped: there is no guard
     // (install_bus_guard), the file is shorter, or has holes, for touching one would charge the agent with its page.
     static std::unique_ptr<MappedBytes> map(int fd, std::uint64_t bytes);
-    // Whether that is still so: a hole can be punched at any time. Cheap as long as nobody has. One thread at a time.
-    bool has_all_pages(int fd);
+    // Whether that is still so: a hole can be punched at any time. Looks at most each kHoleLookNs of `now_ns`, whatever clock
+    // that is, for one look costs as much as reading a series. One thread at a time.
+    bool has_all_pages(int fd, std::uint64_t now_ns);
+    static constexpr std::uint64_t kHoleLookNs = 20'000'000;
     ~MappedBytes() override;
     MappedBytes(const MappedBytes&) = delete;
     MappedBytes& operator=(const MappedBytes&) = delete;
@@ -39,6 +41,7 @@ class MappedBytes : public ByteSource {
     // The file's change time when it was seen to have no holes. Punching one changes it, storing through a mapping does not,
     // and nobody can set it.
     std::uint64_t changed_ns_;
+    std::uint64_t looked_ns_ = 0;
     std::unique_ptr<GuardedRange> guard_;  // goes before the pages do
 };
 

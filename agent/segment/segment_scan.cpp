@@ -101,20 +101,20 @@ class SegmentScan : public SeriesScan {
     std::uint64_t scanned_ = 0;
 };
 
-// Null where it cannot be mapped. Made once: pages that were touched stay in reach of the next scan.
-std::shared_ptr<const MappedBytes> LiveSegment::mapped() const {
-    std::lock_guard lock(mutex_);
-    if (condition_) return nullptr;  // what is wrong with it is read()'s to say
+// With mutex_ held. Mapped once: pages that were touched stay in reach of the next scan.
+bool LiveSegment::can_scan(std::uint64_t now_ns) const {
+    if (condition_ || end_) return false;  // what is wrong with it is read()'s to say
     if (!mapped_) mapped_ = MappedBytes::map(source_->descriptor(), header_->segment_bytes);
-    return mapped_ && !mapped_->cut() && mapped_->has_all_pages(source_->descriptor()) ? mapped_ : nullptr;
+    return mapped_ && !mapped_->cut() && mapped_->has_all_pages(source_->descriptor(), now_ns);
 }
 
 std::unique_ptr<SeriesScan> LiveSegment::scan() const {
-    std::shared_ptr<const MappedBytes> bytes = mapped();
-    if (!bytes) return SeriesSource::scan();
-    if (end()) return SeriesSource::scan();
-    const Timeline timeline = living_timeline(look_at_clock(), read_writer_clock(*bytes));
-    std::lock_guard lock(mutex_);
+    const std::uint64_t now_ns = look_at_clock();
+    std::unique_lock lock(mutex_);
+    if (!can_scan(now_ns)) {
+        lock.unlock();
+        return SeriesSource::scan();
+    }
     if (!scanned_series_ || scanned_series_->size() != directory_->size()) {
         auto all = std::make_shared<std::vector<ScannedSeries>>();
         for (const SeriesDirectory::Known& known : directory_->all()) {
@@ -122,7 +122,11 @@ std::unique_ptr<SeriesScan> LiveSegment::scan() const {
         }
         scanned_series_ = std::move(all);
     }
-    return std::make_unique<SegmentScan>(*this, std::move(bytes), timeline, scanned_series_);
+    std::shared_ptr<const MappedBytes> bytes = mapped_;
+    auto series = scanned_series_;
+    lock.unlock();
+    const Timeline timeline = living_timeline(now_ns, read_writer_clock(*bytes));
+    return std::make_unique<SegmentScan>(*this, std::move(bytes), timeline, std::move(series));
 }
 
 }  // namespace ringside::agent

@@ -3,7 +3,7 @@
 namespace ringside::agent {
 
 CatalogVm::CatalogVm(VmInfo info, std::shared_ptr<const SeriesSource> source, std::shared_ptr<const Layout> layout)
-    : key_(vm_key(info)), info_(std::move(info)), source_(std::move(source)), layout_(std::move(layout)) {}
+    : key_(vm_key(info)), info_(std::move(info)), source_(std::move(source)), given_(std::move(layout)) {}
 
 CatalogVm::CatalogVm(VmInfo info, std::shared_ptr<const SeriesSource> source, LayoutTable& layouts)
     : key_(vm_key(info)), info_(std::move(info)), source_(std::move(source)), layouts_(&layouts) {}
@@ -18,6 +18,7 @@ VmInfo CatalogVm::vm() const {
 }
 
 Result<std::shared_ptr<const Layout>> CatalogVm::layout() const {
+    if (given_) return given_;
     std::lock_guard lock(mutex_);
     if (layout_) return layout_;
     auto series = source_->series();

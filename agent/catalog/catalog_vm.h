@@ -38,6 +38,7 @@ class CatalogVm {
     const std::string key_;
     const VmInfo info_;
     const std::shared_ptr<const SeriesSource> source_;
+    const std::shared_ptr<const Layout> given_;  // or null
     LayoutTable* const layouts_ = nullptr;
 
     mutable std::mutex mutex_;

@@ -26,11 +26,11 @@ const char* type_of(Kind kind) {
 
 std::int64_t CatalogQueries::now_ms() const { return static_cast<std::int64_t>(now_ns_() / kNsPerMs); }
 
-std::vector<CatalogVmPtr> CatalogQueries::visible(const Caller& caller) const {
+VmList CatalogQueries::visible(const Caller& caller) const {
     const auto view = catalog_.view();
-    if (caller.is_operator) return view->vms;
-    std::vector<CatalogVmPtr> mine;
-    std::ranges::copy_if(view->vms, std::back_inserter(mine),
+    if (caller.is_operator) return {view, &view->vms};
+    auto mine = std::make_shared<std::vector<CatalogVmPtr>>();
+    std::ranges::copy_if(view->vms, std::back_inserter(*mine),
                          [&](const CatalogVmPtr& vm) { return caller.may_see(vm->known().uid); });
     return mine;
 }
@@ -55,7 +55,8 @@ std::unique_ptr<QuerySession> CatalogQueries::open(const Caller& caller) const {
 
 std::map<std::string, std::vector<MetricMetadata>> CatalogQueries::metadata(const Caller& caller) const {
     std::set<std::shared_ptr<const SchemaInfo>> schemas;
-    for (const CatalogVmPtr& vm : visible(caller)) schemas.insert(vm->source()->schema());
+    const VmList vms = visible(caller);
+    for (const CatalogVmPtr& vm : *vms) schemas.insert(vm->source()->schema());
     std::map<std::string, std::vector<MetricMetadata>> all;
     for (const FactInfo& fact : kFacts) all[fact.name] = {{"gauge", fact.help, ""}};
     for (const auto& schema : schemas) {

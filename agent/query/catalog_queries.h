@@ -12,6 +12,7 @@
 #include "agent/base/labels.h"
 #include "agent/catalog/catalog.h"
 #include "agent/promql/run/backend.h"
+#include "agent/query/vm_samples.h"
 
 namespace ringside::agent {
 
@@ -27,7 +28,7 @@ class CatalogQueries : public QueryBackend {
     std::map<std::string, std::vector<MetricMetadata>> metadata(const Caller& caller) const override;
 
   private:
-    std::vector<CatalogVmPtr> visible(const Caller& caller) const;
+    VmList visible(const Caller& caller) const;
     std::vector<std::string> gaps(const Caller& caller) const;
 
     const Catalog& catalog_;

@@ -36,6 +36,14 @@ std::vector<Row> rows_by_value(const Layout::LabelIndex& index, const Matcher& m
     return rows;
 }
 
+// Whether the VM passes a matcher on a label that the agent owns.
+bool selects_vm(const Matcher& matcher, const VmInfo& vm, const HostLabels& host) {
+    const std::string& name = matcher.label();
+    if (name == "vm_id") return matcher.matches(vm.vm_id);
+    if (name == "component") return matcher.matches(vm.component);
+    return matcher.matches(name == "instance" ? host.instance : host.job);
+}
+
 std::vector<Row> all_rows(const Layout& layout) {
     std::vector<Row> rows(layout.size());
     std::iota(rows.begin(), rows.end(), Row{0});
@@ -74,25 +82,23 @@ std::vector<Row> select_rows(const Layout& layout, const std::vector<const Match
 }
 
 bool selects_vm(const Selector& selector, const VmInfo& vm, const HostLabels& host) {
-    auto value_of = [&](const std::string& name) -> std::string_view {
-        if (name == "vm_id") return vm.vm_id;
-        if (name == "component") return vm.component;
-        return name == "instance" ? host.instance : host.job;
-    };
-    return std::all_of(selector.matchers.begin(), selector.matchers.end(), [&](const Matcher& matcher) {
-        return !is_agent_label(matcher.label()) || matcher.matches(value_of(matcher.label()));
+    return std::ranges::all_of(selector.matchers, [&](const Matcher& matcher) {
+        return !is_agent_label(matcher.label()) || selects_vm(matcher, vm, host);
     });
 }
 
-Selection select(const std::vector<CatalogVmPtr>& vms, const Selector& selector, const HostLabels& host) {
-    std::vector<const Matcher*> of_schema;
+Selection select(std::span<const CatalogVmPtr> vms, const Selector& selector, const HostLabels& host) {
+    std::vector<const Matcher*> of_agent, of_schema;
     for (const Matcher& matcher : selector.matchers) {
-        if (!is_agent_label(matcher.label())) of_schema.push_back(&matcher);
+        (is_agent_label(matcher.label()) ? of_agent : of_schema).push_back(&matcher);
     }
+    const auto is_meant = [&](const CatalogVmPtr& vm) {
+        return std::ranges::all_of(of_agent, [&](const Matcher* one) { return selects_vm(*one, vm->known(), host); });
+    };
     Selection selection;
     std::map<const Layout*, std::shared_ptr<const std::vector<Row>>> rows_of;
     for (const CatalogVmPtr& vm : vms) {
-        if (!selects_vm(selector, vm->known(), host)) continue;
+        if (!is_meant(vm)) continue;
         auto layout = vm->layout();
         if (!layout) {
             selection.warnings.push_back("VM " + vm->key() + " was left out: " + layout.error().message());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,7 @@ struct Selection {
 
 // Matchers on labels that the agent owns (vm_id, component, instance, job) choose VMs, the others choose rows, once for
 // each layout. `vms` is what there is to choose from.
-Selection select(const std::vector<CatalogVmPtr>& vms, const Selector& selector, const HostLabels& host);
+Selection select(std::span<const CatalogVmPtr> vms, const Selector& selector, const HostLabels& host);
 
 // Whether the VM itself passes: the matchers on labels that the agent owns, and no others.
 bool selects_vm(const Selector& selector, const VmInfo& vm, const HostLabels& host);

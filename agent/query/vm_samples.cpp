@@ -73,8 +73,7 @@ LabelSet info_labels(const CatalogVm& vm, const Layout* layout, const HostLabels
     return labels;
 }
 
-void add_facts(const std::vector<CatalogVmPtr>& vms, const Selector& selector, const HostLabels& host,
-               VmSeriesSet& set) {
+void add_facts(std::span<const CatalogVmPtr> vms, const Selector& selector, const HostLabels& host, VmSeriesSet& set) {
     const bool info = names(selector, kVmInfoName), up = names(selector, kVmUpName);
     if (!info && !up) return;
     for (const CatalogVmPtr& vm : vms) {
@@ -88,6 +87,17 @@ void add_facts(const std::vector<CatalogVmPtr>& vms, const Selector& selector, c
         set_label(labels, kNameLabel, kVmUpName);
         if (up && passes(selector, labels)) set.add_fact(vm, VmSeriesSet::Fact::kUp, std::move(labels));
     }
+}
+
+// Those whose vm_id the selector names, else all: without a look at each of thousands.
+std::span<const CatalogVmPtr> named_vms(const std::vector<CatalogVmPtr>& vms, const Selector& selector) {
+    const auto named = std::ranges::find_if(selector.matchers, [](const Matcher& matcher) {
+        return matcher.op() == MatchOp::kEqual && matcher.label() == "vm_id";
+    });
+    if (named == selector.matchers.end()) return vms;
+    const auto vm_id_of = [](const CatalogVmPtr& vm) -> std::string_view { return vm->known().vm_id; };
+    const auto found = std::ranges::equal_range(vms, std::string_view(named->value()), {}, vm_id_of);
+    return {found.begin(), found.end()};
 }
 
 bool declares_facts(const Layout& layout) {
@@ -125,7 +135,7 @@ bool is_fact(std::string_view metric) {
     return std::ranges::any_of(kFacts, [&](const FactInfo& fact) { return metric == fact.name; });
 }
 
-VmSamples::VmSamples(std::vector<CatalogVmPtr> vms, HostLabels host, std::uint64_t now_ns)
+VmSamples::VmSamples(VmList vms, HostLabels host, std::uint64_t now_ns)
     : vms_(std::move(vms)), host_(std::move(host)), now_ns_(now_ns) {}
 
 Result<std::unique_ptr<promql::SeriesSet>> VmSamples::select(std::span<const Matcher> matchers,
@@ -158,10 +168,14 @@ Result<std::unique_ptr<promql::SeriesSet>> VmSamples::select(std::span<const Mat
         const bool to_come = known.rebases == 0 && ms_up(known.created_ns) > hints.end_ms;
         return !over && !to_come;
     };
+    std::span<const CatalogVmPtr> vms = named_vms(*vms_, selector);
     std::vector<CatalogVmPtr> some;
-    const bool all = std::ranges::all_of(vms_, lived);
-    if (!all) std::ranges::copy_if(vms_, std::back_inserter(some), lived);
-    const std::vector<CatalogVmPtr>& vms = all ? vms_ : some;
+    if (!std::ranges::all_of(vms, lived)) {
+        std::ranges::copy_if(vms, std::back_inserter(some), lived);
+        vms = some;
+    }
+    report.drained = std::ranges::any_of(vms, [](const auto& vm) { return vm->known().state == VmState::kDrained; });
+    if (report.drained && before_waiting_) before_waiting_();
     auto set = std::make_unique<VmSeriesSet>(plan, host_, report);
     Selection selection = agent::select(vms, selector, host_);
     for (std::string& warning : selection.warnings) set->warn(std::move(warning));

@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -53,24 +54,31 @@ struct SelectionReport {
     std::uint64_t windows = 0;
     std::uint64_t bytes = 0;      // of these windows' columns
     std::uint64_t newest_ns = 0;  // end of the newest window; 0: none
+    bool drained = false;         // there are drained VMs among those that it is about
 };
+
+// What there is, by vm_id, component and begin of the epoch, as in a view of the catalog.
+using VmList = std::shared_ptr<const std::vector<CatalogVmPtr>>;
 
 // For one query. One thread.
 class VmSamples : public promql::SampleSource {
   public:
-    // `vms` is what there is, by vm_id, component and begin of the epoch, as in a view of the catalog.
-    VmSamples(std::vector<CatalogVmPtr> vms, HostLabels host, std::uint64_t now_ns);
+    VmSamples(VmList vms, HostLabels host, std::uint64_t now_ns);
 
     // kInvalid for a tier that cannot be read from its matcher.
     Result<std::unique_ptr<promql::SeriesSet>> select(std::span<const Matcher> matchers,
                                                       const promql::SelectHints& hints) override;
 
+    // `call` is called before drained VMs are looked at.
+    void before_waiting(std::function<void()> call) { before_waiting_ = std::move(call); }
+
     const std::deque<SelectionReport>& reports() const { return reports_; }
 
   private:
-    const std::vector<CatalogVmPtr> vms_;
+    const VmList vms_;
     const HostLabels host_;
     const std::uint64_t now_ns_;
+    std::function<void()> before_waiting_;
     std::deque<SelectionReport> reports_;  // stay where they are: series sets hold on to them
 };
 

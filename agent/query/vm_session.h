@@ -14,12 +14,12 @@ namespace ringside::agent {
 
 class VmSession : public QuerySession {
   public:
-    // `vms` as VmSamples wants them; `gaps` are what all answers lack.
-    VmSession(std::vector<CatalogVmPtr> vms, const HostLabels& host, std::uint64_t now_ns,
-              std::vector<std::string> gaps)
+    // `gaps` are what all answers lack.
+    VmSession(VmList vms, const HostLabels& host, std::uint64_t now_ns, std::vector<std::string> gaps)
         : samples_(std::move(vms), host, now_ns), gaps_(std::move(gaps)) {}
 
     promql::SampleSource& source() override { return samples_; }
+    void before_waiting(std::function<void()> call) override { samples_.before_waiting(std::move(call)); }
     std::vector<std::string> warnings() const override { return gaps_; }
     std::vector<ReadReport> reports() const override;
 

@@ -84,8 +84,10 @@ Result<QueriedFiles> open_queried_files(const std::vector<std::string>& paths, s
         files.end_ns = std::max(files.end_ns, info.ended_ns != 0 ? info.ended_ns : now_ns);
     }
     if (by_key.empty()) return error(Code::kInvalid, "none of the files can be read: " + files.unread.front());
-    for (auto& [key, vm] : by_key) files.vms.push_back(std::move(vm));
-    std::ranges::sort(files.vms, [](const auto& a, const auto& b) { return rank(a->known()) < rank(b->known()); });
+    std::vector<agent::CatalogVmPtr> vms;
+    for (auto& [key, vm] : by_key) vms.push_back(std::move(vm));
+    std::ranges::sort(vms, [](const auto& a, const auto& b) { return rank(a->known()) < rank(b->known()); });
+    files.vms = std::make_shared<const std::vector<agent::CatalogVmPtr>>(std::move(vms));
     return files;
 }
 

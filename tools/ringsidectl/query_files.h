@@ -6,17 +6,17 @@
 #include <vector>
 
 #include "agent/base/result.h"
-#include "agent/catalog/catalog_vm.h"
 #include "agent/promql/run/run.h"
+#include "agent/query/vm_samples.h"
 
 namespace ringside::ctl {
 
 using agent::Result;
 
 struct QueriedFiles {
-    std::vector<agent::CatalogVmPtr> vms;  // as agent::VmSamples wants them
-    std::vector<std::string> unread;       // what was wrong with files that could not be opened
-    std::uint64_t end_ns = 0;              // until when there is data: now, or the end of the VM that ended last
+    agent::VmList vms;
+    std::vector<std::string> unread;  // what was wrong with files that could not be opened
+    std::uint64_t end_ns = 0;         // until when there is data: now, or the end of the VM that ended last
 };
 
 // Opens segments, archive files, and those that lie in folders. kNotFound when there is none, else the error of the only

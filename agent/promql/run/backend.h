@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -20,6 +21,7 @@ struct ReadReport {
     std::uint64_t windows = 0;
     std::uint64_t bytes = 0;
     std::int64_t newest_ms = 0;  // 0: nothing was read
+    bool drained = false;        // it was about VMs whose series may be on a disk, too
 };
 
 // The series of one query. One thread.
@@ -28,6 +30,8 @@ class QuerySession {
     virtual ~QuerySession() = default;
 
     virtual promql::SampleSource& source() = 0;
+    // `call` is called before it waits for a disk.
+    virtual void before_waiting(std::function<void()> /*call*/) {}
     // What is missing in all answers of this session: "vm-7 is in quarantine".
     virtual std::vector<std::string> warnings() const { return {}; }
     virtual std::vector<ReadReport> reports() const { return {}; }  // of its selections so far

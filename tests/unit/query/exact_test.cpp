@@ -127,7 +127,7 @@ class ExactTest : public testing::Test {
         auto expr = promql::parse_query(query, parse);
         EXPECT_TRUE(expr.ok()) << query << ": " << message_of(expr);
         if (!expr.ok()) return std::nullopt;
-        VmSamples samples({vm_}, {"host", "job"}, realtime_ns());
+        VmSamples samples(std::make_shared<const std::vector<CatalogVmPtr>>(1, vm_), {"host", "job"}, realtime_ns());
         auto answer = promql::Engine().instant(**expr, static_cast<std::int64_t>(at_ns / kMs), samples, {});
         EXPECT_TRUE(answer.ok()) << query << ": " << message_of(answer);
         if (!answer.ok()) return std::nullopt;

@@ -194,7 +194,7 @@ class ScanSamplesTest : public testing::Test {
     }
 
     // All VMs as they are now: read series by series where `scanned` is false.
-    std::vector<CatalogVmPtr> vms(bool scanned) {
+    VmList vms(bool scanned) {
         std::vector<CatalogVmPtr> all;
         for (const std::shared_ptr<LiveSegment>& segment : segments_) {
             auto series = segment->series();
@@ -209,7 +209,7 @@ class ScanSamplesTest : public testing::Test {
             return std::tie(a->known().vm_id, a->known().created_ns) <
                    std::tie(b->known().vm_id, b->known().created_ns);
         });
-        return all;
+        return std::make_shared<const std::vector<CatalogVmPtr>>(std::move(all));
     }
 
     void open_all() {

@@ -142,7 +142,12 @@ class VmSamplesTest : public testing::Test {
                                               double range_s = 0) {
         auto parsed = parse_selector(selector);
         EXPECT_TRUE(parsed.ok()) << message_of(parsed);
-        samples_ = std::make_unique<VmSamples>(vms_, kHost, at(now_s_));
+        auto vms = std::make_shared<std::vector<CatalogVmPtr>>(vms_);
+        std::ranges::sort(*vms, {},
+                          [](const auto& vm) { return std::pair(vm->known().vm_id, vm->known().created_ns); });
+        samples_ = std::make_unique<VmSamples>(std::move(vms), kHost, at(now_s_));
+        waits_ = 0;
+        samples_->before_waiting([this] { ++waits_; });
         SelectHints hints;
         hints.begin_ms = hints.wanted_ms = ms(begin_s);
         if (instant) hints.wanted_ms = ms(end_s);
@@ -193,6 +198,7 @@ class VmSamplesTest : public testing::Test {
     LayoutTable layouts_;
     std::vector<CatalogVmPtr> vms_;
     std::unique_ptr<VmSamples> samples_;
+    int waits_ = 0;  // that samples_ has told of
     std::string error_;
 };
 
@@ -485,6 +491,37 @@ TEST_F(VmSamplesTest, LabelsOneByOneAreThoseOfTheWhole) {
             EXPECT_EQ(set->label(i, name), labels.get(name)) << label_text(labels.set()) << " " << name;
         }
     }
+}
+
+TEST_F(VmSamplesTest, FindsTheVmThatASelectorNames) {
+    add_vm("b", 1, 0, 30);
+    add_vm("b", 2, 40, 0);
+    add_vm("a", 3, 0, 0);
+    add_vm("ba", 4, 0, 0);
+    add_vm("", 5, 0, 0);
+    for (const std::string name : {"a", "b", "ba", "", "c", "A"}) {
+        auto named = select("requests_total{vm_id=\"" + name + "\"}", 0, 100);
+        const Lines found = read(*named, 0, 100);
+        EXPECT_EQ(found.size(), name == "c" || name == "A" ? 0u : 1u) << name;
+        auto matching = select("requests_total{vm_id=~\"" + name + "\"}", 0, 100);
+        EXPECT_EQ(read(*matching, 0, 100), found) << name;
+    }
+    EXPECT_EQ(select("requests_total{vm_id=\"a\",vm_id=\"b\"}", 0, 100)->size(), 0u);
+    EXPECT_EQ(select("requests_total{vm_id=\"b\",vm_id!=\"b\"}", 0, 100)->size(), 0u);
+    EXPECT_EQ(select("ringside_vm_up{vm_id=\"b\"}", 0, 100)->size(), 1u);
+}
+
+TEST_F(VmSamplesTest, TellsBeforeItLooksAtDrainedVms) {
+    add_vm("dead", 1, 0, 30);
+    add_vm("live", 2, 0, 0);
+    select("requests_total", 50, 100);
+    EXPECT_EQ(waits_, 0);
+    EXPECT_FALSE(samples_->reports().back().drained);
+    select("requests_total{vm_id=\"live\"}", 10, 100);
+    EXPECT_EQ(waits_, 0);
+    select("requests_total", 10, 100);
+    EXPECT_EQ(waits_, 1);
+    EXPECT_TRUE(samples_->reports().back().drained);
 }
 
 }  // namespace

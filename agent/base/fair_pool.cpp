@@ -1,6 +1,7 @@
 #include "agent/base/fair_pool.h"
 
 #include <malloc.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@ using std::chrono::steady_clock;
 constexpr int kPatience = 20;
 constexpr std::chrono::seconds kQuiet{1};  // without a job, before the heaps are trimmed
 constexpr milliseconds kHangUpTick{50};    // how late a job that waits may notice that its client is gone
+constexpr milliseconds kHereTime{1};       // by the clock: for how long a job may keep a thread that is another's
 
 nanoseconds thread_time() {
     timespec time{};
@@ -32,6 +34,13 @@ nanoseconds thread_time() {
 int niceness(nanoseconds used) {
     if (used < milliseconds(100)) return 5;
     return used < milliseconds(1000) ? 10 : 19;
+}
+
+// A thread that computes does not push aside the one that wakes it, which mostly has other connections to serve. Of no use where
+// the scheduler does not know it, and no loss.
+void let_others_finish() {
+    const sched_param none{};
+    sched_setscheduler(0, SCHED_BATCH, &none);
 }
 
 // For good: without a privilege nobody raises it again.
@@ -61,11 +70,17 @@ nanoseconds FairPool::Turn::used() const {
     return is_refused_ ? std::max(used, pool_->limits_.short_time) : used;
 }
 
+void FairPool::Turn::leave_caller() {
+    if (successor_ && !is_refused_ && !pool_->adopt(*this)) is_refused_ = true;
+}
+
 bool FairPool::Turn::go_on(Time deadline) {
     if (!pool_) return true;
     if (is_refused_) return false;
     const Time now = steady_clock::now();
     if (now < next_look_) return true;
+    leave_caller();
+    if (is_refused_) return false;
     const nanoseconds used = thread_time() - used_at_begin_;
     if (!is_long_) {
         // The processors may have been with others.
@@ -98,26 +113,48 @@ FairPool::FairPool(Limits limits) : limits_(limits) {
 }
 
 bool FairPool::submit(const std::atomic<bool>& hung_up, Job job, nanoseconds expected) {
+    const Time now = steady_clock::now();
+    const Time due = now + kPatience * std::min(expected, limits_.short_time);
+    const bool quick = expected <= kQuickTime;
+    Queue one;
+    one.emplace(due, Queued{&hung_up, std::move(job), quick});
     const std::lock_guard lock(mutex_);
     if (short_jobs_ >= limits_.threads + limits_.queue_max) return false;
     ++short_jobs_;
-    const Time now = steady_clock::now();
     last_work_ = now;
-    const Time due = now + kPatience * std::min(expected, limits_.short_time);
-    const bool quick = expected <= kQuickTime;
-    jobs_.emplace(due, Queued{&hung_up, std::move(job), quick});
+    jobs_.insert(one.extract(one.begin()));
     const bool to_quick_thread = quick && is_quick_idle_;
     if (to_quick_thread) is_quick_idle_ = false;  // it has one now
-    (to_quick_thread ? quick_changed_ : changed_).notify_one();
+    (to_quick_thread ? quick_work_ : work_).post();
     return true;
+}
+
+bool FairPool::run_here(const std::atomic<bool>& hung_up, const Job& job, const Successor& successor) {
+    ++short_jobs_;
+    last_work_ = steady_clock::now();
+    Turn turn(hung_up, this);
+    turn.successor_ = &successor;
+    turn.next_look_ = last_work_.load() + kHereTime;
+    job(turn);
+    last_work_ = steady_clock::now();
+    if (!worked_.exchange(true)) work_.post();  // for the one who trims
+    if (turn.is_long_) {
+        end_long(turn);
+        return false;
+    }
+    --short_jobs_;
+    if (!turn.is_adopted_) return true;
+    --adopted_;
+    end_thread(turn.thread_);
+    return false;
 }
 
 void FairPool::stop() {
     std::unique_lock lock(mutex_);
     stopping_ = true;
-    changed_.notify_all();
-    quick_changed_.notify_all();
-    changed_.wait(lock, [this] { return threads_.empty(); });
+    work_.post();
+    quick_work_.post();
+    thread_ended_.wait(lock, [this] { return threads_.empty(); });
     join(lock, ended_);
     lock.unlock();
     std::unique_lock long_lock(long_mutex_);
@@ -136,51 +173,58 @@ void FairPool::start_thread(bool quick) {
 }
 
 void FairPool::run(Threads::iterator self, bool quick) {
-    std::unique_lock lock(mutex_);
-    while (wait_for_job(lock, quick)) {
-        const auto first = next_job(quick);
-        const Queued next = std::move(first->second);
-        jobs_.erase(first);
-        lock.unlock();
-        Turn turn(*next.hung_up, this);
+    if (!quick) let_others_finish();
+    while (Queue::node_type next = quick ? next_quick_job() : next_job()) {
+        Turn turn(*next.mapped().hung_up, this);
         turn.thread_ = self;
         turn.on_quick_thread_ = quick;
-        next.job(turn);
+        next.mapped().job(turn);
         last_work_ = steady_clock::now();
-        worked_ = true;
+        if (!worked_.exchange(true) && quick) work_.post();  // for the one who trims
         if (turn.is_long_) return end_long(turn);
-        lock.lock();
         --short_jobs_;
     }
-    ended_.splice(ended_.end(), threads_, self);
-    changed_.notify_all();
+    end_thread(self);
 }
 
-// False: there is none left, and no more will come.
-bool FairPool::wait_for_job(std::unique_lock<std::mutex>& lock, bool quick) {
-    while (quick && next_job(true) == jobs_.end() && !stopping_) {
-        is_quick_idle_ = true;
-        quick_changed_.wait(lock);
-        is_quick_idle_ = false;
-    }
-    if (quick) return next_job(true) != jobs_.end();
-    while (jobs_.empty() && !stopping_) {
+void FairPool::end_thread(Threads::iterator self) {
+    const std::lock_guard lock(mutex_);
+    ended_.splice(ended_.end(), threads_, self);
+    thread_ended_.notify_all();
+}
+
+// Nothing: there is none left, and no more will come.
+FairPool::Queue::node_type FairPool::next_job() {
+    for (;;) {
         if (!worked_) {
-            changed_.wait(lock);
+            work_.wait();
+        } else if (!work_.wait_until(last_work_.load() + kQuiet)) {
+            const bool quiet = steady_clock::now() >= last_work_.load() + kQuiet;
+            if (quiet && worked_.exchange(false)) malloc_trim(0);
             continue;
         }
-        changed_.wait_until(lock, last_work_.load() + kQuiet);
-        const bool quiet = jobs_.empty() && !stopping_ && steady_clock::now() >= last_work_.load() + kQuiet;
-        if (!quiet || !worked_.exchange(false)) continue;
-        lock.unlock();
-        malloc_trim(0);
-        lock.lock();
+        const std::lock_guard lock(mutex_);
+        if (!jobs_.empty()) return jobs_.extract(jobs_.begin());
+        if (!stopping_) continue;
+        work_.post();  // all others are to hear of it, and who replaces one of them
+        return {};
     }
-    return !jobs_.empty();
 }
 
-FairPool::Queue::iterator FairPool::next_job(bool quick) {
-    return std::ranges::find_if(jobs_, [&](const auto& queued) { return !quick || queued.second.is_quick; });
+FairPool::Queue::node_type FairPool::next_quick_job() {
+    std::unique_lock lock(mutex_);
+    for (bool woken = false;; woken = true) {
+        const auto first = std::ranges::find_if(jobs_, [](const auto& queued) { return queued.second.is_quick; });
+        if (first != jobs_.end()) return jobs_.extract(first);
+        if (stopping_) return {};
+        // Another thread was woken for another job, and has taken the one that this one was woken for.
+        if (woken && !jobs_.empty()) work_.post();
+        is_quick_idle_ = true;
+        lock.unlock();
+        quick_work_.wait();
+        lock.lock();
+        is_quick_idle_ = false;
+    }
 }
 
 void FairPool::join(std::unique_lock<std::mutex>& lock, Threads& ended) {
@@ -191,16 +235,34 @@ void FairPool::join(std::unique_lock<std::mutex>& lock, Threads& ended) {
     lock.lock();
 }
 
+// The thread of `turn` is the pool's from here on.
+bool FairPool::adopt(Turn& turn) {
+    Threads mine(1);  // first, for what cannot be joined ends the process
+    auto self = (*turn.successor_)();
+    if (!self) return false;
+    mine.front() = std::move(*self);
+    let_others_finish();
+    turn.successor_ = nullptr;
+    turn.is_adopted_ = true;
+    ++adopted_;
+    turn.thread_ = mine.begin();
+    std::unique_lock lock(mutex_);
+    join(lock, ended_);
+    threads_.splice(threads_.end(), mine);
+    return true;
+}
+
 // Another thread of usual priority for the one of `turn`, which is moved out of the list.
 Result<void> FairPool::replace(Turn& turn, Threads& replaced) {
     const std::lock_guard lock(mutex_);
     try {
-        start_thread(turn.on_quick_thread_);
+        if (!turn.is_adopted_) start_thread(turn.on_quick_thread_);
     } catch (const std::system_error& failure) {
         return errno_error(failure.code().value(), "cannot start a thread");
     }
     replaced.splice(replaced.end(), threads_, turn.thread_);
     --short_jobs_;
+    if (turn.is_adopted_) --adopted_;
     return {};
 }
 
@@ -241,7 +303,7 @@ void FairPool::end_long(Turn& turn) {
     long_ended_.splice(long_ended_.end(), long_threads_, turn.thread_);
     leave_long(turn);
     long_changed_.notify_all();
-    changed_.notify_one();  // worked_
+    work_.post();  // for the one who trims
 }
 
 void FairPool::take_place(std::unique_lock<std::mutex>& lock, Turn& turn, Time deadline) {

@@ -15,11 +15,14 @@
 //      together have half of these places.
 //  F5  All this asks of jobs that they call go_on() often. One that does not keeps its thread, and no more than that.
 //  F6  A thread of low priority may be put aside for long wherever it stands, and whoever waits for a lock of its with
-//      it. So it takes none for which others than long jobs wait: not mutex_, nor does it trim the heaps, which takes milliseconds
-//      with each of them locked. What is left are the lock of a heap, for as long as an allocation takes, and those of a VM and of its
-//      segment while it is selected.
+//      it. So it takes none for which others than long jobs wait: not mutex_, no condition variable that others notify,
+//      nor does it trim the heaps, which takes milliseconds with each of them locked. What is left are the lock of a heap, for as
+//      long as an allocation takes, and those of a VM and of its segment while it is selected.
 //  F7  At most `queue_max` jobs wait for a thread: submit() takes no more.
 //  F8  What jobs leave to the heaps goes back to the system when nothing has come for a while, by a thread of usual priority.
+//  F9  Waking a thread for a job, and its caller for the result, costs more than a quick job does. So one that is known to
+//      be quick may run on the thread that has taken it. If it is not quick after all, that thread is the pool's until the job is
+//      done, and another one goes on in its place; there are at most as many of those as `threads`.
 #pragma once
 
 #include <atomic>
@@ -33,6 +36,7 @@
 #include <vector>
 
 #include "agent/base/result.h"
+#include "agent/base/thread_semaphore.h"
 
 namespace ringside::agent {
 
@@ -69,9 +73,14 @@ class FairPool {
         void be_guest() { is_guest_ = true; }
         // What it has used when it ran before. If that was long, the next go_on() does not let it use its short time first.
         void expect(std::chrono::nanoseconds used);
+        // Whether its thread is still that of who called run_here().
+        bool is_here() const { return successor_ != nullptr; }
+        // What comes may wait, as for a disk, or take long without go_on(): its thread must be the pool's from here on.
+        void leave_caller();
 
       private:
         friend class FairPool;
+        using Successor = std::function<Result<std::thread>()>;
 
         const std::atomic<bool>& hung_up_;
         FairPool* const pool_;
@@ -83,24 +92,43 @@ class FairPool {
         bool is_refused_ = false;
         bool on_quick_thread_ = false;
         bool is_guest_ = false;
+        const Successor* successor_ = nullptr;
+        bool is_adopted_ = false;  // its thread was another's: no thread of the pool is missing
         std::list<std::thread>::iterator thread_;
         std::condition_variable chosen_;
         bool is_chosen_ = false;  // guarded by the pool's long_mutex_: it may run again
     };
     using Job = std::function<void(Turn& turn)>;
+    using Successor = Turn::Successor;
 
     explicit FairPool(Limits limits);
     ~FairPool() { stop(); }
     FairPool(const FairPool&) = delete;
     FairPool& operator=(const FairPool&) = delete;
 
-    // Jobs that are expected to use no more are quick.
+    // Of a processor: jobs that are expected to use no more are quick.
     static constexpr std::chrono::nanoseconds kQuickTime = std::chrono::microseconds(500);
     static constexpr std::chrono::nanoseconds kUnknownTime = std::chrono::milliseconds(1);
+
+    // Of a job.
+    struct Expected {
+        std::chrono::nanoseconds used = kUnknownTime;  // of a processor
+        bool waits = true;                             // for more than that, such as a disk
+        bool is_quick() const { return used <= kQuickTime && !waits; }
+    };
 
     // Any thread. The job must not throw. `hung_up` outlives the job. `expected`: what it is going to use of a processor.
     // False: F7, and the job is gone.
     bool submit(const std::atomic<bool>& hung_up, Job job, std::chrono::nanoseconds expected = kUnknownTime);
+
+    // Runs a job on the calling thread, one that is expected to use no more than kQuickTime and to wait for nothing (F9).
+    // `successor` may be called during the job, once: it starts a thread in place of the calling one, whose handle it gives
+    // up. Its error ends the job as one that is refused. Whether the calling thread is still its caller's: else it has nothing
+    // more to do than to end. As submit(), but never full.
+    // A job that looks at hung_up() alone, and never at go_on(), holds up the calling thread for good.
+    bool run_here(const std::atomic<bool>& hung_up, const Job& job, const Successor& successor);
+    // Whether there is room for more threads: else submit() it.
+    bool may_run_here() const { return adopted_ < limits_.threads; }
 
     // Runs what is queued, then ends the threads: quick when all have hung up. Idempotent; no submit() after it.
     void stop();
@@ -124,8 +152,11 @@ class FairPool {
 
     void start_thread(bool quick);  // with mutex_ held; may throw std::system_error
     void run(Threads::iterator self, bool quick);
-    bool wait_for_job(std::unique_lock<std::mutex>& lock, bool quick);
-    Queue::iterator next_job(bool quick);
+    void end_thread(Threads::iterator self);
+    // As they were in jobs_: nothing is allocated or freed with mutex_ held, since a heap has a lock, too (F6).
+    Queue::node_type next_job();
+    Queue::node_type next_quick_job();
+    bool adopt(Turn& turn);
     Result<void> replace(Turn& turn, Threads& replaced);
     bool enter_long(const Turn& turn);
     void leave_long(const Turn& turn);
@@ -140,16 +171,20 @@ class FairPool {
 
     const Limits limits_;
 
-    std::mutex mutex_;                       // guards the next ones; of threads of usual priority
-    std::condition_variable changed_;        // any of them, or worked_
-    std::condition_variable quick_changed_;  // the same, for the quick thread
-    bool is_quick_idle_ = false;             // the quick thread waits
+    // What is posted, and the threads that were woken and have not looked yet, are never fewer than jobs_.
+    Semaphore work_;
+    Semaphore quick_work_;  // the same, for the quick thread while it is idle
+
+    std::mutex mutex_;                      // guards the next ones; of threads of usual priority
+    std::condition_variable thread_ended_;  // threads_ has one less
+    bool is_quick_idle_ = false;            // the quick thread waits
     Queue jobs_;
     Threads threads_;  // whose job is not long
     Threads ended_;    // of them, to be joined
     bool stopping_ = false;
 
-    std::atomic<std::size_t> short_jobs_{0};    // queued, or run and not long; written with mutex_ held
+    std::atomic<std::size_t> short_jobs_{0};    // queued, or run and not long
+    std::atomic<std::size_t> adopted_{0};       // of them: on threads that were others'
     std::atomic<bool> worked_{false};           // since the heaps were trimmed
     std::atomic<Time> last_work_{};             // when a job came or ended
     std::atomic<std::size_t> long_guests_{0};   // of the next ones

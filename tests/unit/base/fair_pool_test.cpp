@@ -245,5 +245,140 @@ TEST(FairPool, EndsWithJobsOfEachKindInIt) {
     EXPECT_EQ(ended, 4);
 }
 
+// A thread that runs a job here, and what came of it.
+struct Caller {
+    std::thread thread;
+    std::promise<void> may_begin;
+    std::shared_ptr<std::promise<bool>> is_still_its_own = std::make_shared<std::promise<bool>>();
+    std::atomic<int> successors{0};
+
+    void run(Fixture& fixture, FairPool::Job job) {
+        thread = std::thread([this, &fixture, job = std::move(job), told = is_still_its_own] {
+            may_begin.get_future().wait();
+            told->set_value(fixture.pool.run_here(fixture.hung_up, job, [this]() -> Result<std::thread> {
+                ++successors;
+                return std::move(thread);
+            }));
+        });
+        may_begin.set_value();
+    }
+    bool result() { return is_still_its_own->get_future().get(); }
+    ~Caller() {
+        if (thread.joinable()) thread.join();
+    }
+};
+
+TEST(FairPool, RunsAJobOnTheThreadOfItsCaller) {
+    Fixture fixture(kOne);
+    const auto self = std::this_thread::get_id();
+    const auto no_successor = []() -> Result<std::thread> {
+        ADD_FAILURE() << "it was quick";
+        return error(Code::kUnavailable, "");
+    };
+    EXPECT_TRUE(fixture.pool.run_here(
+        fixture.hung_up,
+        [&](FairPool::Turn& turn) {
+            EXPECT_EQ(std::this_thread::get_id(), self);
+            EXPECT_TRUE(turn.is_here());
+            EXPECT_EQ(fixture.pool.counts().short_jobs, 1u);
+        },
+        no_successor));
+    EXPECT_EQ(fixture.pool.counts().short_jobs, 0u);
+}
+
+TEST(FairPool, TakesTheThreadOfAJobThatIsNotQuickAfterAll) {
+    Fixture fixture({.threads = 1, .queue_max = 8, .short_time = 1h});
+    for (int i = 0; i < 3; ++i) {
+        Caller caller;
+        caller.run(fixture, [&](FairPool::Turn& turn) {
+            while (turn.is_here()) EXPECT_TRUE(turn.go_on(kForever));
+            EXPECT_FALSE(turn.is_long());
+            EXPECT_EQ(fixture.pool.counts().short_jobs, 1u);
+        });
+        EXPECT_FALSE(caller.result());
+        EXPECT_EQ(caller.successors, 1);
+        EXPECT_EQ(fixture.pool.counts().short_jobs, 0u);
+    }
+}
+
+TEST(FairPool, LetsAJobThatBeganOnTheThreadOfItsCallerBecomeLong) {
+    Fixture fixture(kOne);
+    Caller caller;
+    std::promise<int> of_long;
+    caller.run(fixture, [&](FairPool::Turn& turn) {
+        turn.expect(1s);
+        EXPECT_TRUE(turn.go_on(kForever));
+        EXPECT_TRUE(turn.is_long() && !turn.is_here());
+        of_long.set_value(priority());
+    });
+    EXPECT_FALSE(caller.result());
+    EXPECT_GT(of_long.get_future().get(), priority());
+    EXPECT_EQ(fixture.long_running(), 0u);
+    EXPECT_EQ(fixture.pool.counts().short_jobs, 0u);
+    // All threads of the pool are there still, and no more than before.
+    Holder holder;
+    holder.hold(fixture);
+    std::atomic<bool> begun{false};
+    fixture.pool.submit(fixture.hung_up, [&](auto&) { begun = true; });
+    std::this_thread::sleep_for(20ms);
+    EXPECT_FALSE(begun);
+    holder.let_go.set_value();
+    wait_until([&] { return begun.load(); });
+}
+
+TEST(FairPool, EndsAJobWhoseCallerFindsNoSuccessor) {
+    Fixture fixture(kOne);
+    EXPECT_TRUE(fixture.pool.run_here(
+        fixture.hung_up,
+        [&](FairPool::Turn& turn) {
+            while (turn.go_on(kForever)) std::this_thread::yield();
+            EXPECT_TRUE(turn.is_refused() && turn.is_here());
+        },
+        []() -> Result<std::thread> { return error(Code::kUnavailable, "none"); }));
+    EXPECT_EQ(fixture.pool.counts().short_jobs, 0u);
+}
+
+TEST(FairPool, TakesTheThreadOfAJobThatSaysThatItWillWait) {
+    Fixture fixture(kOne);
+    Caller caller;
+    caller.run(fixture, [&](FairPool::Turn& turn) {
+        turn.leave_caller();
+        EXPECT_FALSE(turn.is_here());
+        turn.leave_caller();
+    });
+    EXPECT_FALSE(caller.result());
+    EXPECT_EQ(caller.successors, 1);
+}
+
+TEST(FairPool, TakesNoMoreThreadsOfOthersThanItHas) {
+    Fixture fixture({.threads = 2, .short_time = 1h});
+    std::atomic<bool> end{false};
+    Caller callers[2];
+    for (Caller& caller : callers) {
+        EXPECT_TRUE(fixture.pool.may_run_here());
+        caller.run(fixture, [&](FairPool::Turn& turn) {
+            turn.leave_caller();
+            while (!end) std::this_thread::yield();
+        });
+        wait_until([&] { return caller.successors == 1; });
+    }
+    wait_until([&] { return !fixture.pool.may_run_here(); });
+    end = true;
+    for (Caller& caller : callers) EXPECT_FALSE(caller.result());
+    EXPECT_TRUE(fixture.pool.may_run_here());
+}
+
+// A thread may take the job that another one was woken for.
+TEST(FairPool, LosesNoJobWhereQuickOnesComeAmongOthers) {
+    Fixture fixture({.threads = 1});
+    for (int i = 0; i < 2000; ++i) {
+        std::atomic<int> done{0};
+        const auto job = [&](auto&) { ++done; };
+        ASSERT_TRUE(fixture.pool.submit(fixture.hung_up, job, FairPool::kQuickTime));
+        ASSERT_TRUE(fixture.pool.submit(fixture.hung_up, job));
+        while (done != 2) std::this_thread::yield();
+    }
+}
+
 }  // namespace
 }  // namespace ringside::agent

@@ -13,7 +13,7 @@ QueryEvaluation::QueryEvaluation(QueryCalls& calls, const Caller& caller, Query 
 }
 
 std::chrono::nanoseconds QueryEvaluation::expected() const {
-    if (const auto cost = calls_.host.costs.find(query_.text)) return *cost;
+    if (const auto cost = calls_.host.costs.find(caller_, query_)) return cost->used;
     return FairPool::kUnknownTime;
 }
 
@@ -42,7 +42,7 @@ grpc::Status QueryEvaluation::run(FairPool::Turn& turn, FairPool::Time deadline,
     const std::int64_t now_ms = calls_.host.backend.now_ms();
     auto result = [&] {
         const auto session = calls_.host.backend.open(caller_);
-        return QueryTurn(calls_.host, caller_, query_.text, turn, deadline).run(query_, *expr_, *session);
+        return QueryTurn(calls_.host, caller_, query_, turn, deadline).run(*expr_, *session);
     }();
     if (!result) return failed(result.error(), turn);
     const std::size_t bytes = answer_bytes(*result);

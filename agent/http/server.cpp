@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <new>
+#include <system_error>
 #include <utility>
 
 #include "agent/http/gzip.h"
@@ -24,9 +25,11 @@ using std::chrono::milliseconds;
 constexpr const char* kDroppedHelp = "HTTP connections that ended without an answer of their own, by reason.";
 constexpr const char* kRefusedHelp =
     "HTTP requests that were answered with a refusal instead of what they ask for, by reason.";
-constexpr milliseconds kTick{200};            // how late a deadline may be noticed
-constexpr int kAcceptsARound = 16;            // so that a flood does not keep the loop from those who are there
-constexpr int kRequestsARound = 16;           // of one connection that sends them ahead
+constexpr milliseconds kTick{200};      // how late a deadline may be noticed
+constexpr int kAcceptsARound = 16;      // so that a flood does not keep the loop from those who are there
+constexpr int kRequestsARound = 16;     // of one connection that sends them ahead
+constexpr std::size_t kHereARound = 4;  // that are answered by the thread that polls
+constexpr std::size_t kGzipHereBytes = 32 * 1024;
 constexpr int kSendBufferBytes = 256 * 1024;  // more than loopback has under way
 
 void close_fd(int& fd) {
@@ -70,6 +73,7 @@ Result<void> HttpServer::start() {
         close_all();
         return opened;
     }
+    const std::lock_guard lock(role_mutex_);
     thread_ = std::thread([this] { run(); });
     pthread_setname_np(thread_.native_handle(), "http");
     return {};
@@ -95,10 +99,13 @@ Result<void> HttpServer::open() {
 }
 
 void HttpServer::stop() {
+    std::unique_lock lock(role_mutex_);
     if (!thread_.joinable()) return;
     stopping_ = true;
+    std::thread last = std::move(thread_);  // nobody takes its place any more
+    lock.unlock();
     eventfd_write(wake_fd_, 1);  // fails for who has written 2^64 - 2 times
-    thread_.join();
+    last.join();
     for (HttpConnection& connection : connections_) {
         if (connection.job) connection.job->hung_up = true;
     }
@@ -109,6 +116,7 @@ void HttpServer::stop() {
 
 void HttpServer::close_all() {
     take_finished();
+    here_.clear();
     connections_.clear();
     unix_socket_.reset();
     close_fd(tcp_fd_);
@@ -118,6 +126,8 @@ void HttpServer::close_all() {
 void HttpServer::run() {
     std::vector<pollfd> waits;
     while (!stopping_) {
+        if (!answer_here()) return;
+        close_done();
         const int unix_fd = unix_socket_ ? unix_socket_->fd() : -1;  // poll() passes over those below zero
         waits = {{wake_fd_, POLLIN, 0}, {tcp_fd_, POLLIN, 0}, {unix_fd, POLLIN, 0}};
         std::size_t bytes = 0;
@@ -128,7 +138,7 @@ void HttpServer::run() {
         open_connections_.set(static_cast<double>(connections_.size()));
         answer_bytes_.set(static_cast<double>(bytes));
         requests_under_way_.set(static_cast<double>(jobs_));
-        const int limit_ms = more_ ? 0 : connections_.empty() ? -1 : static_cast<int>(kTick.count());
+        const int limit_ms = more_ || !here_.empty() ? 0 : connections_.empty() ? -1 : static_cast<int>(kTick.count());
         const bool all = std::exchange(more_, false);
         poll(waits.data(), waits.size(), limit_ms);
         const Time now = std::chrono::steady_clock::now();
@@ -245,11 +255,16 @@ void HttpServer::submit(HttpConnection& connection, HttpRequest request, Time no
     connection.job = std::make_shared<HttpJob>();
     const auto expected = handlers_.expected ? handlers_.expected(request) : std::nullopt;
     connection.job->request = std::move(request);
+    if (expected && expected->is_quick() && here_.size() < kHereARound && handlers_.pool->may_run_here()) {
+        here_.push_back(connection.job);
+        ++jobs_;
+        return;
+    }
     const std::atomic<bool>& hung_up = connection.job->hung_up;
     ++on_pool_;
     if (handlers_.pool->submit(
             hung_up, [this, job = connection.job](FairPool::Turn& turn) { work(job, turn); },
-            expected.value_or(FairPool::kUnknownTime))) {
+            expected ? expected->used : FairPool::kUnknownTime)) {
         ++jobs_;
         return;
     }
@@ -259,11 +274,44 @@ void HttpServer::submit(HttpConnection& connection, HttpRequest request, Time no
     answer(connection, handlers_.busy(refused->request), now);
 }
 
+// False: this thread serves connections no more, and the server may be gone.
+bool HttpServer::answer_here() {
+    // Those that answers give rise to wait for the next round: other connections have their turn.
+    for (std::size_t left = here_.size(); left > 0 && !stopping_; --left) {
+        const std::shared_ptr<HttpJob> job = std::move(here_.front());
+        here_.pop_front();
+        ++on_pool_;
+        const bool still_here = handlers_.pool->run_here(
+            job->hung_up, [&](FairPool::Turn& turn) { work(job, turn); }, [this] { return hand_over(); });
+        if (!still_here) return false;
+        --on_pool_;
+        --jobs_;
+        deliver(job, std::chrono::steady_clock::now());
+    }
+    return true;
+}
+
+// Another thread polls from here on. The handle of this one.
+Result<std::thread> HttpServer::hand_over() {
+    const std::lock_guard lock(role_mutex_);
+    if (stopping_) return error(Code::kUnavailable, "the server is being stopped");
+    try {
+        std::thread next([this] { run(); });
+        pthread_setname_np(next.native_handle(), "http");
+        std::swap(thread_, next);
+        pthread_setname_np(next.native_handle(), "http-query");
+        return next;
+    } catch (const std::system_error& failure) {
+        return errno_error(failure.code().value(), "cannot start a thread");
+    }
+}
+
 void HttpServer::make_answer(HttpJob& job, FairPool::Turn& turn) {
     job.answer = handlers_.slow(job.request, turn);
     if (turn.is_refused()) long_.add();
     const bool packs =
         job.request.takes_gzip && job.answer.body.size() > kGzipMinBytes && !has_encoding(job.answer) && !job.hung_up;
+    if (packs && job.answer.body.size() > kGzipHereBytes) turn.leave_caller();
     if (std::string packed = packs ? gzipped(job.answer.body) : ""; !packed.empty()) {
         job.answer.body = std::move(packed);
         job.answer.headers.emplace_back("Content-Encoding", "gzip");
@@ -279,6 +327,7 @@ void HttpServer::work(const std::shared_ptr<HttpJob>& job, FairPool::Turn& turn)
             job->answer = http_error(500);
         }
     }
+    if (turn.is_here()) return;  // who polls has it already
     put_finished(job);
     eventfd_write(wake_fd_, 1);
     --on_pool_;  // The last use of the server.
@@ -311,12 +360,14 @@ void HttpServer::collect(Time now) {
     eventfd_read(wake_fd_, &count);
     const auto finished = take_finished();
     jobs_ -= finished.size();
-    for (const auto& job : finished) {
-        const auto asked = std::ranges::find(connections_, job, &HttpConnection::job);
-        if (asked == connections_.end() || asked->step() != Step::kAnswering) continue;
-        answer(*asked, std::move(job->answer), now);
-        serve(*asked, now);
-    }
+    for (const auto& job : finished) deliver(job, now);
+}
+
+void HttpServer::deliver(const std::shared_ptr<HttpJob>& job, Time now) {
+    const auto asked = std::ranges::find(connections_, job, &HttpConnection::job);
+    if (asked == connections_.end() || asked->step() != Step::kAnswering) return;
+    answer(*asked, std::move(job->answer), now);
+    serve(*asked, now);
 }
 
 void HttpServer::answer(HttpConnection& connection, HttpAnswer made, Time now) {

@@ -10,6 +10,8 @@
 //      `answers_bytes_max`: beyond it, the one that has been writing the longest goes.
 //  H4  Requests that take time are answered on a FairPool, which others may use as well; who finds it full is told so. All that
 //      it bears together have to be fewer than connections.
+//      What is known to be quick is answered by the thread that polls: it saves two changes of threads. Another one polls
+//      in its place if it turns out not to be quick (FairPool, F9).
 //  H5  When a client hangs up, the job of its request learns it, and what waits in the queue is not begun. One that has
 //      only ended its sending side is told from it (see connection.h) and answered.
 #pragma once
@@ -18,6 +20,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -37,12 +40,14 @@ namespace ringside::agent {
 struct HttpHandlers {
     // Runs on the thread that serves every connection and must not block. Nothing: it is for `slow`.
     std::function<std::optional<HttpAnswer>(const HttpRequest& request)> quick;
-    // Runs on a worker of `pool`, several at a time. Asks its turn often whether it may go on. Null: there are no such pages.
+    // Runs on a worker of `pool`, several at a time, or, where it is expected to be quick, on the thread that serves every
+    // connection (H4). Asks its turn often whether it may go on, and leaves that thread before it waits for anything.
+    // Null: there are no such pages.
     std::function<HttpAnswer(const HttpRequest& request, FairPool::Turn& turn)> slow;
     // What a request hears for which there is no room (H4). Like `quick`; null only if `slow` is.
     std::function<HttpAnswer(const HttpRequest& request)> busy;
-    // What `slow` is going to use of a processor for it, as far as that is known. Like `quick`. May be null.
-    std::function<std::optional<std::chrono::nanoseconds>(const HttpRequest& request)> expected = {};
+    // What `slow` is going to take for it, as far as that is known. Like `quick`. May be null.
+    std::function<std::optional<FairPool::Expected>(const HttpRequest& request)> expected = {};
     // Hears of renewed secrets that cannot be used; see HttpGuard. May be null.
     std::function<void(const std::string& trouble)> warn = {};
     FairPool* pool = nullptr;  // of the workers; outlives the server. Null only if `slow` is.
@@ -77,11 +82,14 @@ class HttpServer {
     void dispatch(HttpConnection& connection, Time now);
     void look_at_secrets(Time now);
     void submit(HttpConnection& connection, HttpRequest request, Time now);
+    bool answer_here();
+    Result<std::thread> hand_over();
     void make_answer(HttpJob& job, FairPool::Turn& turn);
     void work(const std::shared_ptr<HttpJob>& job, FairPool::Turn& turn);
     void put_finished(const std::shared_ptr<HttpJob>& job);
     std::vector<std::shared_ptr<HttpJob>> take_finished();
     void collect(Time now);
+    void deliver(const std::shared_ptr<HttpJob>& job, Time now);
     void answer(HttpConnection& connection, HttpAnswer answer, Time now);
     void expire(HttpConnection& connection, Time now);
     void close_done();
@@ -106,10 +114,14 @@ class HttpServer {
     std::uint16_t port_ = 0;
     std::optional<UnixSocket> unix_socket_;
     std::list<HttpConnection> connections_;
-    bool more_ = false;     // a connection has more to do than one round allowed
-    std::size_t jobs_ = 0;  // that are queued or run
-    std::atomic<bool> stopping_{false};
-    std::thread thread_;
+    bool more_ = false;                         // a connection has more to do than one round allowed
+    std::size_t jobs_ = 0;                      // that are queued or run
+    std::list<std::shared_ptr<HttpJob>> here_;  // to be answered by this thread, next
+
+    // Guards the next ones. All above are of the thread that polls, whichever it is.
+    std::mutex role_mutex_;
+    std::thread thread_;                 // the one that polls
+    std::atomic<bool> stopping_{false};  // written with role_mutex_ held
 
     // A list, the newest first. Workers put in, the server's thread takes all. No lock, for a worker may have the lowest
     // priority of the host, and all connections would wait until it goes on (FairPool, F6).

@@ -28,8 +28,8 @@ class PrometheusApi {
     static bool serves(const std::string& path);
     // Ends early when its turn or its time is over.
     HttpAnswer answer(const HttpRequest& request, FairPool::Turn& turn) const;
-    // What the answer is going to use of a processor, if it is a query that was asked before. Quick.
-    std::optional<std::chrono::nanoseconds> expected(const HttpRequest& request) const;
+    // What the answer is going to take, if it is a query that was asked before. Quick.
+    std::optional<FairPool::Expected> expected(const HttpRequest& request) const;
     // To who comes while all places are taken.
     static HttpAnswer busy();
     // To who comes before there is anything to ask about.

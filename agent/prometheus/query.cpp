@@ -80,18 +80,29 @@ Result<void> fits(std::size_t bytes, std::size_t bytes_max) {
 
 }  // namespace
 
-std::optional<std::chrono::nanoseconds> PrometheusApi::expected(const HttpRequest& request) const {
+std::optional<FairPool::Expected> PrometheusApi::expected(const HttpRequest& request) const {
     constexpr std::size_t kBytesMax = 4096;  // It is asked on the thread that serves every connection.
-    const bool is_query = request.path == "/api/v1/query" || request.path == "/api/v1/query_range";
-    if (!is_query || request.query.size() + request.body.size() > kBytesMax) return std::nullopt;
-    return host_.costs.find(HttpForm(request).get("query"));
+    const bool is_range = request.path == "/api/v1/query_range";
+    if (!is_range && request.path != "/api/v1/query") return std::nullopt;
+    if (request.query.size() + request.body.size() > kBytesMax) return std::nullopt;
+    const HttpForm form(request);
+    Query query{.text = form.get("query")};
+    if (is_range) {
+        const auto begin = parse_time_ms(form.get("start")), end = parse_time_ms(form.get("end"));
+        const auto step = parse_duration_ms(form.get("step"));
+        if (!begin || !end || !step) return std::nullopt;
+        query.begin_ms = *begin;
+        query.end_ms = *end;
+        query.step_ms = *step;
+    }
+    return host_.costs.find(request.caller, query);
 }
 
 HttpAnswer PrometheusApi::evaluate(const Call& call, const promql::Expr& expr, const Query& query, milliseconds timeout,
                                    std::size_t limit) const {
     const auto session = host_.backend.open(call.request.caller);
-    QueryTurn turn(host_, call.request.caller, query.text, call.turn, steady_clock::now() + timeout);
-    auto answer = turn.run(query, expr, *session);
+    QueryTurn turn(host_, call.request.caller, query, call.turn, steady_clock::now() + timeout);
+    auto answer = turn.run(expr, *session);
     if (!answer) return failed(answer.error(), call.turn);
     ReplyNotes notes{std::move(answer->warnings), std::move(answer->infos)};
     if (cut(answer->value, limit)) notes.truncated();

@@ -65,7 +65,7 @@ def test_agent_may_lower_the_priority_of_long_queries(root):  # noqa: F811
     filters = re.findall(r"^SystemCallFilter=(.*)$", find(root, "ringside-agent.service").read_text(), re.M)
     # The later line counts.
     last = [line for line in filters if "setpriority" in line or "@resources" in line][-1]
-    assert "setpriority" in last and not last.startswith("~"), filters
+    assert "setpriority" in last and "sched_setscheduler" in last and not last.startswith("~"), filters
 
 
 def test_sysusers_makes_the_users_of_the_units(root, tmp_path):  # noqa: F811

@@ -12,20 +12,13 @@
 #include "agent/promql/engine/engine.h"
 #include "agent/promql/run/backend.h"
 #include "agent/promql/run/host.h"
+#include "agent/promql/run/query.h"
 #include "agent/promql/syntax/ast.h"
 
 namespace ringside::agent {
 
 // Steps of a range query but the first.
 inline constexpr std::int64_t kQueryStepsMax = 11'000;
-
-struct Query {
-    std::string text;
-    std::int64_t begin_ms = 0;
-    std::int64_t end_ms = 0;       // of a range; else not looked at
-    std::int64_t step_ms = 0;      // 0: at `begin_ms` alone
-    std::int64_t lookback_ms = 0;  // 0: that of the limits
-};
 
 struct QueryAnswer {
     promql::QueryValue value;

@@ -16,22 +16,38 @@ Result<void> go_on(FairPool::Turn& turn, FairPool::Time deadline) {
     return {};
 }
 
-QueryTurn::QueryTurn(QueryHost& host, const Caller& caller, const std::string& text, FairPool::Turn& turn,
+QueryTurn::QueryTurn(QueryHost& host, const Caller& caller, const Query& query, FairPool::Turn& turn,
                      FairPool::Time deadline)
-    : host_(host), text_(text), turn_(turn), deadline_(deadline), share_(host.budget, !caller.is_operator) {
+    : host_(host),
+      caller_(caller),
+      query_(query),
+      turn_(turn),
+      deadline_(deadline),
+      share_(host.budget, !caller.is_operator),
+      known_(host.costs.find(caller, query)) {
     if (!caller.is_operator) turn_.be_guest();
     // Dashboards ask the same again and again: one that is known to be long begins as such.
-    if (const auto cost = host_.costs.find(text_)) turn_.expect(*cost);
+    if (known_) turn_.expect(known_->used);
+    // Until it has ended, others that ask the same find workers.
+    if (turn_.is_here()) host_.costs.put(caller_, query_, {});
 }
 
-QueryTurn::~QueryTurn() { host_.costs.put(text_, std::chrono::duration_cast<QueryCosts::Cost>(turn_.used())); }
+QueryTurn::~QueryTurn() {
+    QueryCosts::Cost cost{.used = turn_.used(), .waits = waits_};
+    // One that was ended has shown the least that it takes.
+    if (!is_whole_) cost = {.used = std::max({cost.used, known_ ? known_->used : cost.used, FairPool::kUnknownTime})};
+    host_.costs.put(caller_, query_, cost);
+}
 
-Result<QueryAnswer> QueryTurn::run(const Query& query, const promql::Expr& expr, QuerySession& session) {
+Result<QueryAnswer> QueryTurn::run(const promql::Expr& expr, QuerySession& session) {
     // Before it has anything in memory.
     if (auto may = go_on(); !may) return may.error();
     QueryLimits limits = host_.limits;
     limits.samples_max = std::min(limits.samples_max, share_.samples());
-    auto answer = run_query(query, expr, limits, session, [this] { return !go_on().ok(); });
+    session.before_waiting([this] { turn_.leave_caller(); });
+    auto answer = run_query(query_, expr, limits, session, [this] { return !go_on().ok(); });
+    waits_ = std::ranges::any_of(session.reports(), &ReadReport::drained);
+    is_whole_ = answer || answer.error().code == Code::kInvalid;
     if (answer) return answer;
     // The engine only knows that it was told to end.
     if (answer.error().code == Code::kTimeout) {

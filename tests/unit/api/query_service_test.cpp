@@ -264,7 +264,7 @@ TEST(QueryService, EndsAQueryThatFindsNoMemory) {
 TEST(QueryService, LetsKnownQuickQueriesPassThoseThatWait) {
     ApiFixture fixture(16, {}, {}, ApiFixture::patient(), {.threads = 1});
     const ApiClient client = fixture.connect();
-    fixture.query_host.costs.put("vector(1)", 100us);
+    fixture.query_host.costs.put({.is_operator = true}, {.text = "vector(1)"}, {100us, false});
     OccupiedPool occupied(fixture.query_host.pool, 1);
     auto unknown = std::async(std::launch::async, [&] { return client.ask(at_now("vector(2)")); });
     occupied.wait_for_others(1);

@@ -90,20 +90,26 @@ TEST_F(PrometheusApiTest, AnswersInstantQueries) {
               json::parse(R"([[990,"990"],[1000,"1000"]])"));
 }
 
-// At which time it is asked, and in which way, says little.
+// At which time it is asked says little, how often in a range much.
 TEST_F(PrometheusApiTest, KnowsWhatAQueryUsedWhenItWasAskedBefore) {
     HttpRequest request{.method = "GET", .path = "/api/v1/query", .query = "time=1&query=up%2B1"};
-    EXPECT_EQ(api_.expected(request), std::nullopt);
+    EXPECT_FALSE(api_.expected(request));
     answer(request);
     request.query = "query=up%2B1&time=7";
-    EXPECT_NE(api_.expected(request), std::nullopt);
-    EXPECT_NE(api_.expected({.method = "GET", .path = "/api/v1/query_range", .query = "step=1&query=up%2b1"}),
-              std::nullopt);
+    EXPECT_TRUE(api_.expected(request));
     request.query = "query=up%2B2";
-    EXPECT_EQ(api_.expected(request), std::nullopt);
+    EXPECT_FALSE(api_.expected(request));
+    request.path = "/api/v1/query_range";
+    request.query = "query=up%2b1&start=1&end=100&step=1";
+    EXPECT_FALSE(api_.expected(request));
+    answer(request);
+    request.query = "step=10&query=up%2b1&start=1001&end=2000";
+    EXPECT_TRUE(api_.expected(request));
+    request.query = "step=1&query=up%2b1";
+    EXPECT_FALSE(api_.expected(request)) << "which is an error";
     request.path = "/api/v1/labels";
     request.query = "";
-    EXPECT_EQ(api_.expected(request), std::nullopt);
+    EXPECT_FALSE(api_.expected(request));
 }
 
 TEST_F(PrometheusApiTest, TakesNowWhereNoTimeIsGiven) {

@@ -42,19 +42,56 @@ TEST(SampleBudget, GetsBackWhatAShareHad) {
     EXPECT_EQ(SampleBudget::Share(budget).samples(), 500u);
 }
 
-TEST(QueryCosts, RemembersWhatAQueryUsedTheLastTime) {
+constexpr Caller kOperator{.uid = 7, .is_operator = true};
+
+Query asked(const char* text, std::int64_t steps = 0) {
+    return {.text = text, .begin_ms = 1'000, .end_ms = 1'000 + steps * 10, .step_ms = steps > 0 ? 10 : 0};
+}
+
+TEST(QueryCosts, RemembersWhatAQueryTookTheLastTime) {
     using namespace std::chrono_literals;
     QueryCosts costs;
-    EXPECT_EQ(costs.find("sum(x)"), std::nullopt);
-    costs.put("sum(x)", 7ms);
-    EXPECT_EQ(costs.find("sum(x)"), 7ms);
-    EXPECT_EQ(costs.find("sum(y)"), std::nullopt);
-    costs.put("sum(y)", 0us);
-    EXPECT_EQ(costs.find("sum(x)"), 7ms);
-    EXPECT_EQ(costs.find("sum(y)"), 1us) << "nothing means that it is not known";
-    costs.put("sum(x)", 1h);
-    EXPECT_GT(*costs.find("sum(x)"), 10s);
-    EXPECT_EQ(costs.find(""), std::nullopt);
+    const auto used = [&](const char* text) { return costs.find(kOperator, asked(text))->used; };
+    EXPECT_FALSE(costs.find(kOperator, asked("sum(x)")));
+    costs.put(kOperator, asked("sum(x)"), {7ms, false});
+    EXPECT_EQ(used("sum(x)"), 7ms);
+    EXPECT_FALSE(costs.find(kOperator, asked("sum(x)"))->waits);
+    EXPECT_FALSE(costs.find(kOperator, asked("sum(y)")));
+    costs.put(kOperator, asked("sum(y)"), {0us, true});
+    EXPECT_EQ(used("sum(x)"), 7ms);
+    EXPECT_EQ(used("sum(y)"), 1us) << "nothing means that it is not known";
+    EXPECT_TRUE(costs.find(kOperator, asked("sum(y)"))->waits);
+    costs.put(kOperator, asked("sum(x)"), {1h, false});
+    EXPECT_GT(used("sum(x)"), 5s);
+    EXPECT_FALSE(costs.find(kOperator, asked("sum(x)"))->waits);
+    EXPECT_FALSE(costs.find(kOperator, asked("")));
+}
+
+TEST(QueryCosts, TellsEachTenantWhatTheQueryTookOfItsOwnVms) {
+    using namespace std::chrono_literals;
+    QueryCosts costs;
+    const Caller tenant{.uid = 7, .is_operator = false}, other{.uid = 8, .is_operator = false};
+    const Caller same{.uid = 0, .is_operator = true};
+    costs.put(tenant, asked("up"), {20us, false});
+    EXPECT_FALSE(costs.find(other, asked("up")));
+    EXPECT_FALSE(costs.find(kOperator, asked("up")));
+    costs.put(kOperator, asked("up"), {2s, false});
+    EXPECT_EQ(costs.find(tenant, asked("up"))->used, 20us);
+    EXPECT_EQ(costs.find(same, asked("up"))->used, 2s) << "operators see all VMs";
+}
+
+TEST(QueryCosts, TakesTheSameTextWithManyMoreStepsForAnother) {
+    using namespace std::chrono_literals;
+    QueryCosts costs;
+    costs.put(kOperator, asked("up"), {20us, false});
+    EXPECT_FALSE(costs.find(kOperator, asked("up", 1)));
+    costs.put(kOperator, asked("up", 1000), {9ms, false});
+    EXPECT_EQ(costs.find(kOperator, asked("up"))->used, 20us);
+    EXPECT_EQ(costs.find(kOperator, asked("up", 1001))->used, 9ms) << "as a dashboard asks again";
+    EXPECT_FALSE(costs.find(kOperator, asked("up", 10'000)));
+    Query backwards = asked("up", 5);
+    std::swap(backwards.begin_ms, backwards.end_ms);
+    EXPECT_EQ(costs.find(kOperator, backwards)->used, 20us) << "which fails at once";
 }
 
 }  // namespace

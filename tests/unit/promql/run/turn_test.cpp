@@ -19,6 +19,7 @@ class MemoryBackend : public QueryBackend {
         for (int i = 1; i <= 10; ++i) series.add(promql::labels_of({{"__name__", "level"}}), i * 1000, i);
     }
     mutable promql::MemorySource series;
+    bool drained = false;
 
     std::int64_t now_ms() const override { return 10'000; }
     std::unique_ptr<QuerySession> open(const Caller&) const override { return std::make_unique<Session>(*this); }
@@ -28,6 +29,11 @@ class MemoryBackend : public QueryBackend {
     struct Session : QuerySession {
         explicit Session(const MemoryBackend& backend) : owner(backend) {}
         promql::SampleSource& source() override { return owner.series; }
+        std::vector<ReadReport> reports() const override {
+            std::vector<ReadReport> all(1);
+            all.front().drained = owner.drained;
+            return all;
+        }
         const MemoryBackend& owner;
     };
 };
@@ -37,13 +43,13 @@ class QueryTurnTest : public testing::Test {
     // "none", or code and text of the failure.
     std::string failure(FairPool::Turn& turn, FairPool::Time deadline = FairPool::Time::max()) {
         const auto session = backend_.open({});
-        const Query query{"sum_over_time(level[10s])", 10'000, 10'000, 0, 0};
-        auto expr = check_query(query, host_.limits);
+        auto expr = check_query(query_, host_.limits);
         EXPECT_TRUE(expr.ok());
-        auto answer = QueryTurn(host_, {}, query.text, turn, deadline).run(query, **expr, *session);
+        auto answer = QueryTurn(host_, {}, query_, turn, deadline).run(**expr, *session);
         return answer.ok() ? "none" : std::string(code_name(answer.error().code)) + ": " + answer.error().message();
     }
 
+    const Query query_{"sum_over_time(level[10s])", 10'000, 10'000, 0, 0};
     MemoryBackend backend_;
     QueryHost host_{backend_, {.samples_max = 100}, {.threads = 1}};
     std::atomic<bool> hung_up_{false};
@@ -67,16 +73,29 @@ TEST_F(QueryTurnTest, LeavesSamplesToOthers) {
     EXPECT_EQ(failure(turn_), "none");
 }
 
-TEST_F(QueryTurnTest, RemembersWhatAQueryUsed) {
-    QueryHost host(backend_, {}, {.threads = 1, .short_time = 0ns});
-    const std::string text = "sum(level)";
-    std::atomic<bool> done{false};
-    host.pool.submit(hung_up_, [&](FairPool::Turn& turn) {
-        { const QueryTurn use(host, {}, text, turn, FairPool::Time::max()); }
-        done = true;
-    });
-    while (!done) std::this_thread::sleep_for(1ms);
-    EXPECT_NE(host.costs.find(text), std::nullopt);
+TEST_F(QueryTurnTest, RemembersWhatAQueryTook) {
+    EXPECT_FALSE(host_.costs.find({}, query_));
+    EXPECT_EQ(failure(turn_), "none");
+    ASSERT_TRUE(host_.costs.find({}, query_));
+    EXPECT_TRUE(host_.costs.find({}, query_)->is_quick());
+}
+
+TEST_F(QueryTurnTest, RemembersThatAQueryWasAboutDrainedVms) {
+    backend_.drained = true;
+    EXPECT_EQ(failure(turn_), "none");
+    EXPECT_FALSE(host_.costs.find({}, query_)->is_quick());
+    backend_.drained = false;
+    EXPECT_EQ(failure(turn_), "none");
+    EXPECT_TRUE(host_.costs.find({}, query_)->is_quick());
+}
+
+TEST_F(QueryTurnTest, TakesNoQueryForQuickThatOthersHaveEnded) {
+    hung_up_ = true;
+    EXPECT_NE(failure(turn_), "none");
+    EXPECT_FALSE(host_.costs.find({}, query_)->is_quick());
+    host_.costs.put({}, query_, {1s, false});
+    EXPECT_NE(failure(turn_), "none");
+    EXPECT_GE(host_.costs.find({}, query_)->used, 1s);
 }
 
 }  // namespace

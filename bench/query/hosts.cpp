@@ -132,12 +132,13 @@ std::array<double, kSides> Hosts::idle_cores(std::chrono::seconds time) {
     std::this_thread::sleep_for(2s);  // what begins to live again costs once
     const auto begin_ns = cpu_ns();
     const auto begin = steady_clock::now();
+    const std::uint64_t begin_s = now_s();
     std::int64_t sent = 0;
     for (std::int64_t second = 0; second < time.count(); ++second) {
         std::this_thread::sleep_until(begin + std::chrono::seconds(second));
         const bool late = steady_clock::now() >= begin + std::chrono::seconds(second + 1);
         if (!feed_ || late) continue;
-        feed_->send_second(now_s());
+        feed_->send_second(begin_s + static_cast<std::uint64_t>(second));  // each once
         ++sent;
     }
     std::this_thread::sleep_until(begin + time);

@@ -3,10 +3,12 @@
 // ./dev bench query prints it for people (bench/README.md).
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "bench/query/answer.h"
 #include "bench/query/hosts.h"
@@ -21,6 +23,7 @@ using std::chrono::steady_clock;
 
 constexpr std::uint32_t kVms = 1000;  // beside the peers
 constexpr std::uint32_t kGrowth[] = {10, 100, 1000, 2000};
+constexpr int kRounds = 7;  // of questions in a row
 constexpr auto kIdleTime = 30s;
 
 struct Question {
@@ -28,7 +31,7 @@ struct Question {
     const char* ours;
     const char* peers;
     std::uint64_t range_s, step_s;  // 0: at one time
-    int rounds;
+    int in_a_row, in_turn;          // how often: of each round, and rounds of one
     // How far the peers may be from the agent, relative to the value. VictoriaMetrics' rate() begins at the sample before
     // the range instead of extrapolating. The classic histogram of the peers is interpolated along a line and the agent's along
     // a power of two, so that both are in the same bucket, whose bounds are sqrt(2) apart.
@@ -39,11 +42,11 @@ const double kBucket = 1 - std::sqrt(0.5);
 constexpr double kExact = 1e-9, kRates = 0.05;
 const char* const kQuantile = "histogram_quantile(0.99, sum by (le) (rate(h_bucket[30s])))";
 const Question kQuestions[] = {
-    {"topk_sum_rate_100k", "topk(10, sum by (vm_id) (rate(m[30s])))", nullptr, 0, 0, 7, kExact, kRates},
-    {"sum_rate_1k", "sum(rate(m{s=\"42\"}[30s]))", nullptr, 0, 0, 101, kExact, kRates},
-    {"one_series_range_300", "m{vm_id=\"vm-7\",s=\"42\"}", nullptr, 299, 1, 501, kExact, kExact},
-    {"one_series_instant", "rate(m{vm_id=\"vm-7\",s=\"42\"}[30s])", nullptr, 0, 0, 501, kExact, kRates},
-    {"hist_p99_1k", "histogram_quantile(0.99, sum(rate(h[30s])))", kQuantile, 300, 10, 7, kBucket, kBucket},
+    {"topk_sum_rate_100k", "topk(10, sum by (vm_id) (rate(m[30s])))", nullptr, 0, 0, 5, 7, kExact, kRates},
+    {"sum_rate_1k", "sum(rate(m{s=\"42\"}[30s]))", nullptr, 0, 0, 25, 101, kExact, kRates},
+    {"one_series_range_300", "m{vm_id=\"vm-7\",s=\"42\"}", nullptr, 299, 1, 101, 501, kExact, kExact},
+    {"one_series_instant", "rate(m{vm_id=\"vm-7\",s=\"42\"}[30s])", nullptr, 0, 0, 101, 501, kExact, kRates},
+    {"hist_p99_1k", "histogram_quantile(0.99, sum(rate(h[30s])))", kQuantile, 300, 10, 5, 7, kBucket, kBucket},
 };
 
 std::unique_ptr<Hosts> hosts;
@@ -54,10 +57,17 @@ std::string path_of(const Question& question, std::size_t side) {
                            : hosts->instant(side, expression);
 }
 
-double ask_ms(const std::string& path, std::size_t side) {
-    const auto begin = steady_clock::now();
-    hosts->client(side).get(path);
-    return std::chrono::duration<double, std::milli>(steady_clock::now() - begin).count();
+// The median of so many times one after the other.
+double ask_ms(const std::string& path, std::size_t side, int times) {
+    std::vector<double> all_ms;
+    for (int i = 0; i < times; ++i) {
+        const auto begin = steady_clock::now();
+        hosts->client(side).get(path);
+        all_ms.push_back(std::chrono::duration<double, std::milli>(steady_clock::now() - begin).count());
+    }
+    const auto middle = all_ms.begin() + times / 2;
+    std::nth_element(all_ms.begin(), middle, all_ms.end());
+    return *middle;
 }
 
 // Asks everybody once: what they say must be the same.
@@ -73,13 +83,13 @@ void compare(const Question& question) {
     }
 }
 
-// One round: each side once, one after the other.
-void ask(benchmark::State& state, const Question& question) {
+// One round: each side so many times, one side after the other.
+void ask(benchmark::State& state, const Question& question, int times) {
     std::string paths[kSides];
     for (std::size_t side = 0; side < hosts->sides(); ++side) paths[side] = path_of(question, side);
     for (auto _ : state) {
         for (std::size_t side = 0; side < hosts->sides(); ++side) {
-            const double ms = ask_ms(paths[side], side);
+            const double ms = ask_ms(paths[side], side, times);
             state.counters[std::string("ms:") + kSideNames[side]] = ms;
         }
     }
@@ -122,7 +132,13 @@ void add_cases(const std::string& suffix, std::uint32_t vms, Hosts::Peers peers)
         benchmark::RegisterBenchmark((name + suffix).c_str(), run)->Iterations(1)->Repetitions(rounds);
     };
     for (const Question& question : kQuestions) {
-        add(question.name, question.rounds, [&question](benchmark::State& state) { ask(state, question); });
+        add(question.name, kRounds, [&](benchmark::State& state) { ask(state, question, question.in_a_row); });
+    }
+    if (peers == Hosts::Peers::kFilled) {
+        for (const Question& question : kQuestions) {
+            add(std::string(question.name) + "_in_turn", question.in_turn,
+                [&](benchmark::State& state) { ask(state, question, 1); });
+        }
     }
     add("agent_private_mb", 1, memory);
     if (peers == Hosts::Peers::kFilled) add("agent_idle_cores", 1, idle);

@@ -48,8 +48,8 @@ grpc::Status QueryEvaluation::run(FairPool::Turn& turn, FairPool::Time deadline,
     const std::size_t bytes = answer_bytes(*result);
     auto hold = calls_.answers.hold(bytes, caller_);
     if (!hold) return no_room(bytes);
-    const std::int64_t time_ms = query_.step_ms == 0 ? query_.begin_ms : query_.end_ms;
-    answer->emplace(HeldAnswer{QueryMessages(std::move(*result), time_ms, now_ms, dropped), std::move(*hold)});
+    answer->emplace(
+        HeldAnswer{QueryMessages(std::move(*result), query_.newest_ms(), now_ms, dropped), std::move(*hold)});
     return grpc::Status::OK;
 }
 

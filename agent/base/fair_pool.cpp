@@ -135,14 +135,7 @@ bool FairPool::run_here(const std::atomic<bool>& hung_up, const Job& job, const 
     Turn turn(hung_up, this);
     turn.successor_ = &successor;
     turn.next_look_ = last_work_.load() + kHereTime;
-    job(turn);
-    last_work_ = steady_clock::now();
-    if (!worked_.exchange(true)) work_.post();  // for the one who trims
-    if (turn.is_long_) {
-        end_long(turn);
-        return false;
-    }
-    --short_jobs_;
+    if (!run_job(job, turn)) return false;
     if (!turn.is_adopted_) return true;
     --adopted_;
     end_thread(turn.thread_);
@@ -178,13 +171,22 @@ void FairPool::run(Threads::iterator self, bool quick) {
         Turn turn(*next.mapped().hung_up, this);
         turn.thread_ = self;
         turn.on_quick_thread_ = quick;
-        next.mapped().job(turn);
-        last_work_ = steady_clock::now();
-        if (!worked_.exchange(true) && quick) work_.post();  // for the one who trims
-        if (turn.is_long_) return end_long(turn);
-        --short_jobs_;
+        if (!run_job(next.mapped().job, turn)) return;
     }
     end_thread(self);
+}
+
+// False: it has become long, and its thread has nothing more to do.
+bool FairPool::run_job(const Job& job, Turn& turn) {
+    job(turn);
+    last_work_ = steady_clock::now();
+    if (!worked_.exchange(true)) work_.post();  // for the one who trims
+    if (turn.is_long_) {
+        end_long(turn);
+        return false;
+    }
+    --short_jobs_;
+    return true;
 }
 
 void FairPool::end_thread(Threads::iterator self) {
@@ -303,7 +305,6 @@ void FairPool::end_long(Turn& turn) {
     long_ended_.splice(long_ended_.end(), long_threads_, turn.thread_);
     leave_long(turn);
     long_changed_.notify_all();
-    work_.post();  // for the one who trims
 }
 
 void FairPool::take_place(std::unique_lock<std::mutex>& lock, Turn& turn, Time deadline) {

@@ -152,6 +152,7 @@ class FairPool {
 
     void start_thread(bool quick);  // with mutex_ held; may throw std::system_error
     void run(Threads::iterator self, bool quick);
+    bool run_job(const Job& job, Turn& turn);
     void end_thread(Threads::iterator self);
     // As they were in jobs_: nothing is allocated or freed with mutex_ held, since a heap has a lock, too (F6).
     Queue::node_type next_job();

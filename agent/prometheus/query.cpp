@@ -112,8 +112,7 @@ HttpAnswer PrometheusApi::evaluate(const Call& call, const promql::Expr& expr, c
         return turn.go_on();
     };
     const bool stats = !call.form.get("stats").empty();
-    const std::int64_t time_ms = query.step_ms == 0 ? query.begin_ms : query.end_ms;
-    if (auto written = append_json(reply, *answer, time_ms, stats, room); !written) {
+    if (auto written = append_json(reply, *answer, query.newest_ms(), stats, room); !written) {
         return failed(written.error(), call.turn);
     }
     return finish_reply(std::move(reply), notes);

@@ -174,8 +174,8 @@ Result<std::unique_ptr<promql::SeriesSet>> VmSamples::select(std::span<const Mat
         std::ranges::copy_if(vms, std::back_inserter(some), lived);
         vms = some;
     }
-    report.drained = std::ranges::any_of(vms, [](const auto& vm) { return vm->known().state == VmState::kDrained; });
-    if (report.drained && before_waiting_) before_waiting_();
+    const auto is_drained = [](const CatalogVmPtr& vm) { return vm->known().state == VmState::kDrained; };
+    if (before_waiting_ && std::ranges::any_of(vms, is_drained)) before_waiting_();
     auto set = std::make_unique<VmSeriesSet>(plan, host_, report);
     Selection selection = agent::select(vms, selector, host_);
     for (std::string& warning : selection.warnings) set->warn(std::move(warning));

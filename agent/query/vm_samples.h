@@ -54,7 +54,6 @@ struct SelectionReport {
     std::uint64_t windows = 0;
     std::uint64_t bytes = 0;      // of these windows' columns
     std::uint64_t newest_ns = 0;  // end of the newest window; 0: none
-    bool drained = false;         // there are drained VMs among those that it is about
 };
 
 // What there is, by vm_id, component and begin of the epoch, as in a view of the catalog.

@@ -68,33 +68,42 @@ class GoodClient:
                 self.connection.close()
 
 
+def percentile_99_of(ask):
+    times = []
+    for number in range(REQUESTS):
+        begin = time.perf_counter()
+        ask(number)
+        times.append(time.perf_counter() - begin)
+        time.sleep(0.001)
+    return sorted(times)[REQUESTS * 99 // 100]
+
+
 def percentile_99(port):
     """Of how long one client waits that asks the same few queries on one connection, as a dashboard does. It has a process to itself,
     and the crowd has others of the lowest priority; but all share the processors, of which a wake-up may take milliseconds where
     others compile."""
-    client, times = GoodClient(port), []
-    for number in range(REQUESTS):
-        begin = time.perf_counter()
+    client = GoodClient(port)
+
+    def ask(number):
         assert client.ask(GOOD[number % len(GOOD)])["status"] == "success"
-        times.append(time.perf_counter() - begin)
-        time.sleep(0.001)
+
+    found = percentile_99_of(ask)
     if client.refused:
         print(f"{client.refused} good requests were put off")
-    return sorted(times)[REQUESTS * 99 // 100]
+    return found
 
 
 def echo_percentile_99():
     """The same of `cat`, of which nobody else asks anything: how long the machine takes to wake two processes."""
-    times = []
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as cat:
-        for _ in range(REQUESTS):
-            begin = time.perf_counter()
+
+        def ask(_):
             cat.stdin.write(b"x")
             assert cat.stdout.read(1) == b"x"
-            times.append(time.perf_counter() - begin)
-            time.sleep(0.001)
+
+        found = percentile_99_of(ask)
         cat.stdin.close()
-    return sorted(times)[REQUESTS * 99 // 100]
+    return found
 
 
 def resident_bytes(agent, field="VmRSS"):

@@ -28,8 +28,7 @@ std::string answer_json(const AskedAnswer& asked, bool explain, std::uint64_t dr
     std::string out = "{\"version\":" + std::to_string(kJsonVersion) + R"(,"kind":"query","status":"success","data":)";
     const auto always = [](std::size_t) { return agent::Result<void>(); };
     // It fails for nothing but lack of room.
-    static_cast<void>(
-        agent::append_json(out, asked.answer, query.step_ms == 0 ? query.begin_ms : query.end_ms, explain, always));
+    static_cast<void>(agent::append_json(out, asked.answer, query.newest_ms(), explain, always));
     append_texts(out, "warnings", asked.answer.warnings);
     append_texts(out, "infos", asked.answer.infos);
     if (dropped > 0) out += ",\"dropped\":" + std::to_string(dropped);

@@ -21,7 +21,6 @@ struct ReadReport {
     std::uint64_t windows = 0;
     std::uint64_t bytes = 0;
     std::int64_t newest_ms = 0;  // 0: nothing was read
-    bool drained = false;        // it was about VMs whose series may be on a disk, too
 };
 
 // The series of one query. One thread.

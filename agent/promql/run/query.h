@@ -12,6 +12,8 @@ struct Query {
     std::int64_t end_ms = 0;       // of a range; else not looked at
     std::int64_t step_ms = 0;      // 0: at `begin_ms` alone
     std::int64_t lookback_ms = 0;  // 0: that of the limits
+
+    std::int64_t newest_ms() const { return step_ms == 0 ? begin_ms : end_ms; }  // that it asks about
 };
 
 }  // namespace ringside::agent

@@ -44,9 +44,11 @@ Result<QueryAnswer> QueryTurn::run(const promql::Expr& expr, QuerySession& sessi
     if (auto may = go_on(); !may) return may.error();
     QueryLimits limits = host_.limits;
     limits.samples_max = std::min(limits.samples_max, share_.samples());
-    session.before_waiting([this] { turn_.leave_caller(); });
+    session.before_waiting([this] {
+        waits_ = true;
+        turn_.leave_caller();
+    });
     auto answer = run_query(query_, expr, limits, session, [this] { return !go_on().ok(); });
-    waits_ = std::ranges::any_of(session.reports(), &ReadReport::drained);
     is_whole_ = answer || answer.error().code == Code::kInvalid;
     if (answer) return answer;
     // The engine only knows that it was told to end.

@@ -40,7 +40,7 @@ class QueryTurn {
     const FairPool::Time deadline_;
     const SampleBudget::Share share_;
     const std::optional<QueryCosts::Cost> known_;
-    bool waits_ = true;      // for a disk, as far as is known
+    bool waits_ = false;     // for a disk
     bool is_whole_ = false;  // it was not ended by what others do
 };
 

@@ -8,6 +8,8 @@
 #include <future>
 #include <string>
 
+#include "tests/support/wait_until.h"
+
 namespace ringside::agent {
 namespace {
 
@@ -16,10 +18,6 @@ using namespace std::chrono_literals;
 const auto kForever = FairPool::Time::max();
 
 int priority() { return getpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid))); }
-
-void wait_until(const std::function<bool()>& done) {
-    while (!done()) std::this_thread::sleep_for(1ms);
-}
 
 // A pool with short times so short that jobs which ask are long at once.
 struct Fixture {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "agent/http/server.h"
+#include "tests/support/wait_until.h"
 
 namespace ringside::agent {
 inline std::optional<HttpAnswer> echo(const HttpRequest& request) {
@@ -126,9 +127,5 @@ struct SlowPage {
             .busy = [](const HttpRequest&) { return HttpAnswer{.status = 503, .body = "too many\n"}; }};
     }
 };
-
-inline void wait_until(const std::function<bool()>& done) {
-    while (!done()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-}
 
 }  // namespace ringside::agent
